@@ -1,0 +1,1 @@
+"""A job scheduler with structured concurrency, for trio and asyncio."""

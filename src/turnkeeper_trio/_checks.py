@@ -1,0 +1,65 @@
+"""Checks of what a user hands in: each raises at the call where the mistake was made, and names the parameter."""
+
+import math
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from turnkeeper_trio._model.instants import duration_us, instant_us
+from turnkeeper_trio.errors import ConfigurationError
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def integer(name: str, value: object, *, least: int) -> int:
+    """Return ``value`` if it is an integer of at least ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(f"{name} must be an integer of at least {least}, not {value!r}", parameter=name)
+    return value
+
+
+def duration(name: str, value: object, *, least: int = 0) -> int:
+    """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if finite and at least ``least`` microseconds."""
+    if isinstance(value, timedelta) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        if not isinstance(value, timedelta) and not math.isfinite(value):
+            raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
+        us = duration_us(value)
+        if us < least:
+            floor = "negative" if least == 0 else f"less than {least / 1_000_000:g} s"
+            raise ConfigurationError(f"{name} must not be {floor}, it is {value!r}", parameter=name)
+        return us
+    raise ConfigurationError(f"{name} must be seconds (a number) or a timedelta, not {value!r}", parameter=name)
+
+
+def optional_duration(name: str, value: object, *, least: int = 0) -> int | None:
+    """Return ``None`` for ``None``, else as `duration`."""
+    return None if value is None else duration(name, value, least=least)
+
+
+def instant(name: str, value: object) -> int:
+    """Return an aware datetime in microseconds since the epoch."""
+    if not isinstance(value, datetime):
+        raise ConfigurationError(f"{name} must be a datetime with a timezone, not {value!r}", parameter=name)
+    try:
+        return instant_us(value)
+    except ValueError:
+        raise ConfigurationError(
+            f"{name} must have a timezone: {value!r} names no instant; "
+            f"write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or tzinfo=UTC",
+            parameter=name,
+        ) from None
+
+
+def text(name: str, value: object) -> str:
+    """Return ``value`` if it is a string that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{name} must be a string that is not blank, not {value!r}", parameter=name)
+    return value
+
+
+def member(name: str, value: object, kind: type[E]) -> E:
+    """Return ``value`` as a member of the enumeration ``kind``."""
+    if isinstance(value, kind):
+        return value
+    choices = ", ".join(f"{kind.__name__}.{each.name}" for each in kind)
+    raise ConfigurationError(f"{name} must be one of {choices}, not {value!r}", parameter=name)

@@ -1,0 +1,1 @@
+"""Tasks: the only ring that waits."""

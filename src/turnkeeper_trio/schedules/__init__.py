@@ -1,0 +1,1 @@
+"""Schedules: when a job's occurrences are."""

@@ -1,0 +1,1 @@
+"""Tools for testing schedules and jobs in virtual time."""
