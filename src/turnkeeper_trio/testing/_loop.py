@@ -25,7 +25,7 @@ import asyncio
 import itertools
 import selectors
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple, final
@@ -74,6 +74,21 @@ class _Task(asyncio.Task[_T]):
         return accepted
 
 
+class _WatchedQueue(deque[asyncio.Handle]):
+    """A loop's queue that says what it hands out, before the loop runs it."""
+
+    def __init__(
+        self, watcher: Callable[[asyncio.Handle], object], handles: Iterable[asyncio.Handle]
+    ) -> None:
+        super().__init__(handles)
+        self._watcher = watcher
+
+    def popleft(self) -> asyncio.Handle:
+        handle = super().popleft()
+        self._watcher(handle)
+        return handle
+
+
 class _JumpingSelector(selectors.DefaultSelector):
     """Where the loop would sleep until its next timer, it jumps there instead."""
 
@@ -81,13 +96,12 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready. If nothing is, and it would have to wait: jump, unless time is held."""
-        if timeout is None or timeout <= 0:
-            return super().select(timeout)
-        if self.loop.held:
-            return super().select(None)
         events = super().select(0)
-        if not events:
-            self.loop.jump()
+        if events or (timeout is not None and timeout <= 0) or not self.loop.idle():
+            return events
+        if timeout is None or self.loop.held:
+            return super().select(None)
+        self.loop.jump()
         return events
 
 
@@ -113,6 +127,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._holds = 0
         self._orders = itertools.count(1)
         self._resumed: WeakKeyDictionary[asyncio.Handle, int] = WeakKeyDictionary()
+        self._before_wait: Callable[[], object] | None = None
         super().__init__(selector)
         self._clock_resolution = _RESOLUTION
 
@@ -167,6 +182,22 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def ready(self) -> deque[asyncio.Handle]:
         """The callbacks that run next, in this order."""
         return self._ready
+
+    def watch(
+        self, before_call: Callable[[asyncio.Handle], object], before_wait: Callable[[], object]
+    ) -> None:
+        """Be told before each callback, and before time jumps or the loop waits. Call this before it runs.
+
+        Either watcher may add callbacks.
+        """
+        self._ready = _WatchedQueue(before_call, self._ready)
+        self._before_wait = before_wait
+
+    def idle(self) -> bool:
+        """Whether there is nothing to do, even after a watcher was told."""
+        if self._before_wait is not None:
+            self._before_wait()
+        return not self._ready
 
     def sort_resumed(self, order: int, count: int) -> None:
         """Move the ``count`` callbacks that were added last before those of tasks younger than ``order``."""

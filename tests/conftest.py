@@ -1,0 +1,43 @@
+"""Every async test runs on trio and on asyncio, in virtual time, on a schedule that its name decides."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import trio.testing
+from hypothesis import settings
+
+from turnkeeper_trio.testing import VirtualEventLoop
+from turnkeeper_trio.testing._runs import seeded_schedule
+
+SEED = os.environ.get("TURNKEEPER_SEED", "0")
+"""Any other value runs the tests on other schedules of trio."""
+
+settings.register_profile("fast", max_examples=50, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("TURNKEEPER_HYPOTHESIS", "fast"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
+
+
+def pytest_report_header() -> str:
+    return f"trio schedules: TURNKEEPER_SEED={SEED}"
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, object]]]:
+    """Give anyio's plugin a fresh event loop for each test marked ``anyio``.
+
+    It is in virtual time; ``@pytest.mark.real_time`` (or ``pytestmark``) asks for the real clock, and
+    ``@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)`` for one back end only.
+    """
+    options: dict[str, object] = {"debug": False} if request.param == "asyncio" else {}
+    if request.node.get_closest_marker("real_time") is None:
+        if request.param == "asyncio":
+            options["loop_factory"] = VirtualEventLoop
+        else:
+            options["clock"] = trio.testing.MockClock(autojump_threshold=0)
+    with seeded_schedule(f"{SEED} {request.node.name}"):
+        yield request.param, options

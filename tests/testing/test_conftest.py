@@ -1,0 +1,61 @@
+"""The suite's own fixtures: both back ends, virtual time unless told otherwise, no mixing of plugins."""
+
+import asyncio
+import time
+
+import anyio
+import pytest
+import sniffio
+import trio
+import trio.testing
+
+pytestmark = pytest.mark.anyio
+seen: dict[str, list[str]] = {}
+
+
+async def test_virtual_time_is_the_default(anyio_backend_name: str) -> None:
+    seen.setdefault("virtual", []).append(anyio_backend_name)
+    before = time.monotonic()
+    assert sniffio.current_async_library() == anyio_backend_name
+    assert anyio.current_time() < 1
+    await anyio.sleep(86_400)
+    assert time.monotonic() - before < 10
+
+
+async def test_each_test_has_a_fresh_clock() -> None:
+    assert anyio.current_time() < 1
+
+
+@pytest.mark.real_time
+async def test_real_time_on_demand(anyio_backend_name: str) -> None:
+    before = time.monotonic()
+    await anyio.sleep(0.01)
+    assert time.monotonic() - before >= 0.009
+    if anyio_backend_name == "asyncio":
+        assert not getattr(asyncio.get_running_loop(), "is_virtual", False)
+    else:
+        assert not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+async def test_one_back_end_only() -> None:
+    assert sniffio.current_async_library() == "trio"
+
+
+async def an_async_fixture_value() -> str:
+    await anyio.sleep(3600)
+    return "value"
+
+
+@pytest.fixture
+async def value() -> str:
+    return await an_async_fixture_value()
+
+
+async def test_async_fixtures_share_the_loop_of_the_test(value: str) -> None:
+    assert value == "value"
+    assert anyio.current_time() == 3600
+
+
+def test_a_plain_test_is_left_alone() -> None:
+    assert set(seen["virtual"]) == {"trio", "asyncio"}
