@@ -26,7 +26,7 @@ def trio_tasks() -> list[trio.lowlevel.Task]:
 
 def name(task: AnyTask) -> str:
     """Return the name of a task."""
-    return task.getname() if isinstance(task, asyncio.Task) else task.name
+    return task.get_name() if isinstance(task, asyncio.Task) else task.name
 
 
 def stack(task: AnyTask) -> str:
