@@ -114,7 +114,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     """
 
     is_virtual: Final = True
-    """Tells this loop from one in real time: `open_scheduler` chooses its clock by it."""
+    """Tells this loop from one in real time: ``open_scheduler`` chooses its clock by it."""
 
     _ready: deque[asyncio.Handle]  # asyncio's own queue and heap, unchanged since Python 3.4
     _scheduled: list[asyncio.TimerHandle]

@@ -1,0 +1,70 @@
+"""How the documentation is built: ``sphinx-build -W -n docs docs/_build/html``. It needs no network."""
+
+import zlib
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from sphinx.ext.napoleon.docstring import GoogleDocstring
+
+HERE = Path(__file__).parent
+HOMES = {
+    "python": "https://docs.python.org/3",
+    "anyio": "https://anyio.readthedocs.io/en/stable",
+    "trio": "https://trio.readthedocs.io/en/stable",
+}
+
+
+def write_inventories(source: Path, target: Path) -> dict[str, tuple[str, str]]:
+    """Write each project's inventory in Sphinx's format, and return the mapping for intersphinx."""
+    rows: dict[str, list[str]] = {}
+    for line in source.read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            project, kind, name, page = line.split()
+            rows.setdefault(project, []).append(f"{name} {kind} 1 {page}#$ -\n")
+    target.mkdir(parents=True, exist_ok=True)
+    mapping: dict[str, tuple[str, str]] = {}
+    for project, entries in rows.items():
+        head = f"# Sphinx inventory version 2\n# Project: {project}\n# Version: \n"
+        head += "# The remainder of this file is compressed using zlib.\n"
+        path = target / f"{project}.inv"
+        path.write_bytes(head.encode() + zlib.compress("".join(sorted(entries)).encode()))
+        mapping[project] = (HOMES[project], str(path))
+    return mapping
+
+
+project = "turnkeeper-trio"
+version = release = installed_version(project)
+copyright = "the turnkeeper-trio developers"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "sphinxcontrib_trio",
+]
+exclude_patterns = ["_build", "_inventories"]
+intersphinx_mapping = write_inventories(HERE / "_inventories" / "names.txt", HERE / "_build" / "inventories")
+
+default_role = "py:obj"  # what docstrings put between single backticks exists, or the build fails
+nitpicky = True
+nitpick_ignore = [
+    ("py:class", "pendulum.datetime.DateTime"),  # pendulum publishes no inventory
+    ("py:class", "pendulum.DateTime"),
+]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+add_module_names = False
+python_use_unqualified_type_names = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+# The docstring of an attribute is prose: napoleon would take what stands before its first colon for a type.
+GoogleDocstring._parse_attribute_docstring = lambda self: self._consume_to_end()  # noqa: SLF001
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"turnkeeper-trio {release}"
