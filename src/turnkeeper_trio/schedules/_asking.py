@@ -1,0 +1,157 @@
+"""How to ask any schedule, the library's or a user's, for occurrences in integers.
+
+A user's class has ``next_after`` and perhaps ``count_between`` and ``anchored``. What it answers is checked here, at
+the one place where it enters: a fault is a `ScheduleFault`, which halts the job that asked and nothing else.
+"""
+
+import inspect
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, final
+
+from turnkeeper_trio._model.fault import TurnKeeperError
+from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, instant_us, utc_datetime
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules._base import BuiltinSchedule, latest_by_search
+
+LISTING_LIMIT: Final = 1000
+"""Up to how many occurrences of a schedule without ``count_between`` are listed to count them."""
+
+
+@final
+class ScheduleFault(TurnKeeperError):
+    """A schedule raised, gave something that is no instant, or did not advance."""
+
+
+def schedule(name: str, value: object) -> Schedule:
+    """Return ``value`` if it is a schedule: an object (not a class) with a method ``next_after``."""
+    if isinstance(value, type) or not callable(getattr(value, "next_after", None)):
+        raise ConfigurationError(
+            f"{name} must be a schedule (an object with next_after), not {value!r}", parameter=name
+        )
+    return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+def next_after_us(asked: Schedule, after: int) -> int | None:
+    """Return the first occurrence strictly later than ``after``, or ``None``, also beyond the year 9999.
+
+    Raises:
+        ScheduleFault: The schedule raised, answered with something else than an aware datetime, or did not advance.
+    """
+    if isinstance(asked, BuiltinSchedule):
+        return asked.next_after_us(after)
+    if after >= MAX_INSTANT:
+        return None
+    moment = utc_datetime(max(after, MIN_INSTANT))
+    answer = _called(asked, "next_after", lambda: asked.next_after(moment))
+    if answer is None:
+        return None
+    at = _instant(asked, "next_after", answer)
+    if at <= after:
+        raise ScheduleFault(
+            f"{type(asked).__name__}.next_after did not advance: asked for the first occurrence after "
+            f"{moment.isoformat()}, it answered {answer!r}"
+        )
+    return at if at <= MAX_INSTANT else None
+
+
+def first_us(asked: Schedule, at: int) -> int | None:
+    """Return the first occurrence of a schedule that was accepted, and bound, at ``at``.
+
+    It is ``next_after_us(asked, at)``, but for `Once` and `After`: these give their instant even if it has passed.
+
+    Raises:
+        ScheduleFault: As `next_after_us`.
+    """
+    return asked.first_us(at) if isinstance(asked, BuiltinSchedule) else next_after_us(asked, at)
+
+
+def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
+    """Return how many occurrences t there are with ``after < t <= until``, and whether that is exact.
+
+    A user's schedule without ``count_between`` is listed, up to ``limit``; then the count is a lower bound.
+
+    Raises:
+        ScheduleFault: The schedule raised, or answered with what makes no sense.
+    """
+    until = min(until, MAX_INSTANT)
+    after = max(after, MIN_INSTANT - 1)
+    if until <= after:
+        return 0, True
+    if isinstance(asked, BuiltinSchedule):
+        return asked.count_between_us(after, until), True
+    counting: Callable[[datetime, datetime], object] | None = getattr(asked, "count_between", None)
+    if counting is None:
+        return _listed(asked, after, until, limit)
+    first, last = utc_datetime(max(after, MIN_INSTANT)), utc_datetime(until)
+    answer = _called(asked, "count_between", lambda: counting(first, last))
+    if not isinstance(answer, int) or isinstance(answer, bool) or answer < 0:
+        raise ScheduleFault(f"{type(asked).__name__}.count_between must return how many, it returned {answer!r}")
+    return answer, True
+
+
+def latest_us(asked: Schedule, after: int, until: int) -> int | None:
+    """Return the last occurrence t with ``after < t <= until``, or ``None``.
+
+    Raises:
+        ScheduleFault: As `next_after_us`.
+    """
+    if isinstance(asked, BuiltinSchedule):
+        return asked.latest_us(after, until)
+    return latest_by_search(lambda at: next_after_us(asked, at), after, until)
+
+
+def anchored_us(asked: Schedule, at: int) -> Schedule:
+    """Return the schedule bound to the instant of acceptance; itself if there is nothing to bind.
+
+    Raises:
+        ScheduleFault: A user's ``anchored`` raised, or returned something that is no schedule.
+    """
+    if isinstance(asked, BuiltinSchedule):
+        return asked.anchored_us(at)
+    binding: Callable[[datetime], object] | None = getattr(asked, "anchored", None)
+    if binding is None:
+        return asked
+    moment = utc_datetime(at)
+    bound = _called(asked, "anchored", lambda: binding(moment))
+    try:
+        return schedule("the schedule", bound)
+    except ConfigurationError as exc:
+        raise ScheduleFault(f"{type(asked).__name__}.anchored must return a schedule, it returned {bound!r}") from exc
+
+
+def _listed(asked: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
+    count = 0
+    at = next_after_us(asked, after)
+    while at is not None and at <= until:
+        if count == limit:
+            return count, False
+        count += 1
+        at = next_after_us(asked, at)
+    return count, True
+
+
+def _called(asked: Schedule, method: str, call: Callable[[], object]) -> object:
+    try:
+        answer = call()
+    except ScheduleFault:
+        raise
+    except Exception as exc:
+        raise ScheduleFault(
+            f"{type(asked).__name__}.{method} raised {type(exc).__name__}: {exc}"
+        ) from exc
+    if inspect.iscoroutine(answer):
+        answer.close()  # or Python warns that it was never awaited
+        raise ScheduleFault(f"{type(asked).__name__}.{method} is async: a schedule answers at once, write plain def")
+    return answer
+
+
+def _instant(asked: Schedule, method: str, answer: object) -> int:
+    name = f"{type(asked).__name__}.{method}"
+    if not isinstance(answer, datetime):
+        raise ScheduleFault(f"{name} must return an aware datetime or None, it returned {answer!r}")
+    try:
+        return instant_us(answer)
+    except ValueError as exc:
+        raise ScheduleFault(f"{name} returned a datetime without a timezone: {answer!r}") from exc

@@ -1,0 +1,102 @@
+"""Why a time zone name is refused, and which names were probably meant."""
+
+import re
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+_OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*[+-]\s*\d{1,2}(?::?\d{2})?", re.IGNORECASE)
+
+_ABBREVIATIONS = {
+    "ACST": "Australia/Adelaide", "AEDT": "Australia/Sydney", "AEST": "Australia/Sydney", "AKST": "America/Anchorage",
+    "AST": "America/Halifax", "AWST": "Australia/Perth", "BRT": "America/Sao_Paulo", "BST": "Europe/London",
+    "CAT": "Africa/Maputo", "CDT": "America/Chicago", "CEST": "Europe/Berlin", "CST": "America/Chicago",
+    "EAT": "Africa/Nairobi", "EDT": "America/New_York", "EEST": "Europe/Helsinki", "ET": "America/New_York",
+    "HKT": "Asia/Hong_Kong", "ICT": "Asia/Bangkok", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
+    "KST": "Asia/Seoul", "MDT": "America/Denver", "MESZ": "Europe/Berlin", "MEZ": "Europe/Berlin",
+    "MSK": "Europe/Moscow", "MT": "America/Denver", "NZDT": "Pacific/Auckland", "NZST": "Pacific/Auckland",
+    "PDT": "America/Los_Angeles", "PKT": "Asia/Karachi", "PST": "America/Los_Angeles", "PT": "America/Los_Angeles",
+    "SAST": "Africa/Johannesburg", "SGT": "Asia/Singapore", "WAT": "Africa/Lagos", "WEST": "Europe/Lisbon",
+    "WIB": "Asia/Jakarta", "Z": "UTC",
+}  # fmt: skip
+_CLOSE_ENOUGH = 0.45
+_MOST = 3
+
+
+def refusal(key: str) -> str | None:
+    """Return why ``key`` is no name of the tz database, or ``None`` if it is one."""
+    if key.startswith(("/", ".", "~", "posix/", "right/")) or "\\" in key or "/." in key or not key.isascii():
+        return f"timezone must be an IANA name, not a path: {key!r}{_suggestion(key)}"
+    if _OFFSET.fullmatch(key) and not _loads(key):
+        return (
+            f"timezone must be an IANA name, and {key!r} is an offset, which does not follow the clock changes; "
+            f"write the place, as in timezone='Europe/Berlin'"
+        )
+    if _loads(key) and (_case_matters() or key in known_zones()):
+        return None
+    return f"timezone {key!r} is not known{_suggestion(key)}"
+
+
+def _suggestion(key: str) -> str:
+    names = closest(key)
+    if not names:
+        return "; write an IANA name such as 'Europe/Berlin' (zoneinfo.available_timezones() lists them)"
+    return f"; did you mean {' or '.join(repr(name) for name in names)}?"
+
+
+def closest(key: str) -> list[str]:
+    """Return the names most like ``key``, the most like first: as an abbreviation, a city, or by its spelling."""
+    if (place := _ABBREVIATIONS.get(key.upper())) is not None:
+        return [place]
+    wanted = _plain(key)
+    if not wanted:
+        return []
+    exact = sorted((name for name in known_zones() if _plain(name) == wanted), key=_rank)
+    if exact:
+        return exact[:_MOST]
+    city = _plain(key.replace("\\", "/").rsplit("/", 1)[-1])
+    cities = sorted((name for name in known_zones() if _plain(name.rsplit("/", 1)[-1]) == city), key=_rank)
+    if cities:
+        return cities[:_MOST]
+    pairs = _pairs(wanted)
+    likeness = {name: 2 * len(pairs & of) / (len(pairs) + len(of)) for name, of in _pairs_of_names().items()}
+    close = [name for name, share in likeness.items() if share >= _CLOSE_ENOUGH]
+    return sorted(close, key=lambda name: (-likeness[name], _rank(name)))[:_MOST]
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """Return the names of the tz database that is installed; reads its directory once."""
+    return frozenset(available_timezones())
+
+
+@cache
+def _case_matters() -> bool:
+    """Return whether the tz database tells cases apart; on file systems that do not, the list of names must."""
+    return not _loads("uTc")
+
+
+def _loads(key: str) -> bool:
+    try:
+        ZoneInfo(key)
+    except (LookupError, ValueError, OSError):
+        return False
+    return True
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum() or char in "/+")
+
+
+def _rank(name: str) -> tuple[bool, str]:
+    """Order names so that places come before old spellings."""
+    return "/" not in name, name
+
+
+def _pairs(plain: str) -> frozenset[str]:
+    padded = f"^{plain}$"
+    return frozenset(padded[at : at + 2] for at in range(len(padded) - 1))
+
+
+@cache
+def _pairs_of_names() -> dict[str, frozenset[str]]:
+    return {name: _pairs(_plain(name)) for name in sorted(known_zones())}

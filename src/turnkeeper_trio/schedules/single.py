@@ -1,0 +1,216 @@
+"""What happens once, and what never does."""
+
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self, final
+
+from turnkeeper_trio._model.instants import MAX_INSTANT, instant_us, utc_datetime
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
+from turnkeeper_trio.schedules._code import instant_code, instant_from_text, instant_text
+from turnkeeper_trio.schedules._durations import duration_code, total_us
+from turnkeeper_trio.schedules._once_at import label_us, named_zone
+from turnkeeper_trio.schedules._zones import Zone, zone_named
+
+
+class _Single(BuiltinSchedule):
+    """One occurrence."""
+
+    __slots__ = ()
+
+    def _instant(self) -> int:
+        """Return the one occurrence."""
+        raise NotImplementedError
+
+    def next_after_us(self, after: int) -> int | None:
+        """Return the one occurrence, if it is later than ``after``."""
+        at = self._instant()
+        return at if after < at <= MAX_INSTANT else None
+
+    def count_between_us(self, after: int, until: int) -> int:
+        """Return 1 if the one occurrence lies in ``(after, until]``, else 0."""
+        return int(after < self._instant() <= min(until, MAX_INSTANT))
+
+    def latest_us(self, after: int, until: int) -> int | None:
+        """Return the one occurrence if it lies in ``(after, until]``, or ``None``."""
+        return self._instant() if self.count_between_us(after, until) else None
+
+    def first_us(self, at: int) -> int | None:  # noqa: ARG002  (what happens once is due, however late)
+        """Return the one occurrence, even if it has passed."""
+        instant = self._instant()
+        return instant if instant <= MAX_INSTANT else None
+
+
+@final
+class Once(_Single):
+    """Once, at an instant.
+
+    Args:
+        at: An aware datetime, taken as it is; or, with ``timezone``, a naive wall label in that zone.
+        timezone: The zone of a naive label: an IANA name, or a ``ZoneInfo``.
+        fold: Which one is meant (0 the first, 1 the second) if the clock shows the label twice.
+
+    Raises:
+        ConfigurationError: The label does not exist, or happens twice and ``fold`` is not given; or ``at`` names no
+            instant, or one too many.
+    """
+
+    __slots__ = ("_at", "_zone")
+    kind = "once"
+    _at: int
+    _zone: Zone | None
+
+    def __init__(self, at: datetime, *, timezone: str | tzinfo | None = None, fold: int | None = None) -> None:
+        """Make the one occurrence."""
+        us, zone = label_us(at, timezone, fold)
+        set_slot(self, "_at", us)
+        set_slot(self, "_zone", zone)
+
+    @property
+    def at(self) -> datetime:
+        """The instant, in UTC."""
+        return utc_datetime(self._at)
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which the instant was given; ``"UTC"`` if it had no name."""
+        return "UTC" if self._zone is None else self._zone.key
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """The zone in which the instant was given, if it had a name and is not UTC."""
+        return frozenset() if self._zone is None else frozenset((self._zone.key,))
+
+    def _instant(self) -> int:
+        return self._at
+
+    def _meaning(self) -> tuple[object, ...]:
+        return (self._at,)  # an instant is the same in each zone
+
+    def _code(self) -> str:
+        return instant_code(self._at, self._zone)
+
+    def _fields(self) -> dict[str, Any]:
+        return {"at": instant_text(self._at), "timezone": self.timezone}
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        at = instant_us(instant_from_text(data["at"]))
+        made = cls.__new__(cls)
+        set_slot(made, "_at", at)
+        set_slot(made, "_zone", named_zone(zone_named(data["timezone"])))
+        return made
+
+
+@final
+class After(_Single):
+    """Once, a given time after the job is accepted.
+
+    Args:
+        delay: Seconds, or a ``timedelta``; 0, which is the default, is at once. Or else units, which add up:
+        weeks: Weeks of 7 * 24 hours.
+        days: Days of 24 hours.
+        hours: Hours.
+        minutes: Minutes.
+        seconds: Seconds.
+        anchor: The instant it is counted from, where it is bound already.
+
+    Raises:
+        ConfigurationError: The delay is negative or not finite.
+    """
+
+    __slots__ = ("_anchor", "_delay")
+    kind = "after"
+    _delay: int
+    _anchor: int | None
+
+    def __init__(
+        self,
+        delay: float | timedelta | None = None,
+        *,
+        weeks: float | None = None,
+        days: float | None = None,
+        hours: float | None = None,
+        minutes: float | None = None,
+        seconds: float | None = None,
+        anchor: datetime | None = None,
+    ) -> None:
+        """Make the delayed occurrence."""
+        units: dict[str, object] = {
+            "weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds,
+        }  # fmt: skip
+        if delay is None and all(value is None for value in units.values()):
+            delay = 0
+        set_slot(self, "_delay", total_us("delay", delay, units, least=0))
+        set_slot(self, "_anchor", None if anchor is None else instant_in_range("anchor", anchor))
+
+    @property
+    def delay(self) -> timedelta:
+        """The time between acceptance and the occurrence."""
+        return timedelta(microseconds=self._delay)
+
+    @property
+    def anchor(self) -> datetime | None:
+        """The instant it is counted from, in UTC; ``None`` until it is bound."""
+        return None if self._anchor is None else utc_datetime(self._anchor)
+
+    def anchored_us(self, at: int) -> Self:
+        """Return the delay counted from ``at``, or itself if it is bound already."""
+        if self._anchor is not None:
+            return self
+        bound = type(self).__new__(type(self))
+        set_slot(bound, "_delay", self._delay)
+        set_slot(bound, "_anchor", at)
+        return bound
+
+    def _instant(self) -> int:
+        if self._anchor is None:
+            raise ConfigurationError(
+                f"{self!r} is counted from the acceptance of the job, so it has no occurrence yet; "
+                f"bind it with anchored(at), or write Once(at)",
+                parameter="anchor",
+            )
+        return self._anchor + self._delay
+
+    def _meaning(self) -> tuple[object, ...]:
+        return self._delay, self._anchor
+
+    def _code(self) -> str:
+        return duration_code(self._delay) + ("" if self._anchor is None else f", anchor={instant_code(self._anchor)}")
+
+    def _fields(self) -> dict[str, Any]:
+        anchor = None if self._anchor is None else instant_text(self._anchor)
+        return {"microseconds": self._delay, "anchor": anchor}
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        anchor = None if data["anchor"] is None else instant_from_text(data["anchor"])
+        return cls(timedelta(microseconds=data["microseconds"]), anchor=anchor)
+
+
+@final
+class Never(BuiltinSchedule):
+    """Never by itself: a job that runs only when it is triggered, or at its initial run time."""
+
+    __slots__ = ()
+    kind = "never"
+
+    def next_after_us(self, after: int) -> int | None:  # noqa: ARG002
+        """Return ``None``."""
+        return None
+
+    def count_between_us(self, after: int, until: int) -> int:  # noqa: ARG002
+        """Return 0."""
+        return 0
+
+    def _meaning(self) -> tuple[object, ...]:
+        return ()
+
+    def _code(self) -> str:
+        return ""
+
+    def _fields(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:  # noqa: ARG003
+        return cls()
