@@ -3,3 +3,5 @@
 from turnkeeper_trio.testing._loop import VirtualEventLoop
 
 __all__ = ["VirtualEventLoop"]
+
+VirtualEventLoop.__module__ = __name__  # where it is imported from; its file is not a promise
