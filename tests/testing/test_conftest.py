@@ -4,10 +4,13 @@ import asyncio
 import time
 
 import anyio
+import anyio.to_thread
 import pytest
 import sniffio
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
 seen: dict[str, list[str]] = {}
@@ -55,6 +58,17 @@ async def value() -> str:
 async def test_async_fixtures_share_the_loop_of_the_test(value: str) -> None:
     assert value == "value"
     assert anyio.current_time() == 3600
+
+
+@given(delay=st.floats(0.5, 1e6))
+async def test_each_example_of_hypothesis_runs_in_virtual_time(delay: float) -> None:
+    before = anyio.current_time()
+    await anyio.sleep(delay)
+    assert anyio.current_time() - before == pytest.approx(delay)
+
+
+async def test_a_thread_can_be_waited_for() -> None:
+    await anyio.to_thread.run_sync(time.sleep, 0.001)
 
 
 def test_a_plain_test_is_left_alone() -> None:

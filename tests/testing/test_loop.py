@@ -1,6 +1,9 @@
 """The virtual event loop of asyncio: when it jumps, when it waits, and in which order things happen."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -309,3 +312,19 @@ def test_two_runs_have_the_same_trace() -> None:
     assert trace() == first
     assert ballast
     assert [line for line in first if line.endswith("ends")] == [f"{name} ends" for name in range(40)]
+
+
+def test_two_processes_have_the_same_trace() -> None:
+    program = f"import runpy; print(runpy.run_path({__file__!r})['trace']())"
+    traces = {
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(traces) == 1
