@@ -64,7 +64,8 @@ def cancel_sweep(
     """Run ``scenario(state())`` undisturbed, then cancel it at step 1, at step 2, ... as far as it has steps.
 
     Each run must end, by the cancellation or as if nothing had been, must leave no task alive that it
-    started, and must then pass ``invariant(state)``, an ordinary function or an async one.
+    started, and must then pass ``invariant(state)``, an ordinary function or an async one. A scenario that
+    waits for a thread must hold time meanwhile, or is taken for one that hangs; the scheduler's own does.
 
     Args:
         scenario: The function under test. All that it shares with the invariant, it keeps in the state.
