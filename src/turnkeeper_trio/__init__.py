@@ -1,1 +1,148 @@
-"""A job scheduler with structured concurrency, for trio and asyncio."""
+"""A job scheduler with structured concurrency, for trio and asyncio.
+
+``async with open_scheduler(max_workers=4) as scheduler:`` owns everything: when the block is left, no task of the
+scheduler or of a job is alive, and every run is accounted for.
+"""
+
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._model.run import ActiveRun, FailedAttempt, Origin, Outcome, RunPhase, RunRecord
+from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
+from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
+from turnkeeper_trio._runtime.context import RunContext, current_run
+from turnkeeper_trio._runtime.handle.scheduler import Scheduler, current_scheduler
+from turnkeeper_trio._runtime.logs import RunContextFilter
+from turnkeeper_trio._runtime.opening import open_scheduler
+from turnkeeper_trio.errors import (
+    ConfigurationError,
+    CriticalJobFailed,
+    InternalError,
+    JobActive,
+    JobEnded,
+    JobError,
+    JobHalted,
+    JobNotFound,
+    RunNotFound,
+    RunNotSucceeded,
+    SchedulerClosed,
+    ShutdownTimeout,
+    StagingFull,
+    StoreUnavailable,
+    SubmissionRefused,
+    SubmitError,
+    TurnKeeperError,
+    WouldDeadlock,
+)
+from turnkeeper_trio.events import (
+    ClockStepped,
+    Event,
+    JobAdded,
+    JobCancelled,
+    JobDeleted,
+    JobFinished,
+    OccurrenceMissed,
+    OccurrenceSkipped,
+    RunFinished,
+    RunRetrying,
+    RunStarted,
+    RunStuck,
+    SchedulerStopped,
+    ShutdownStarted,
+)
+from turnkeeper_trio.jobs import JobDetails, JobSummary, RecurringJobRequest
+from turnkeeper_trio.policies import CatchUp, Overlap, PriorityQueueType
+from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
+from turnkeeper_trio.schedules import (
+    EVERY_DAY,
+    WEEKEND,
+    WORKDAYS,
+    After,
+    FixedDelay,
+    Interval,
+    Never,
+    Once,
+    Weekday,
+    WeekdayTimes,
+)
+
+__all__ = [
+    "EVERY_DAY",
+    "WEEKEND",
+    "WORKDAYS",
+    "ActiveRun",
+    "After",
+    "Books",
+    "CatchUp",
+    "ClockStepped",
+    "ConfigurationError",
+    "CriticalJobFailed",
+    "DurationStatistics",
+    "Event",
+    "ExponentialBackoff",
+    "FailedAttempt",
+    "FixedDelay",
+    "FixedRetryDelay",
+    "InternalError",
+    "Interval",
+    "JobActive",
+    "JobAdded",
+    "JobCancelled",
+    "JobDeleted",
+    "JobDetails",
+    "JobEnded",
+    "JobError",
+    "JobFinished",
+    "JobHalted",
+    "JobNotFound",
+    "JobState",
+    "JobSummary",
+    "MetricsSnapshot",
+    "Never",
+    "OccurrenceMissed",
+    "OccurrenceSkipped",
+    "Once",
+    "Origin",
+    "Outcome",
+    "Overlap",
+    "PriorityQueueType",
+    "RecurringJobId",
+    "RecurringJobRequest",
+    "RunContext",
+    "RunContextFilter",
+    "RunFinished",
+    "RunId",
+    "RunNotFound",
+    "RunNotSucceeded",
+    "RunPhase",
+    "RunRecord",
+    "RunRetrying",
+    "RunStarted",
+    "RunStuck",
+    "Scheduler",
+    "SchedulerClosed",
+    "SchedulerStopped",
+    "ShutdownReport",
+    "ShutdownStarted",
+    "ShutdownTimeout",
+    "StagingFull",
+    "StoreUnavailable",
+    "SubmissionRefused",
+    "SubmitError",
+    "SystemClock",
+    "TurnKeeperError",
+    "VirtualClock",
+    "Weekday",
+    "WeekdayTimes",
+    "WouldDeadlock",
+    "current_run",
+    "current_scheduler",
+    "open_scheduler",
+]
+
+# What is shown here is from here: in error messages, in documentation, and for pickle.
+for _name in __all__:
+    _value = globals()[_name]
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__
+del _name, _value

@@ -18,6 +18,13 @@ def integer(name: str, value: object, *, least: int) -> int:
     return value
 
 
+def number(name: str, value: object, *, least: float, most: float) -> float:
+    """Return ``value`` if it is a number from ``least`` to ``most``."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+        raise ConfigurationError(f"{name} must be a number from {least:g} to {most:g}, not {value!r}", parameter=name)
+    return value
+
+
 def duration(name: str, value: object, *, least: int = 0) -> int:
     """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if finite and at least ``least`` microseconds."""
     if isinstance(value, timedelta) or (isinstance(value, int | float) and not isinstance(value, bool)):
@@ -48,6 +55,13 @@ def instant(name: str, value: object) -> int:
             f"write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or tzinfo=UTC",
             parameter=name,
         ) from None
+
+
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is ``True`` or ``False``."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {value!r}", parameter=name)
+    return value
 
 
 def text(name: str, value: object) -> str:

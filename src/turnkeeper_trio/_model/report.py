@@ -19,7 +19,7 @@ class ShutdownReport(Record):
     """Runs that the shutdown ended: cut off while executing, or while they waited for a retry."""
 
     never_started: tuple[RunRecord, ...]
-    """Runs that were due and had not been started."""
+    """Runs that were due and had not been started; a record may stand for ``count`` occurrences of one job."""
 
     still_running: tuple[ActiveRun, ...]
     """Runs that had not ended when the report was made; empty in the final report."""
@@ -32,7 +32,7 @@ class ShutdownReport(Record):
         parts = (
             f"{len(self.finished)} finished",
             f"{len(self.interrupted)} interrupted",
-            f"{len(self.never_started)} never started",
+            f"{sum(record.count for record in self.never_started)} never started",
             f"{len(self.still_running)} still running",
             f"{self.unrun} planned for later and left unrun",
         )

@@ -23,6 +23,7 @@ One run is like another, in every process. For that, what asyncio and anyio leav
 
 import asyncio
 import itertools
+import math
 import selectors
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -36,8 +37,9 @@ __all__ = ["VirtualEventLoop"]
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-# The loop fires what is due within this many seconds. A nanosecond, the system clock's, is too little: from
-# day 194 on, the distance between two floats exceeds it, and a timer that is due would never be found so.
+# The loop fires what is due within this many seconds. A nanosecond, the system clock's, is too little: where
+# adding it to the time leaves the time as it was (from day 194 on), a timer that is due is never found so.
+# From the year 34 on that is true of this as well, and the distance between two floats takes its place.
 _RESOLUTION: Final = 1e-7
 
 _ANYIO_CANCELS: Final = "Cancelled via cancel scope"  # how the message of anyio's cancellations begins
@@ -155,6 +157,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def jump(self) -> None:
         """Make it the instant of the next timer; the selector does, when there is nothing else to do."""
         self._now = max(self._now, float(self._scheduled[0].when()))
+        self._clock_resolution = max(_RESOLUTION, math.ulp(self._now))
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None

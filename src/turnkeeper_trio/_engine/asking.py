@@ -1,0 +1,182 @@
+"""What users ask about: jobs, runs, history, numbers. Nothing here changes anything, but that ids are made when read."""
+
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from turnkeeper_trio._engine.control import find_job
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
+from turnkeeper_trio._engine.waiting import IDLE, IDLE_DUE, Wait
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.instants import seconds, utc_pendulum
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
+from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
+from turnkeeper_trio.errors import RunNotFound
+from turnkeeper_trio.jobs import JobDetails, JobSummary
+
+
+def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
+    """Return all there is to know about a job."""
+    job = find_job(state, job_id)
+    request, pending, history = job.request, job.pending, job.history
+    last = {name: getattr(history, name, None) for name in ("last_run", "last_success", "last_failure")}
+    return JobDetails(
+        job_id=RecurringJobId(job.job_id),
+        name=request.name,
+        tags=request.tags,
+        schedule=job.schedule,
+        target=str(job.target),
+        priority=request.priority,
+        max_retries=request.max_retries,
+        retry=request.retry_policy if request.max_retries else None,
+        retry_count=max((run.failures for run in job.runs), default=0),
+        state=job.state,
+        state_reason=job.reason,
+        next_run_time=None if pending is None else utc_pendulum(pending.due_at),
+        next_run_instance=None if pending is None else state.run_id(pending),
+        active_runs=tuple(state.active_run(run, now) for run in job.runs),
+        last_run=_record(state, last["last_run"]),
+        last_success=_record(state, last["last_success"]),
+        last_failure=_record(state, last["last_failure"]),
+        consecutive_failures=0 if history is None else history.consecutive_failures,
+    )
+
+
+def _record(state: State, run: Run | None) -> RunRecord | None:
+    return None if run is None else state.record(run)
+
+
+def list_jobs(
+    state: State,
+    now: Now,
+    *,
+    states: Collection[JobState] | None,
+    tags: Collection[str] | None,
+    after: UUID | None,
+    limit: int,
+) -> list[JobSummary]:
+    """Return the jobs in the order of submission: those of certain states, with any of certain tags, after another."""
+    del now
+    start = -1 if after is None else find_job(state, after).seq
+    wanted = (
+        job
+        for job in state.jobs.values()
+        if job.seq > start
+        and (states is None or job.state in states)
+        and (tags is None or any(tag in job.request.tags for tag in tags))
+    )
+    return [_summary(job) for job in islice(wanted, limit)]
+
+
+def _summary(job: Job) -> JobSummary:
+    return JobSummary(
+        job_id=RecurringJobId(job.job_id),
+        name=job.request.name,
+        tags=job.request.tags,
+        state=job.state,
+        next_run_time=None if job.pending is None else utc_pendulum(job.pending.due_at),
+        active=len(job.runs),
+    )
+
+
+def list_active(state: State, now: Now, *, job_id: UUID | None) -> list[ActiveRun]:
+    """Return the active runs of a job, or of all, in the order in which they became due."""
+    runs: Iterable[Run] = state.active if job_id is None else find_job(state, job_id).runs
+    return [state.active_run(run, now) for run in runs]
+
+
+def run_history(
+    state: State,
+    now: Now,
+    *,
+    job_id: UUID | None,
+    since: int | None,
+    outcomes: Collection[Outcome] | None,
+    limit: int,
+) -> list[RunRecord]:
+    """Return records of what has ended, the newest first."""
+    state.archive.trim(now.wall)
+    job = None if job_id is None else find_job(state, job_id)
+    wanted = (
+        item
+        for item in state.archive.newest_first(job)
+        if (outcomes is None or item.outcome in outcomes) and (since is None or item.finished_at >= since)
+    )
+    return [state.record(item) for item in islice(wanted, limit)]
+
+
+def wait_run(state: State, now: Now, run_id: UUID) -> "Wait | RunRecord":
+    """Answer with the record of a run once it has ended."""
+    del now
+    item = state.by_id.get(run_id)
+    if item is None:
+        raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
+    if not isinstance(item, Occurrence) and item.outcome is not None:
+        return state.record(item)
+    occurrence = item if isinstance(item, Occurrence) else item.occurrence
+    return state.waits.on([occurrence], lambda came: state.record(came[0]))
+
+
+def wait_job(state: State, now: Now, job_id: UUID) -> "Wait | RunRecord | None":
+    """Answer with the last record of a job once no further run of it is to come."""
+    del now
+    job = find_job(state, job_id)
+
+    def last(came: list[Any]) -> RunRecord | None:
+        del came
+        return _record(state, None if job.history is None else job.history.last_run)
+
+    return last([]) if job.pending is None and not job.runs else state.waits.on([job], last)
+
+
+def wait_idle(state: State, now: Now, *, due_only: bool) -> "Wait | None":
+    """Answer once nothing is active and nothing is planned (or due)."""
+    del now
+    return state.waits.on([IDLE_DUE if due_only else IDLE], lambda _: None)
+
+
+def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int) -> MetricsSnapshot:
+    """Return the counters and gauges; what staging counts, the runtime tells."""
+    counters = state.counters
+    outcomes = counters.outcomes
+    return MetricsSnapshot(
+        jobs_submitted=counters.submitted,
+        jobs_executed_success=counters.succeeded,
+        jobs_executed_fail=counters.returned_false,
+        jobs_panicked=counters.raised,
+        jobs_timed_out=counters.timed_out,
+        jobs_retried=counters.retried,
+        jobs_permanently_failed=outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT],
+        jobs_lineage_cancelled=counters.lineage_cancelled,
+        jobs_instance_discarded_cancelled=(
+            counters.discarded_cancelled + state.queue.discarded + state.delays.discarded
+        ),
+        staging_submitted_total=staged_total,
+        staging_rejected_full=rejected_total,
+        job_queue_scheduled_current=state.pending,
+        job_staging_buffer_current=staged,
+        workers_active_current=sum(attempt.claimed for attempt in state.assigned),
+        job_execution_duration=DurationStatistics(counters.execution_count, seconds(counters.execution_sum)),
+        job_queue_wait_duration=DurationStatistics(counters.queue_wait_count, seconds(counters.queue_wait_sum)),
+        books=books(state),
+    )
+
+
+def books(state: State) -> Books:
+    """Return what became of every planned occurrence; pending and active are read off the tables."""
+    outcomes = state.counters.outcomes
+    return Books(
+        planned=state.counters.planned,
+        pending=state.pending,
+        active=len(state.active),
+        **{outcome.value: count for outcome, count in outcomes.items()},
+    )
+
+
+def run_id_of_pending(state: State, job: Job) -> RunId | None:
+    """Return the id of the run that a job's next occurrence will be."""
+    return None if job.pending is None else state.run_id(job.pending)

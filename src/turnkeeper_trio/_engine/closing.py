@@ -1,0 +1,101 @@
+"""Shutdown: what is let run, what is ended, and what is said about it."""
+
+from typing import Final
+
+from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN
+from turnkeeper_trio._engine.control import ask_to_end
+from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, unplan
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import Cause, Closing, Run
+from turnkeeper_trio._model.event import ShutdownStarted
+from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._model.run import Outcome
+
+NEVER: Final = "the scheduler shut down first"
+_WARN_AFTER: Final = (5_000_000, 30_000_000, 60_000_000)
+"""Microseconds after which a shutdown that still waits says so; then once more each minute."""
+
+
+def begin_closing(state: State, now: Now, *, forced: bool) -> None:
+    """Begin to shut down, or go from graceful to forced. Idempotent."""
+    closing = state.closing
+    if closing is None:
+        closing = state.closing = Closing(now.loop)
+        closing.warn_at = now.loop + _WARN_AFTER[0]
+        if state.listening:
+            state.emit(ShutdownStarted, now, forced=forced)
+    if forced and not closing.forced:
+        closing.forced = True
+        if state.listening:
+            state.emit(ShutdownStarted, now, forced=True)
+
+
+def step(state: State, now: Now, limit: int) -> bool:
+    """Go on closing: end what is due and has not begun, at most ``limit`` of it; return whether all of it was ended."""
+    closing = state.closing
+    assert closing is not None
+    for attempt in tuple(state.assigned):
+        run = attempt.run
+        if run.attempt is attempt and not attempt.claimed:
+            _end_waiting(state, run, now)
+        elif closing.forced and run.attempt is attempt:
+            ask_to_end(state, attempt, Cause.SHUTDOWN, now)
+    left = limit
+    while left and len(state.ready):
+        run = state.ready.pop()
+        _end_waiting(state, run, now)
+        left -= 1
+    while left and len(state.retries):
+        run = state.retries.pop()
+        _end_waiting(state, run, now)
+        left -= 1
+    for queue, time in ((state.queue, now.wall), (state.delays, now.loop)):
+        while left and (entry := queue.peek()) is not None and entry[0] <= time:
+            occurrence = entry[-1]
+            unplan(state, occurrence)
+            end_occurrence(state, occurrence, Outcome.NEVER_STARTED, now, NEVER)
+            left -= 1
+    return left > 0
+
+
+def end_all(state: State, now: Now) -> None:
+    """End what is left when no worker is: nothing at all, unless the scheduler was torn down."""
+    while not step(state, now, len(state.jobs) + 1):
+        pass
+    for run in tuple(state.active):
+        assert run.attempt is not None
+        run.begun = run.attempt.number
+        end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+    state.assigned.clear()
+
+
+def warn(state: State, now: Now) -> None:
+    """Say what the shutdown has been waiting for, if it is time to."""
+    closing = state.closing
+    assert closing is not None
+    if now.loop >= closing.warn_at and state.active:
+        state.effects.waited_for = tuple(state.active_run(run, now) for run in state.active)
+        waited = now.loop - closing.since
+        later = (after for after in _WARN_AFTER if after > waited)
+        closing.warn_at = closing.since + next(later, waited - waited % _WARN_AFTER[-1] + _WARN_AFTER[-1])
+
+
+def _end_waiting(state: State, run: Run, now: Now) -> None:
+    """End a run that waits for a worker: its first attempt never began, or its retry will not."""
+    if run.begun:
+        end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN, error=run.error)
+    else:
+        end_run(state, run, Outcome.NEVER_STARTED, now, NEVER)
+
+
+def report(state: State, now: Now) -> ShutdownReport:
+    """Return what the shutdown has done so far."""
+    closing = state.closing or Closing(now.loop)
+    return ShutdownReport(
+        finished=tuple(state.record(run) for run in closing.finished),
+        interrupted=tuple(state.record(run) for run in closing.interrupted),
+        never_started=tuple(state.record(item) for item in closing.never_started),
+        still_running=tuple(state.active_run(run, now) for run in state.active),
+        unrun=state.pending,
+    )

@@ -1,0 +1,61 @@
+"""What has been counted: attempts, outcomes, durations. Everything else is read off the tables."""
+
+from typing import final
+
+from turnkeeper_trio._engine.tables import Attempt, Ending
+from turnkeeper_trio._model.run import Outcome
+
+
+@final
+class Counters:
+    """Totals since the scheduler was opened; durations in microseconds."""
+
+    __slots__ = (
+        "discarded_cancelled",
+        "execution_count",
+        "execution_sum",
+        "lineage_cancelled",
+        "outcomes",
+        "planned",
+        "queue_wait_count",
+        "queue_wait_sum",
+        "raised",
+        "retried",
+        "returned_false",
+        "submitted",
+        "succeeded",
+        "timed_out",
+    )
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.submitted = 0
+        self.planned = 0
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.lineage_cancelled = 0
+        self.discarded_cancelled = 0
+        self.succeeded = 0
+        self.returned_false = 0
+        self.raised = 0
+        self.timed_out = 0
+        self.retried = 0
+        self.execution_count = 0
+        self.execution_sum = 0
+        self.queue_wait_count = 0
+        self.queue_wait_sum = 0
+
+    def count(self, attempt: Attempt) -> None:
+        """Count an attempt that was executed and has ended."""
+        self.execution_count += 1
+        self.execution_sum += attempt.ended.loop - attempt.started.loop
+        match attempt.ending:
+            case Ending.RETURNED if attempt.value is False:
+                self.returned_false += 1
+            case Ending.RETURNED:
+                self.succeeded += 1
+            case Ending.RAISED | Ending.FATAL:
+                self.raised += 1
+            case Ending.TIMED_OUT:
+                self.timed_out += 1
+            case Ending.CUT_OFF | Ending.REVOKED:
+                pass

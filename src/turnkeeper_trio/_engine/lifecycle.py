@@ -1,0 +1,204 @@
+"""The life of an occurrence: planned, due, ended. Every way to come and go is here, and keeps the books balanced."""
+
+from typing import Any
+
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.queues import OUT
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio._model.event import JobFinished, JobHalted, OccurrenceMissed, OccurrenceSkipped, RunFinished
+from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.run import Origin, Outcome
+from turnkeeper_trio.schedules import FixedDelay
+from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
+
+
+def draw_due(state: State, job: Job, at: int) -> int:
+    """Return when the occurrence at ``at`` is due: with jitter, never earlier, and before the occurrence after it."""
+    jitter = job.request.jitter_us
+    if not jitter:
+        return at
+    following = next_after_us(job.schedule, at)
+    if following is not None:
+        jitter = min(jitter, following - at - 1)
+    return at + state.rng.randint(0, jitter)
+
+
+def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> Occurrence:
+    """Put an occurrence in the queue."""
+    occurrence = Occurrence(job, at, due_at, origin)
+    state.queue.push((due_at, job.seq, occurrence))
+    _note_planned(state, job, occurrence)
+    return occurrence
+
+
+def plan_delay(state: State, job: Job, schedule: FixedDelay, now: Now) -> None:
+    """Plan the occurrence that is due one fixed delay from now, by the loop's clock."""
+    at = now.wall + schedule.delay_us
+    occurrence = Occurrence(job, at, at, Origin.SCHEDULE)
+    state.delays.push((now.loop + schedule.delay_us, job.seq, occurrence))
+    _note_planned(state, job, occurrence)
+
+
+def plan_after(state: State, job: Job, after: int, now: Now) -> None:
+    """Plan the first occurrence after an instant, if there is one; halt the job if its schedule is faulty."""
+    if isinstance(job.schedule, FixedDelay):
+        plan_delay(state, job, job.schedule, now)
+        return
+    try:
+        at = next_after_us(job.schedule, after)
+        if at is not None:
+            plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
+    except ScheduleFault as fault:
+        halt(state, job, str(fault), now)
+
+
+def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
+    job.pending = occurrence
+    job.had_occurrence = True
+    state.counters.planned += 1
+    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
+
+
+def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:
+    """Take a pending occurrence out of its queue; the caller says what becomes of it."""
+    job = occurrence.job
+    assert job.pending is occurrence
+    job.pending = None
+    if isinstance(job.schedule, FixedDelay) and occurrence.origin is Origin.SCHEDULE:
+        state.delays.remove(occurrence, cancelled=cancelled)
+    else:
+        state.queue.remove(occurrence, cancelled=cancelled)
+
+
+def end_occurrence(
+    state: State, occurrence: Occurrence, outcome: Outcome, now: Now, reason: str, *, count: int = 1
+) -> NonRun:
+    """An occurrence, or ``count`` in a row up to this one, did not and will not run."""
+    item = NonRun(occurrence, outcome, reason, now.wall, state.archive.next_number())
+    item.count = count
+    job = occurrence.job
+    state.counters.outcomes[outcome] += count
+    kept = state.archive.add_non_run(item)
+    if state.closing is not None:
+        state.closing.note(kept)
+    state.ledger.note(
+        ChangeKind.RUN_ENDED,
+        job,
+        {"scheduled_at": occurrence.scheduled_at, "outcome": outcome, "reason": reason, "count": count},
+    )
+    if state.listening:
+        fields: dict[str, Any] = {
+            "name": job.request.name,
+            "scheduled_at": utc_pendulum(occurrence.scheduled_at),
+            "reason": reason,
+        }
+        if outcome is Outcome.MISSED:
+            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, **fields)
+        else:
+            state.emit(OccurrenceSkipped, now, job=job, run_id=state.run_id(kept), outcome=outcome, **fields)
+    state.over(occurrence, kept)
+    return kept
+
+
+def end_run(
+    state: State,
+    run: Run,
+    outcome: Outcome,
+    now: Now,
+    reason: str = "",
+    *,
+    value: Any = None,
+    error: BaseException | None = None,
+) -> Run | NonRun:
+    """An active run has come to its end. What never began is kept as an occurrence that did not run."""
+    job = run.job
+    item: Run | NonRun = run
+    _take_out(state, run)
+    if run.begun == 0:
+        item = end_occurrence(state, run.occurrence, outcome, now, reason)
+    else:
+        run.outcome, run.reason, run.value, run.error = outcome, reason, value, error
+        run.finished_at = now.wall
+        state.counters.outcomes[outcome] += 1
+        _archive(state, run, now)
+    if isinstance(job.schedule, FixedDelay) and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
+        plan_delay(state, job, job.schedule, now)
+    settle_job(state, job, now)
+    return item
+
+
+def _take_out(state: State, run: Run) -> None:
+    job = run.job
+    del state.active[run]
+    del job.runs[run]
+    if not job.runs:
+        job.runs = NO_RUNS
+    if run.place != OUT:
+        (state.retries if run.waiting_retry else state.ready).remove(run)
+    if run.attempt is not None:
+        run.attempt.revoked = True
+        run.attempt = None
+
+
+def _archive(state: State, run: Run, now: Now) -> None:
+    job = run.job
+    state.archive.add_run(run)
+    if state.closing is not None:
+        state.closing.note(run)
+    if run.error is not None:
+        state.effects.ended.append(run)
+    state.ledger.note(
+        ChangeKind.RUN_ENDED,
+        job,
+        {
+            "scheduled_at": run.occurrence.scheduled_at,
+            "outcome": run.outcome,
+            "reason": run.reason,
+            "attempts": run.begun,
+            "finished_at": run.finished_at,
+        },
+    )
+    if state.listening or run.outcome in FAILURES:
+        state.emit(RunFinished, now, job=job, run_id=state.run_id(run), record=state.record(run))
+    state.over(run.occurrence, run)
+
+
+def halt(state: State, job: Job, reason: str, now: Now) -> None:
+    """Plan nothing more of a job whose schedule is faulty. Its runs go on."""
+    job.state, job.reason = JobState.HALTED, reason
+    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
+    state.emit(JobHalted, now, job=job, name=job.request.name, reason=reason)
+    settle_job(state, job, now)
+
+
+def settle_job(state: State, job: Job, now: Now) -> None:
+    """If nothing more comes of a job, say so to whoever waits for that, and let go of what it no longer needs."""
+    if job.pending is not None or job.runs:
+        return
+    if job.state is JobState.ACTIVE and job.had_occurrence:
+        job.state = JobState.FINISHED
+        state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
+        if state.listening:
+            state.emit(JobFinished, now, job=job, name=job.request.name)
+    if job.state in ENDED_STATES:
+        job.args, job.kwargs, job.target = (), None, str(job.target)
+        _remember_ended(state, job, now)
+    state.over(job)
+
+
+def _remember_ended(state: State, job: Job, now: Now) -> None:
+    if state.jobs.get(job.job_id) is not job:
+        return
+    state.ended_jobs[job] = now.wall
+    ttl = state.options.history_ttl
+    while state.ended_jobs:
+        oldest, ended_at = next(iter(state.ended_jobs.items()))
+        if len(state.ended_jobs) <= state.options.history_limit and (ttl is None or now.wall - ended_at <= ttl):
+            break
+        del state.ended_jobs[oldest]
+        del state.jobs[oldest.job_id]

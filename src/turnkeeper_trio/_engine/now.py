@@ -1,0 +1,13 @@
+"""The two clocks, read together."""
+
+from typing import NamedTuple
+
+
+class Now(NamedTuple):
+    """One reading of both clocks, in microseconds."""
+
+    wall: int
+    """Since 1970-01-01 00:00 UTC. It can step: instants of schedules are compared with it."""
+
+    loop: int
+    """Of the event loop; it never steps: delays and durations are measured with it."""

@@ -1,0 +1,241 @@
+"""Two queues of entries ordered by a key, behind one protocol.
+
+An entry is a tuple: first what it is ordered by (all integers, unique together), last the item itself. The item carries
+its place in the queue, which is what makes removal possible without a search: for the handle-based queue the place is
+an index, for the lazy one only the sign says whether the entry is alive.
+
+Rejected for the handle-based queue: a binary heap with sifting in Python, which is the textbook's. Eight children to a
+node make the tree a third as high, and ``min`` over a slice of tuples runs in C; the child knows its own index, so no
+search for it is needed either.
+"""
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Any, Final, Generic, Protocol, TypeVar, final
+
+OUT: Final = -1
+"""The place of an item that is in no queue."""
+
+
+class Placed(Protocol):
+    """What a queue holds."""
+
+    place: int
+    """Where it stands in the queue it is in; `OUT` if in none. Only queues write it."""
+
+
+T = TypeVar("T", bound=Placed)
+
+
+class Queue(Protocol[T]):
+    """Entries by key, the least first."""
+
+    discarded: int
+    """How many cancelled entries have left the queue without being popped."""
+
+    def __len__(self) -> int:
+        """Return how many live items there are."""
+        ...
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over the live items, in no particular order."""
+        ...
+
+    @property
+    def entries(self) -> int:
+        """How many entries are held, dead ones included."""
+        ...
+
+    def push(self, entry: tuple[Any, ...], /) -> None:
+        """Add an entry: its key, and last its item, which is in no queue and was not removed from this one."""
+        ...
+
+    def peek(self) -> tuple[Any, ...] | None:
+        """Return the least live entry without removing it."""
+        ...
+
+    def pop(self) -> T:
+        """Remove the least live entry and return its item. The queue must not be empty."""
+        ...
+
+    def remove(self, item: T, /, *, cancelled: bool = False) -> None:
+        """Remove an item that is in this queue; ``cancelled`` has it counted in `discarded` when its entry goes."""
+        ...
+
+
+_ARITY_SHIFT = 3
+_ARITY = 1 << _ARITY_SHIFT
+
+
+@final
+class HandleQueue(Generic[T]):
+    """Knows where each entry stands: a removed one leaves at once, in O(log n)."""
+
+    __slots__ = ("_entries", "discarded")
+
+    def __init__(self) -> None:
+        """Make an empty queue."""
+        self._entries: list[tuple[Any, ...]] = []
+        self.discarded = 0
+
+    def __len__(self) -> int:
+        """Return how many items there are."""
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over the items, in no particular order."""
+        return (entry[-1] for entry in self._entries)
+
+    @property
+    def entries(self) -> int:
+        """How many entries are held: as many as are alive."""
+        return len(self._entries)
+
+    def push(self, entry: tuple[Any, ...], /) -> None:
+        """Add an entry."""
+        self._entries.append(entry)
+        self._rise(len(self._entries) - 1, entry)
+
+    def peek(self) -> tuple[Any, ...] | None:
+        """Return the least entry without removing it."""
+        return self._entries[0] if self._entries else None
+
+    def pop(self) -> T:
+        """Remove the least entry and return its item."""
+        item: T = self._entries[0][-1]
+        self._take_out(0)
+        item.place = OUT
+        return item
+
+    def remove(self, item: T, /, *, cancelled: bool = False) -> None:
+        """Remove an item that is in this queue."""
+        assert self._entries[item.place][-1] is item
+        self._take_out(item.place)
+        item.place = OUT
+        self.discarded += cancelled
+
+    def _take_out(self, place: int) -> None:
+        last = self._entries.pop()
+        if place == len(self._entries):
+            return
+        if place and last < self._entries[(place - 1) >> _ARITY_SHIFT]:
+            self._rise(place, last)
+        else:
+            self._sink(place, last)
+
+    def _rise(self, place: int, entry: tuple[Any, ...]) -> None:
+        entries = self._entries
+        while place:
+            above = (place - 1) >> _ARITY_SHIFT
+            parent = entries[above]
+            if parent < entry:
+                break
+            entries[place] = parent
+            parent[-1].place = place
+            place = above
+        entries[place] = entry
+        entry[-1].place = place
+
+    def _sink(self, place: int, entry: tuple[Any, ...]) -> None:
+        entries = self._entries
+        size = len(entries)
+        while (first := (place << _ARITY_SHIFT) + 1) < size:
+            child = min(entries[first : first + _ARITY])
+            if entry < child:
+                break
+            below: int = child[-1].place
+            entries[place] = child
+            child[-1].place = place
+            place = below
+        entries[place] = entry
+        entry[-1].place = place
+
+
+_IN: Final = 0
+_CANCELLED: Final = -2
+_STEP: Final = 32
+
+
+@final
+class LazyQueue(Generic[T]):
+    """A binary heap: a removed entry stays behind, dead, until it surfaces or the heap is compacted.
+
+    Compaction must not stop the event loop for a heap of a million, so it goes in small steps: entries move from the
+    end of the old heap (which stays a heap without its last entry) to a fresh one, a few with each operation, and both
+    are looked at meanwhile. It begins when a third of the entries are dead, so that it ends before half of them are.
+    """
+
+    __slots__ = ("_dead", "_heap", "_old", "discarded")
+
+    def __init__(self) -> None:
+        """Make an empty queue."""
+        self._heap: list[tuple[Any, ...]] = []
+        self._old: list[tuple[Any, ...]] = []
+        self._dead = 0
+        self.discarded = 0
+
+    def __len__(self) -> int:
+        """Return how many live items there are."""
+        return self.entries - self._dead
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over the live items, in no particular order."""
+        return (entry[-1] for heap in (self._heap, self._old) for entry in heap if entry[-1].place == _IN)
+
+    @property
+    def entries(self) -> int:
+        """How many entries are held, dead ones included."""
+        return len(self._heap) + len(self._old)
+
+    def push(self, entry: tuple[Any, ...], /) -> None:
+        """Add an entry."""
+        entry[-1].place = _IN
+        heappush(self._heap, entry)
+        if self._old:
+            self._compact()
+
+    def peek(self) -> tuple[Any, ...] | None:
+        """Return the least live entry without removing it; dead ones above it are discarded."""
+        heap = self._least()
+        return heap[0] if heap else None
+
+    def pop(self) -> T:
+        """Remove the least live entry and return its item."""
+        item: T = heappop(self._least())[-1]
+        item.place = OUT
+        if self._old:
+            self._compact()
+        return item
+
+    def remove(self, item: T, /, *, cancelled: bool = False) -> None:
+        """Mark the entry of an item in this queue as dead."""
+        assert item.place == _IN
+        item.place = _CANCELLED if cancelled else OUT
+        self._dead += 1
+        if self._old or self._dead * 3 > self.entries:
+            self._compact()
+
+    def _least(self) -> list[tuple[Any, ...]]:
+        """Return the heap whose first entry is the least live one; an empty one if there is none."""
+        for heap in (self._heap, self._old):
+            while heap and heap[0][-1].place != _IN:
+                self._discard(heappop(heap))
+        if self._old and (not self._heap or self._old[0] < self._heap[0]):
+            return self._old
+        return self._heap
+
+    def _discard(self, entry: tuple[Any, ...]) -> None:
+        item = entry[-1]
+        self._dead -= 1
+        self.discarded += item.place == _CANCELLED
+        item.place = OUT
+
+    def _compact(self) -> None:
+        if not self._old:
+            self._old, self._heap = self._heap, self._old
+        for _ in range(min(_STEP, len(self._old))):
+            entry = self._old.pop()
+            if entry[-1].place == _IN:
+                heappush(self._heap, entry)
+            else:
+                self._discard(entry)

@@ -1,0 +1,156 @@
+"""The engine's state: its tables, and what every decision does to them.
+
+Only the coordinator's task touches it, and no decision awaits: there are no locks, and every method leaves the books
+balanced. Counts are read off the tables; only what the tables forget (outcomes, attempts) is counted beside them.
+"""
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, final
+from uuid import UUID
+
+from turnkeeper_trio._engine.archive import Archive, record_of
+from turnkeeper_trio._engine.counters import Counters
+from turnkeeper_trio._engine.effects import Effects
+from turnkeeper_trio._engine.ledger import Ledger
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.queues import HandleQueue, LazyQueue, Queue
+from turnkeeper_trio._engine.tables import Attempt, Closing, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.waiting import Subject, Waits
+from turnkeeper_trio._model.event import Event
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.instants import seconds, utc_pendulum
+from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio.policies import PriorityQueueType
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the engine is told when it is made."""
+
+    max_workers: int
+    dispatch_buffer: int = 1
+    queue: PriorityQueueType = PriorityQueueType.HANDLE_BASED
+    cleanup_grace: int = 30_000_000
+    """Microseconds."""
+    history_limit: int = 10_000
+    history_per_job: int = 100
+    history_ttl: int | None = None
+    """Microseconds."""
+    store_asks: bool = False
+    """Whether changes are noted for a store."""
+
+
+@final
+class State:
+    """The tables."""
+
+    def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
+        """Begin with empty tables."""
+        self.options: Final = options
+        self.rng: Final = rng
+        self._new_id = new_id
+        self._sequence = 0
+        self._runs = 0
+        self._jobs = 0
+
+        self.jobs: dict[UUID, Job] = {}
+        """Jobs that live, and those that ended and are remembered."""
+        self.ended_jobs: OrderedDict[Job, int] = OrderedDict()
+        """Jobs that ended, the oldest first, and when."""
+        self.by_id: dict[UUID, Any] = {}
+        """Occurrences, runs and non-runs whose id was read."""
+
+        handles = options.queue is PriorityQueueType.HANDLE_BASED
+        self.queue: Queue[Occurrence] = HandleQueue() if handles else LazyQueue()
+        """Planned occurrences, by (instant they are due, job in the order of submission)."""
+        self.delays: Queue[Occurrence] = HandleQueue()
+        """Planned occurrences of fixed delays, by loop time."""
+        self.retries: Queue[Run] = HandleQueue()
+        """Runs that wait for their retry, by loop time."""
+        self.ready: Queue[Run] = HandleQueue()
+        """Due runs that wait for capacity, by (priority, instant, job in the order of submission)."""
+        self.alarms: Queue[Any] = HandleQueue()
+        """What is to be looked at again at a loop time."""
+        self.active: dict[Run, None] = {}
+        """Due runs that have not ended, in the order in which they became due."""
+        self.assigned: dict[Attempt, None] = {}
+        """Attempts that were bound and have not come back."""
+
+        self.archive = Archive(
+            limit=options.history_limit, per_job=options.history_per_job, ttl=options.history_ttl, by_id=self.by_id
+        )
+        self.counters = Counters()
+        self.ledger = Ledger(asked=options.store_asks)
+        self.waits = Waits()
+        self.effects = Effects()
+        self.closing: Closing | None = None
+        self.listening = False
+        """Whether anybody wants events; the runtime says so. Failures are always told, for the log."""
+
+    def next_job(self) -> int:
+        """Return the number of the next job in the order of submission."""
+        self._jobs += 1
+        return self._jobs
+
+    def next_run(self) -> int:
+        """Return the number of the next run in the order in which they become due."""
+        self._runs += 1
+        return self._runs
+
+    def run_id(self, item: Occurrence | Run | NonRun) -> RunId:
+        """Return the id of a run, planned, active or ended; it is made when first read."""
+        occurrence = item if isinstance(item, Occurrence) else item.occurrence
+        if occurrence.run_id is None:
+            occurrence.run_id = self._new_id()
+            if isinstance(item, Occurrence) or self.archive.keeps(item) or item.outcome is None:
+                self.by_id[occurrence.run_id] = item
+        return RunId(occurrence.run_id)
+
+    def record(self, item: Run | NonRun) -> RunRecord:
+        """Return the record of something that has ended."""
+        return record_of(item, self.run_id(item))
+
+    def active_run(self, run: Run, now: Now) -> ActiveRun:
+        """Return what can be told of an active run."""
+        return ActiveRun(
+            run_id=self.run_id(run),
+            job_id=RecurringJobId(run.job.job_id),
+            name=run.job.request.name,
+            scheduled_at=utc_pendulum(run.occurrence.scheduled_at),
+            phase=run.phase,
+            attempt=run.attempt.number if run.attempt is not None and run.executing else run.begun,
+            running_for=seconds(now.loop - run.since),
+        )
+
+    @property
+    def capacity(self) -> int:
+        """How many attempts may be bound now: from the table, for a worker that has reported is not waiting yet."""
+        return self.options.max_workers + self.options.dispatch_buffer - len(self.assigned)
+
+    @property
+    def pending(self) -> int:
+        """How many occurrences are planned and not due."""
+        return len(self.queue) + len(self.delays)
+
+    def emit(
+        self, kind: type[Event], now: Now, *, job: Job | None = None, run_id: RunId | None = None, **fields: Any
+    ) -> None:
+        """Tell an event."""
+        self._sequence += 1
+        event = kind(
+            sequence=self._sequence,
+            at=utc_pendulum(now.wall),
+            job_id=None if job is None else RecurringJobId(job.job_id),
+            run_id=run_id,
+            **fields,
+        )
+        self.effects.events.append(event)
+
+    def over(self, subject: Subject, item: Any = None) -> None:
+        """What somebody may be waiting on has come to an end, as ``item``."""
+        for wait in self.waits.over(subject, item):
+            self.effects.answers.append((wait.token, wait.result()))

@@ -1,0 +1,314 @@
+"""The rows of the engine's tables: jobs, occurrences, runs and attempts. Mutable, slotted, and owned by one task.
+
+A million jobs may wait at once, each a `Job` and an `Occurrence`: what only an active or ended run needs stands in
+`Run` and `JobHistory`, which are made when first needed. Ids of runs are made when first read.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Final, Protocol, final
+from uuid import UUID
+
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.queues import OUT
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.jobs import RecurringJobRequest
+
+
+@final
+class Job:
+    """A lineage: its definition and its state."""
+
+    __slots__ = (
+        "args",
+        "had_occurrence",
+        "history",
+        "job_id",
+        "kwargs",
+        "pending",
+        "reason",
+        "request",
+        "runs",
+        "schedule",
+        "seq",
+        "state",
+        "target",
+    )
+
+    def __init__(
+        self,
+        job_id: UUID,
+        request: RecurringJobRequest,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any] | None,
+        seq: int,
+    ) -> None:
+        """Make the row of a job that is being taken."""
+        self.job_id = job_id
+        self.request = request
+        self.target = target
+        self.args = args
+        self.kwargs = kwargs
+        self.seq = seq
+        """Its number in the order of submission."""
+        self.schedule: Schedule = request.schedule
+        """The schedule in force, bound to the acceptance."""
+        self.state = JobState.ACTIVE
+        self.reason = ""
+        self.pending: Occurrence | None = None
+        self.had_occurrence = False
+        """Whether it ever had an occurrence: one that never had is run by hand, and does not finish."""
+        self.runs: dict[Run, None] = NO_RUNS
+        """Its active runs, in the order in which they became due."""
+        self.history: JobHistory | None = None
+
+
+@final
+class JobHistory:
+    """What is remembered of a job's runs."""
+
+    __slots__ = ("consecutive_failures", "last_failure", "last_run", "last_success", "non_runs", "runs")
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self.runs: deque[Run] = deque()
+        self.non_runs: deque[NonRun] = deque()
+        self.last_run: Run | None = None
+        self.last_success: Run | None = None
+        self.last_failure: Run | None = None
+        self.consecutive_failures = 0
+
+
+@final
+class Occurrence:
+    """A planned instant of a job."""
+
+    __slots__ = ("due_at", "job", "origin", "place", "run_id", "scheduled_at")
+
+    def __init__(self, job: Job, scheduled_at: int, due_at: int, origin: Origin) -> None:
+        """Plan an occurrence."""
+        self.job = job
+        self.scheduled_at = scheduled_at
+        self.due_at = due_at
+        self.origin = origin
+        self.place = OUT
+        self.run_id: UUID | None = None
+        """Made when first read, by `State.run_id`."""
+
+
+@final
+class Run:
+    """An occurrence that has become due."""
+
+    __slots__ = (
+        "attempt",
+        "begun",
+        "error",
+        "executed",
+        "failures",
+        "finished_at",
+        "first_loop",
+        "job",
+        "number",
+        "occurrence",
+        "outcome",
+        "place",
+        "reason",
+        "since",
+        "started_at",
+        "value",
+        "waiting_retry",
+    )
+
+    def __init__(self, occurrence: Occurrence, number: int, since: int) -> None:
+        """Make the row of a run that has become due."""
+        self.occurrence = occurrence
+        self.job = occurrence.job
+        self.number = number
+        """While active: its number in the order in which runs became due. Ended: in the order of the records."""
+        self.since = since
+        """The loop time at which it entered the phase it is in."""
+        self.place = OUT
+        self.attempt: Attempt | None = None
+        """The attempt that is bound to a worker or executing."""
+        self.waiting_retry = False
+        self.begun = 0
+        """How many attempts have begun."""
+        self.failures = 0
+        """How many attempts failed."""
+        self.first_loop = 0
+        self.started_at: int | None = None
+        self.finished_at = 0
+        self.executed = 0
+        self.outcome: Outcome | None = None
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.reason = ""
+
+    @property
+    def executing(self) -> bool:
+        """Whether a worker has begun its function."""
+        return self.attempt is not None and self.attempt.claimed
+
+    @property
+    def phase(self) -> RunPhase:
+        """Where it stands."""
+        attempt = self.attempt
+        if attempt is None or not attempt.claimed:
+            return RunPhase.WAITING_RETRY if self.waiting_retry else RunPhase.QUEUED
+        if attempt.stuck:
+            return RunPhase.STUCK
+        return RunPhase.EXECUTING if attempt.cause is None else RunPhase.CLEANING_UP
+
+
+NO_RUNS: Final[dict[Run, None]] = {}
+"""Shared by all jobs without an active run; never written to."""
+
+
+@final
+class NonRun:
+    """An occurrence, or several in a row, that did not run."""
+
+    __slots__ = ("count", "finished_at", "number", "occurrence", "outcome", "reason")
+
+    def __init__(self, occurrence: Occurrence, outcome: Outcome, reason: str, finished_at: int, number: int) -> None:
+        """Make the row of one occurrence that did not run."""
+        self.occurrence = occurrence
+        self.outcome = outcome
+        self.reason = reason
+        self.finished_at = finished_at
+        self.number = number
+        self.count = 1
+
+
+class Cause(Enum):
+    """Why an attempt was asked to end."""
+
+    CANCEL = auto()
+    SHUTDOWN = auto()
+
+
+class Ending(Enum):
+    """How an attempt ended, as the worker saw it."""
+
+    REVOKED = auto()
+    """It was taken back before its body began."""
+    RETURNED = auto()
+    RAISED = auto()
+    TIMED_OUT = auto()
+    """Its own deadline cut it off."""
+    CUT_OFF = auto()
+    """It was cancelled by its scope, for the cause on record."""
+    FATAL = auto()
+    """It raised ``KeyboardInterrupt`` or ``SystemExit``."""
+
+
+class Cancellable(Protocol):
+    """What the engine knows of a cancel scope."""
+
+    @property
+    def cancel_called(self) -> bool:
+        """Whether it has been cancelled, or its deadline has passed."""
+        ...
+
+    def cancel(self) -> object:
+        """Ask what runs in the scope to end."""
+        ...
+
+
+@final
+class Attempt:
+    """One call of a job's function. It goes to a worker and comes back with what happened.
+
+    The worker claims it synchronously before the body begins; until then it can be revoked.
+    """
+
+    __slots__ = (
+        "body",
+        "cause",
+        "claimed",
+        "ended",
+        "ending",
+        "error",
+        "number",
+        "place",
+        "revoked",
+        "run",
+        "scope",
+        "started",
+        "stuck",
+        "thread",
+        "value",
+    )
+
+    def __init__(self, run: Run, number: int, now: Now) -> None:
+        """Bind the next attempt of a run."""
+        self.run = run
+        self.number = number
+        self.claimed = False
+        self.revoked = False
+        self.place = OUT
+        """Where its alarm stands, if one is set."""
+        self.stuck = False
+        self.cause: Cause | None = None
+        """Why it was asked to end, if it was."""
+        self.scope: Cancellable | None = None
+        """The scope it executes in; the worker's."""
+        self.body: Any = None
+        """The coroutine that is being executed, to show its stack."""
+        self.thread: int | None = None
+        """The thread in which a plain function is being executed."""
+        self.started = now
+        self.ended = now
+        self.ending = Ending.REVOKED
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def claim(self, now: Now, scope: Cancellable) -> bool:
+        """Begin, unless it has been revoked. Called by the worker, with no checkpoint between this and the body."""
+        if self.revoked:
+            return False
+        self.claimed = True
+        self.ending = Ending.CUT_OFF  # Until the worker says otherwise.
+        self.started = now
+        self.scope = scope
+        self.run.since = now.loop
+        return True
+
+    def end(self, now: Now, ending: Ending, *, value: Any = None, error: BaseException | None = None) -> None:
+        """Note what happened. Called by the worker, outside of the scope."""
+        self.ended = now
+        self.ending = ending
+        self.value = value
+        self.error = error
+        self.scope = self.body = self.thread = None
+
+
+@final
+class Closing:
+    """A shutdown under way."""
+
+    __slots__ = ("finished", "forced", "interrupted", "never_started", "since", "warn_at")
+
+    def __init__(self, since: int) -> None:
+        """Begin at a loop time."""
+        self.forced = False
+        self.since = since
+        self.warn_at = since
+        self.finished: dict[Run, None] = {}
+        self.interrupted: dict[Run, None] = {}
+        self.never_started: dict[NonRun, None] = {}
+
+    def note(self, item: Run | NonRun) -> None:
+        """Note what ended after the shutdown had begun."""
+        if isinstance(item, NonRun):
+            if item.outcome is Outcome.NEVER_STARTED:
+                self.never_started[item] = None
+        elif item.outcome is Outcome.INTERRUPTED:
+            self.interrupted[item] = None
+        else:
+            self.finished[item] = None

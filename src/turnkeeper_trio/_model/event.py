@@ -1,0 +1,155 @@
+"""What happened, as observers are told."""
+
+from dataclasses import dataclass
+from typing import final
+
+import pendulum
+
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.run import Outcome, RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Record):
+    """The base of all events."""
+
+    sequence: int
+    """Its number; it grows by one with each event of this scheduler."""
+
+    at: pendulum.DateTime
+    """When it was decided."""
+
+    job_id: RecurringJobId | None
+    """The job it is about, if one."""
+
+    run_id: RunId | None
+    """The run it is about, if one."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAdded(Event):
+    """A job has been taken."""
+
+    name: str
+    next_run_time: pendulum.DateTime | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled(Event):
+    """A job has been cancelled: nothing of it starts any more."""
+
+    name: str
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHalted(Event):
+    """A job's schedule is faulty, and the job has been halted."""
+
+    name: str
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished(Event):
+    """A job's schedule has no further occurrence, and its last run has ended."""
+
+    name: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDeleted(Event):
+    """A job has been cancelled and forgotten."""
+
+    name: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """An attempt has begun."""
+
+    name: str
+    attempt: int
+    lateness: float
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetrying(Event):
+    """An attempt has failed, and another follows."""
+
+    name: str
+    attempt: int
+    outcome: Outcome
+    error: BaseException | None
+    delay: float
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """A run has ended."""
+
+    record: RunRecord
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStuck(Event):
+    """A run was asked to end, and has not ended within its ``cleanup_grace``."""
+
+    name: str
+    attempt: int
+    stack: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccurrenceSkipped(Event):
+    """An occurrence did not run, by a rule or by hand."""
+
+    name: str
+    scheduled_at: pendulum.DateTime
+    outcome: Outcome
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccurrenceMissed(Event):
+    """Occurrences passed before the scheduler could look."""
+
+    name: str
+    scheduled_at: pendulum.DateTime
+    """The instant of the last of them."""
+    count: int
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStepped(Event):
+    """The wall clock was set, or the machine slept: by so many seconds it moved against the clock of the event loop."""
+
+    seconds: float
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutdownStarted(Event):
+    """The scheduler takes nothing new any more."""
+
+    forced: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerStopped(Event):
+    """The last event: no task of the scheduler or of a job is left."""

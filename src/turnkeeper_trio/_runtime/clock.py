@@ -1,0 +1,153 @@
+"""The clocks: the only place where time is read.
+
+Two kinds of time. The wall time says when an instant of a schedule has come, and it may step. The loop's time never
+steps, and it is all that one can sleep by. `SystemClock` therefore never sleeps long without looking at the wall
+again; in virtual time the two are tied to each other, and a sleep may be as long as it likes.
+"""
+
+import asyncio
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any, Final, final
+
+import anyio
+import trio
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._model.instants import MICROSECONDS
+from turnkeeper_trio.abc import Clock
+from turnkeeper_trio.errors import ConfigurationError
+
+LONGEST_SLEEP: Final = 10.0
+"""Seconds after which `SystemClock` looks at the wall clock again: it may have been set, the machine may have slept."""
+
+VIRTUAL_START: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""What a `VirtualClock` shows when the virtual time of its loop is 0, if it is told nothing else."""
+
+
+def loop_us() -> int:
+    """Return the time of the running event loop, in microseconds."""
+    return round(anyio.current_time() * MICROSECONDS)
+
+
+@final
+class SystemClock:
+    """The machine's wall clock."""
+
+    def wall(self) -> int:
+        """Return the wall time in microseconds since 1970-01-01 00:00 UTC."""
+        return time.time_ns() // 1000
+
+    def loop(self) -> int:
+        """Return the event loop's time in microseconds."""
+        return loop_us()
+
+    def deadline(self, wall: int, /) -> float:
+        """Return the loop time at which to look again: when ``wall`` should have come, or in `LONGEST_SLEEP`."""
+        remaining = (wall - self.wall()) / MICROSECONDS
+        return anyio.current_time() + min(max(remaining, 0.0), LONGEST_SLEEP)
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Do nothing: real time cannot be held."""
+        return nullcontext()
+
+
+@final
+class VirtualClock:
+    """A wall clock tied to the virtual time of the event loop: ``start`` is when the loop's time is 0."""
+
+    def __init__(self, start: datetime = VIRTUAL_START) -> None:
+        """Tie the wall clock to the loop.
+
+        Raises:
+            ConfigurationError: ``start`` has no timezone.
+        """
+        self._start = _checks.instant("start", start)
+
+    def wall(self) -> int:
+        """Return the wall time in microseconds since 1970-01-01 00:00 UTC."""
+        return self._start + loop_us()
+
+    def loop(self) -> int:
+        """Return the event loop's time in microseconds."""
+        return loop_us()
+
+    def deadline(self, wall: int, /) -> float:
+        """Return the loop time at which the wall time is ``wall``."""
+        return (wall - self._start) / MICROSECONDS
+
+    def hold(self) -> AbstractContextManager[object]:
+        """Let virtual time stand still inside, while a thread runs that it knows nothing of."""
+        if in_trio():
+            return _hold_mock_clock(trio.lowlevel.current_clock())
+        hold: AbstractContextManager[object] = _virtual_loop().hold()
+        return hold
+
+
+def in_trio() -> bool:
+    """Return whether the running event loop is trio's."""
+    return trio.lowlevel.in_trio_run()
+
+
+def choose_clock(clock: Clock | None) -> Clock:
+    """Return the clock to go by: the one given, or the one that fits the time of the running loop.
+
+    Raises:
+        ConfigurationError: a `SystemClock` was given and the loop's time is virtual: a sleep of an hour would be over
+            at once, and the hour on the wall would not have passed.
+    """
+    virtual = _time_is_virtual()
+    if clock is None:
+        return VirtualClock() if virtual else SystemClock()
+    if virtual and isinstance(clock, SystemClock):
+        raise ConfigurationError(
+            "clock is a SystemClock, but the time of this event loop is virtual; leave clock out, or give a VirtualClock",
+            parameter="clock",
+        )
+    if not isinstance(clock, Clock):
+        raise ConfigurationError(f"clock must be a SystemClock or a VirtualClock, not {clock!r}", parameter="clock")
+    return clock
+
+
+def _time_is_virtual() -> bool:
+    if in_trio():
+        # A mock clock can only be in use where the module that defines it has been imported.
+        testing = sys.modules.get("trio.testing")
+        return testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)
+    return bool(getattr(asyncio.get_running_loop(), "is_virtual", False))
+
+
+def _virtual_loop() -> Any:
+    return asyncio.get_running_loop()
+
+
+_HOLDS: Final[trio.lowlevel.RunVar[int]] = trio.lowlevel.RunVar("turnkeeper_trio_holds", 0)
+
+
+@contextmanager
+def _hold_mock_clock(clock: Any) -> Iterator[None]:
+    """Keep a mock clock from jumping; holds may overlap, so the first stores the threshold and the last restores it."""
+    held = _HOLDS.get()
+    if held == 0:
+        _THRESHOLD.set(clock.autojump_threshold)
+        clock.autojump_threshold = math.inf
+    _HOLDS.set(held + 1)
+    try:
+        yield
+    finally:
+        _HOLDS.set(_HOLDS.get() - 1)
+        if _HOLDS.get() == 0:
+            clock.autojump_threshold = _THRESHOLD.get()
+
+
+_THRESHOLD: Final[trio.lowlevel.RunVar[float]] = trio.lowlevel.RunVar("turnkeeper_trio_threshold", math.inf)
+
+
+def read(clock: Clock) -> Now:
+    """Read both clocks."""
+    return Now(clock.wall(), clock.loop())

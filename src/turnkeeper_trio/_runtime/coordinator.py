@@ -1,0 +1,289 @@
+"""The coordinator: the one task that owns the engine. Its turn is always the same:
+
+1. take what workers report, what is staged, what is asked: one engine call each, in bounded batches;
+2. move what is due, and bind what there is capacity for;
+3. let the store commit what was decided (memory has nothing to commit, and costs no await);
+4. act: cancel scopes (before the commit: ending a run never waits for a store), answer, dispatch, tell;
+5. sleep until rung, or until the next instant.
+
+It never waits for anybody but the store, and never under a deadline but in its sleep, which holds nothing: so it cannot
+deadlock with a caller or a worker, and nothing is lost when the deadline strikes. It runs shielded, and ends only when
+no attempt is out: an outcome always finds it. When it ends, for whatever reason, everybody who waits is answered in the
+same step.
+"""
+
+from typing import Any, Final, final
+
+import anyio
+from trio.lowlevel import enable_ki_protection
+
+from turnkeeper_trio._engine import attempts, closing
+from turnkeeper_trio._engine.effects import Effects
+from turnkeeper_trio._engine.engine import BATCH, Engine
+from turnkeeper_trio._engine.intake import Submission
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.waiting import Wait
+from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
+from turnkeeper_trio._model.instants import MICROSECONDS, seconds
+from turnkeeper_trio._model.record import forget_locals
+from turnkeeper_trio._runtime.clock import read
+from turnkeeper_trio._runtime.commands import Command, Reply
+from turnkeeper_trio._runtime.desk import Desk
+from turnkeeper_trio._runtime.logs import LOGGER, log_waiting
+from turnkeeper_trio._runtime.stacks import stack_of
+from turnkeeper_trio._runtime.streams import Bell, Inlet
+from turnkeeper_trio._runtime.telling import Teller
+from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.errors import SchedulerClosed, StoreUnavailable, TurnKeeperError
+
+STEP: Final = 1 * MICROSECONDS
+"""By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
+
+STORE_RETRY: Final = 1.0
+"""Seconds after which a batch is offered again to a store that was unavailable."""
+
+
+@final
+class Coordinator:
+    """Drives the engine; see the module."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Clock,
+        bell: Bell,
+        desk: Desk,
+        staging: Inlet[Submission],
+        commands: Inlet[Command],
+        teller: Teller,
+        store: Store | None,
+    ) -> None:
+        """Put the parts together; nothing runs yet."""
+        self._engine = engine
+        self._clock = clock
+        self._bell = bell
+        self._desk = desk
+        self._staging = staging
+        self._commands = commands
+        self._teller = teller
+        self._store = store
+        self._asked: list[Command] = []
+        self._replies: dict[Reply, None] = {}
+        self._forced: bool | None = None
+        self._drift: int | None = None
+        self.last_turn = read(clock)
+        """When the engine last decided."""
+        self.ended = anyio.Event()
+        """Set when nothing is left to be done; every caller has been answered then."""
+        self.crash: BaseException | None = None
+        """What ended it before its time."""
+        self.fatal: BaseException | None = None
+        """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+        self.body: anyio.CancelScope | None = None
+        """The scope of the ``async with`` body: cancelled when the program is to end."""
+
+    def close(self, *, forced: bool) -> None:
+        """Have the scheduler shut down: synchronous, at once for submitters, from the next turn for runs."""
+        self._staging.close()
+        self._forced = bool(self._forced) or forced
+        self._bell.ring()
+
+    def expect(self, reply: Reply) -> None:
+        """Somebody waits for an answer that comes with a commit."""
+        self._replies[reply] = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether it takes nothing new any more."""
+        return self._forced is not None
+
+    @enable_ki_protection
+    async def run(self) -> None:
+        """Take turns until a shutdown is complete."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._take_turns()
+                await self._dismiss_workers()
+            except BaseException as exc:
+                self.abort(exc)
+                if not isinstance(exc, Exception):
+                    raise
+            finally:
+                self._desk.close_dispatch()
+                self.finish()
+
+    async def _take_turns(self) -> None:
+        engine, clock = self._engine, self._clock
+        while True:
+            now = self.last_turn = read(clock)
+            self._look_at_clock(now)
+            self._take_in(now)
+            engine.take_due(now)
+            self._tell_stuck(now)
+            await self._commit()
+            self._act(engine.take_effects())
+            if engine.closed and not self._staging:
+                return
+            due = engine.next_due(now)
+            busy = self._asked or self._staging
+            if busy or due is None:
+                await self._bell.sleep(-float("inf") if busy else float("inf"))
+            else:
+                await self._bell.sleep(clock.deadline(due))
+
+    async def _dismiss_workers(self) -> None:
+        self._desk.close_dispatch()
+        while self._desk.workers:
+            await self._bell.sleep()
+
+    def _look_at_clock(self, now: Now) -> None:
+        drift = now.wall - now.loop
+        if self._drift is not None and abs(drift - self._drift) >= STEP:
+            self._engine.state.emit(ClockStepped, now, seconds=seconds(drift - self._drift))
+        self._drift = drift
+
+    def _take_in(self, now: Now) -> None:
+        engine, desk = self._engine, self._desk
+        engine.state.listening = desk.telling = self._teller.wanted
+        for attempt in desk.take_started():
+            attempts.started(engine.state, attempt, now)
+        for attempt in desk.take_outcomes():
+            engine.report(attempt, now)
+        for submission in self._staging.take(BATCH):
+            engine.accept(submission, now)
+        self._asked += self._commands.take(BATCH)
+        self._answer_asked(now)
+        if self._forced is not None:
+            engine.begin_closing(now, forced=self._forced)
+
+    def _answer_asked(self, now: Now) -> None:
+        """Carry out commands in their order, each once everything that had been staged before it is in the books."""
+        for done, command in enumerate(self._asked):
+            if command.after > self._staging.taken:
+                del self._asked[:done]
+                return
+            self._carry_out(command, now)
+        self._asked.clear()
+
+    def _carry_out(self, command: Command, now: Now) -> None:
+        reply = command.reply
+        try:
+            answer = command.run(self._engine.state, now)
+        except TurnKeeperError as exc:
+            answer = exc
+        if isinstance(answer, Wait):
+            answer.token = reply
+            if reply.given_up:
+                answer.withdraw()
+            else:
+                reply.wait = answer
+                self._replies[reply] = None
+        else:
+            self._engine.state.effects.answers.append((reply, answer))
+
+    async def _commit(self) -> None:
+        """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
+        engine = self._engine
+        self._cancel(engine.state.effects)
+        changes = engine.take_changes()
+        if not changes or self._store is None:
+            return
+        while True:
+            try:
+                refusals = await self._store.apply(changes)
+            except StoreUnavailable as exc:
+                LOGGER.warning("the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
+                await anyio.sleep(STORE_RETRY)
+            else:
+                engine.settle(refusals)
+                return
+
+    def _cancel(self, effects: Effects) -> None:
+        for attempt in effects.cancels:
+            if attempt.scope is not None:
+                attempt.scope.cancel()
+        effects.cancels.clear()
+
+    def _act(self, effects: Effects) -> None:
+        for reply, answer in effects.answers:
+            self._replies.pop(reply, None)
+            if reply.open:
+                reply.answer(answer)
+        for attempt in effects.assignments:
+            self._desk.send(attempt)
+        if effects.events:
+            self._teller.tell(effects.events)
+        if effects.waited_for:
+            log_waiting(effects.waited_for)
+        for run in effects.ended:
+            if run.error is not None:
+                forget_locals(run.error)
+        if effects.fatal is not None:
+            self.fatal = self.fatal or effects.fatal
+            self._end_program()
+
+    def _tell_stuck(self, now: Now) -> None:
+        state = self._engine.state
+        for attempt in state.effects.stuck:
+            run, name = attempt.run, attempt.run.job.request.name
+            about = {"name": name, "attempt": attempt.number, "stack": stack_of(attempt)}
+            state.emit(RunStuck, now, job=run.job, run_id=state.run_id(run), **about)
+
+    def _end_program(self) -> None:
+        self.close(forced=True)
+        if self.body is not None:
+            self.body.cancel()
+
+    def abort(self, cause: BaseException) -> None:
+        """Something that must not happen has happened: have every attempt end, and the body."""
+        self.crash = self.crash or cause
+        self._end_program()
+        for attempt in self._engine.state.assigned:
+            attempt.revoked = not attempt.claimed
+            if attempt.scope is not None:
+                attempt.scope.cancel()
+
+    def finish(self) -> None:
+        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent."""
+        now = self.last_turn = read(self._clock)
+        self._staging.close()
+        self._commands.close()
+        for attempt in self._desk.take_outcomes():
+            self._engine.report(attempt, now)
+        for submission in self._staging.take(len(self._staging)):
+            self._engine.accept(submission, now)
+        self._asked += self._commands.take(len(self._commands))
+        state = self._engine.state
+        if state.closing is None:
+            self._engine.begin_closing(now, forced=True)
+        closing.end_all(state, now)
+        for command in self._asked:
+            if command.reply.open:
+                command.reply.answer(self.answer_after_end(command))
+        self._asked.clear()
+        if state.listening and not self.ended.is_set():
+            state.emit(SchedulerStopped, now)
+        effects = self._engine.take_effects()
+        effects.assignments.clear()
+        self._act(effects)
+        for reply in tuple(self._replies):
+            if reply.open:
+                reply.answer(SchedulerClosed("the scheduler ended before this came about"))
+        self._replies.clear()
+        if not self.ended.is_set():
+            self.ended.set()
+
+    def answer_after_end(self, command: Command) -> Any:
+        """Return what can be answered from the final state; what would change something is refused."""
+        closed = SchedulerClosed("the scheduler has ended")
+        if command.changes:
+            return closed
+        try:
+            answer = command.run(self._engine.state, self.last_turn)
+        except TurnKeeperError as exc:
+            return exc
+        if isinstance(answer, Wait):
+            answer.withdraw()
+            return closed
+        return answer

@@ -1,0 +1,81 @@
+"""The desk between the coordinator and the workers: what goes out to them, and what comes back.
+
+Dispatch and outcome stream have as many places as attempts can be out (`max_workers` and the dispatch buffer), and stay
+open until the last worker has ended: sending to them never waits and cannot fail. A worker's last act for an attempt is
+therefore synchronous, and nothing can come between an attempt and its outcome.
+"""
+
+from typing import Final, final
+
+import anyio
+
+from turnkeeper_trio._engine.tables import Attempt
+from turnkeeper_trio._runtime.functions import Functions
+from turnkeeper_trio._runtime.streams import Bell
+from turnkeeper_trio.abc import Clock
+
+
+@final
+class Desk:
+    """Dispatch, outcomes, and what a worker needs to execute an attempt."""
+
+    def __init__(self, *, max_workers: int, dispatch_buffer: int, clock: Clock, bell: Bell, functions: Functions) -> None:
+        """Open both streams."""
+        places = max_workers + dispatch_buffer
+        self.clock: Final = clock
+        self.functions: Final = functions
+        self.limiter: Final = anyio.CapacityLimiter(max_workers)
+        """The threads of plain functions: the library's own, so that nobody else's work keeps them waiting."""
+        self._bell = bell
+        self._dispatch_in, self.dispatch_out = anyio.create_memory_object_stream[Attempt](places)
+        self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
+        self.telling = False
+        """Whether the coordinator wants to know when an attempt begins."""
+        self._started: list[Attempt] = []
+        self.workers = 0
+        """How many workers have not ended."""
+
+    def send(self, attempt: Attempt) -> None:
+        """Hand an attempt to the workers."""
+        self._dispatch_in.send_nowait(attempt)
+
+    def tell_started(self, attempt: Attempt) -> None:
+        """A worker has begun an attempt."""
+        if self.telling:
+            self._started.append(attempt)
+            self._bell.ring()
+
+    def report(self, attempt: Attempt) -> None:
+        """A worker is done with an attempt."""
+        self._outcomes_in.send_nowait(attempt)
+        self._bell.ring()
+
+    def take_started(self) -> list[Attempt]:
+        """Return the attempts that have begun since this was last called, if telling."""
+        started, self._started = self._started, []
+        return started
+
+    def take_outcomes(self) -> list[Attempt]:
+        """Return the attempts that have come back since this was last called."""
+        outcomes: list[Attempt] = []
+        while True:
+            try:
+                outcomes.append(self._outcomes_out.receive_nowait())
+            except anyio.WouldBlock:
+                return outcomes
+
+    def worker_ended(self) -> None:
+        """A worker has ended."""
+        self.workers -= 1
+        self._bell.ring()
+
+    def close_dispatch(self) -> None:
+        """Hand out nothing more: the workers end when they have taken what is there."""
+        self._dispatch_in.close()
+
+    def release(self) -> None:
+        """Close both streams; no worker is left."""
+        self.close_dispatch()
+        self.dispatch_out.close()
+        self._outcomes_in.close()
+        self._outcomes_out.close()

@@ -1,0 +1,98 @@
+"""The functions that jobs run, by name.
+
+The engine knows targets, which are names. A function that was not registered gets a private name, which carries the
+function with it: it lives as long as a job holds the name, and there is no table to clean. Only the memory store takes
+such a name.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, final
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio.errors import ConfigurationError
+
+
+@final
+class Function:
+    """A callable, and how it is to be called."""
+
+    __slots__ = ("call", "is_async")
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        """Look at a callable."""
+        self.call = call
+        self.is_async = _is_async(call)
+
+
+@final
+class PrivateName(str):
+    """The name of a function that was not registered: for people, ``module.qualname``; it carries the function."""
+
+    __slots__ = ("function",)
+    function: Function
+
+
+@final
+class Functions:
+    """The registered functions, and the way from a target to its function."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._by_name: dict[str, Function] = {}
+        self._last: PrivateName | None = None
+
+    def register(self, name: str, fn: Callable[..., Any], aliases: Iterable[str]) -> None:
+        """Give a function a name by which stored jobs find it, and further names it had before."""
+        _check_callable(fn)
+        names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
+        for each in names:
+            known = self._by_name.get(each)
+            if known is not None and known.call is not fn:
+                raise ConfigurationError(f"another function is registered as {each!r}", parameter="name")
+        function = Function(fn)
+        for each in names:
+            self._by_name[each] = function
+
+    def target(self, fn: Callable[..., Any] | str) -> str:
+        """Return the target for a function or the name of a registered one."""
+        if isinstance(fn, str):
+            if fn not in self._by_name:
+                raise ConfigurationError(f"no function is registered as {fn!r}", parameter="fn")
+            return fn
+        # Many jobs in a row often share one function; they then share its name, too.
+        if self._last is not None and self._last.function.call is fn:
+            return self._last
+        _check_callable(fn)
+        named = _unwrapped(fn)
+        name = PrivateName(f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', type(named).__qualname__)}")
+        name.function = Function(fn)
+        self._last = name
+        return name
+
+    def resolve(self, target: str) -> Function:
+        """Return the function of a target."""
+        return target.function if isinstance(target, PrivateName) else self._by_name[target]
+
+
+def _check_callable(fn: object) -> None:
+    if inspect.iscoroutine(fn):
+        fn.close()
+        name = getattr(fn, "__name__", "f")
+        raise TypeError(f"a coroutine was given: write add_job(request, {name}, ...) instead of add_job(request, {name}(...))")
+    if inspect.isawaitable(fn) and not callable(fn):
+        raise TypeError(f"an awaitable was given, not a function: {fn!r}; give the function and its arguments")
+    if not callable(fn):
+        raise TypeError(f"a function was expected, not {fn!r}")
+
+
+def _unwrapped(fn: Any) -> Any:
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return fn
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    fn = _unwrapped(fn)
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004

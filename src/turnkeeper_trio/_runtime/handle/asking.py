@@ -1,0 +1,104 @@
+"""Asking about jobs, runs and numbers."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+import pendulum
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine import asking
+from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
+from turnkeeper_trio._model.snapshot import MetricsSnapshot
+from turnkeeper_trio._runtime.handle.line import Line
+from turnkeeper_trio.jobs import JobDetails, JobSummary
+
+
+class Asking(Line):
+    """The facet of the handle that tells. What a task submitted before it asks is known when it asks.
+
+    Each ``async`` operation is a checkpoint; cancelled, nothing has changed. All answer after the end, too.
+    """
+
+    async def get_job_details(self, job_id: UUID) -> JobDetails:
+        """Return all there is to know about a job.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return await self._ask(asking.job_details, job_id)
+
+    async def list_all_jobs(
+        self,
+        *,
+        states: Collection[JobState] | None = None,
+        tags: Collection[str] | None = None,
+        after: UUID | None = None,
+        limit: int = 1000,
+    ) -> list[JobSummary]:
+        """Return jobs in the order of their submission, those that ended and are remembered included.
+
+        Args:
+            states: Only jobs in one of these states.
+            tags: Only jobs with at least one of these tags.
+            after: Only jobs submitted after this one: the last of the page before.
+            limit: At most so many.
+
+        Raises:
+            JobNotFound: there is no job ``after``.
+            ConfigurationError: ``limit`` is not a positive integer.
+        """
+        _checks.integer("limit", limit, least=1)
+        return await self._ask(asking.list_jobs, states=states, tags=tags, after=after, limit=limit)
+
+    async def list_active_runs(self, job_id: UUID | None = None) -> list[ActiveRun]:
+        """Return the runs of a job, or of all jobs, that are due and have not ended, in the order they became due.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return await self._ask(asking.list_active, job_id=job_id)
+
+    async def get_run_history(
+        self,
+        job_id: UUID | None = None,
+        *,
+        since: datetime | None = None,
+        outcomes: Collection[Outcome] | None = None,
+        limit: int = 100,
+    ) -> list[RunRecord]:
+        """Return records of runs that ended, and of occurrences that did not run, the newest first.
+
+        Args:
+            job_id: Only of this job.
+            since: Only what ended at or after this instant.
+            outcomes: Only with one of these outcomes.
+            limit: At most so many.
+
+        Raises:
+            JobNotFound: there is no such job.
+            ConfigurationError: ``since`` has no timezone, or ``limit`` is not a positive integer.
+        """
+        _checks.integer("limit", limit, least=1)
+        since_us = None if since is None else _checks.instant("since", since)
+        return await self._ask(asking.run_history, job_id=job_id, since=since_us, outcomes=outcomes, limit=limit)
+
+    def get_metrics_snapshot(self) -> MetricsSnapshot:
+        """Return the counters and gauges as they are now. Does not wait, and is no checkpoint; also after the end."""
+        parts = self._parts
+        return asking.metrics(
+            parts.engine.state,
+            staged=len(parts.staging),
+            staged_total=parts.staging.sent,
+            rejected_total=self._rejected,
+        )
+
+    def now(self) -> pendulum.DateTime:
+        """Return the scheduler's wall time, in UTC: real, or virtual in a test. Does not wait.
+
+        Raises:
+            RuntimeError: called outside of the event loop.
+        """
+        return utc_pendulum(self._parts.clock.wall())

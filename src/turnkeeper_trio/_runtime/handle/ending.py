@@ -1,0 +1,123 @@
+"""Ending the scheduler."""
+
+import signal
+from datetime import timedelta
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine import closing
+from turnkeeper_trio._model.instants import seconds
+from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._runtime.clock import read
+from turnkeeper_trio._runtime.handle.line import Line, Parts
+from turnkeeper_trio.errors import ShutdownTimeout
+
+
+class Ending(Line):
+    """The facet of the handle that shuts down. All calls share one shutdown, and its report."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Make a handle of these parts."""
+        super().__init__(parts)
+        self._report: ShutdownReport | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the scheduler takes nothing new: it is shutting down, or has ended."""
+        return self._parts.coordinator.closing
+
+    @property
+    def shutdown_report(self) -> ShutdownReport | None:
+        """What the shutdown did; ``None`` before it is complete. Also after the block."""
+        if self._report is None and self._parts.coordinator.ended.is_set():
+            self._report = self._report_so_far()
+        return self._report
+
+    def _report_so_far(self) -> ShutdownReport:
+        return closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
+
+    async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109
+        """Shut down, letting the runs that are executing come to their end.
+
+        From the call on nothing new is taken. What is staged enters the books; what is due and has not begun is never
+        started; a run that waits for its retry ends interrupted. Occurrences of later instants stay unrun.
+
+        Args:
+            timeout: How long to wait, in seconds or as a ``timedelta``; ``None`` for as long as it takes.
+
+        Always a checkpoint. Cancelled, or timed out, the shutdown goes on; call again to wait again, or force.
+
+        Raises:
+            ShutdownTimeout: runs were still executing at the timeout; its ``report`` names them.
+            WouldDeadlock: from inside a job.
+            ConfigurationError: ``timeout`` is negative.
+        """
+        return await self._shut_down("shutdown_graceful()", timeout, forced=False)
+
+    async def shutdown_force(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109
+        """Shut down, cancelling every run that is executing, and wait until their cleanup is done.
+
+        As `shutdown_graceful`, but executing runs are cut off at once and end interrupted. A plain function in a thread
+        cannot be cut off: it is waited for, unless it asks ``anyio.from_thread.check_cancelled()`` or
+        ``current_run().cancel_requested``.
+
+        Raises:
+            ShutdownTimeout: runs were still unwinding at the timeout; its ``report`` names them.
+            WouldDeadlock: from inside a job.
+            ConfigurationError: ``timeout`` is negative.
+        """
+        return await self._shut_down("shutdown_force()", timeout, forced=True)
+
+    async def _shut_down(self, what: str, timeout: float | timedelta | None, *, forced: bool) -> ShutdownReport:  # noqa: ASYNC109
+        self._refuse_inside_job(what)
+        limit = _checks.optional_duration("timeout", timeout)
+        await checkpoint()
+        coordinator = self._parts.coordinator
+        coordinator.close(forced=forced)
+        with anyio.move_on_after(None if limit is None else seconds(limit)):
+            await coordinator.ended.wait()
+        report = self.shutdown_report
+        if report is None:
+            so_far = self._report_so_far()
+            names = ", ".join(f"{run.name} ({run.phase})" for run in so_far.still_running)
+            raise ShutdownTimeout(f"the shutdown still waits for {names or 'a store'}", report=so_far)
+        return report
+
+    async def run_until_signal(
+        self, *signals: signal.Signals
+    ) -> ShutdownReport:
+        """Run until one of the signals comes (``SIGINT`` and ``SIGTERM`` if none is named), then shut down.
+
+        The first signal begins a graceful shutdown, which is forced after ``shutdown_grace`` or by a second signal.
+        Returns also when the scheduler is shut down in another way.
+
+        Always a checkpoint. Cancelled, it leaves the scheduler as it is, and the signals as they were before.
+
+        Returns:
+            The report of the shutdown.
+
+        Raises:
+            WouldDeadlock: from inside a job.
+        """
+        self._refuse_inside_job("run_until_signal()")
+        coordinator = self._parts.coordinator
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._obey, signals or (signal.SIGINT, signal.SIGTERM))
+            await coordinator.ended.wait()
+            tasks.cancel_scope.cancel()
+        report = self.shutdown_report
+        assert report is not None
+        return report
+
+    async def _obey(self, signals: tuple[signal.Signals, ...]) -> None:
+        coordinator = self._parts.coordinator
+        with anyio.open_signal_receiver(*signals) as received:
+            await anext(received)
+            coordinator.close(forced=False)
+            with anyio.move_on_after(self._parts.shutdown_grace):
+                await anext(received)
+            coordinator.close(forced=True)
+            # Further signals are swallowed: the cleanup that they would cut short is under way.
+            await anyio.sleep_forever()

@@ -1,0 +1,160 @@
+"""The house: the tasks and streams of one open scheduler, put together and taken apart.
+
+The tasks live in the task group around the body. They are shielded: a cancellation from outside reaches the body and,
+through a watcher that is not shielded, the coordinator, which cuts off the runs; the coordinator itself and the workers
+always come to their own end. So nothing but the body's own exception ever leaves the task group.
+"""
+
+import random
+from collections.abc import Iterable
+from contextvars import copy_context
+from typing import Final, final
+from uuid import uuid4
+
+import anyio
+from anyio.abc import TaskGroup
+from trio.lowlevel import enable_ki_protection
+
+from turnkeeper_trio._engine.engine import Engine
+from turnkeeper_trio._engine.intake import Submission
+from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._runtime.commands import Command
+from turnkeeper_trio._runtime.coordinator import Coordinator
+from turnkeeper_trio._runtime.desk import Desk
+from turnkeeper_trio._runtime.functions import Functions
+from turnkeeper_trio._runtime.handle.line import Parts
+from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.streams import Bell, Inlet
+from turnkeeper_trio._runtime.telling import Teller
+from turnkeeper_trio._runtime.worker import Worker
+from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.errors import InternalError
+
+
+@final
+class House:
+    """One open scheduler."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        staging_size: int,
+        command_size: int,
+        shutdown_grace: float | None,
+        clock: Clock,
+        observers: Iterable[object],
+        rng: random.Random,
+        store: Store | None,
+    ) -> None:
+        """Put the parts together; no task runs yet."""
+        bell, functions = Bell(), Functions()
+        self._options = options
+        self._grace = shutdown_grace
+        self._context = copy_context()
+        self._engine: Final = Engine(options, new_id=uuid4, rng=rng)
+        self._staging: Inlet[Submission] = Inlet(staging_size, bell)
+        self._commands: Inlet[Command] = Inlet(command_size, bell)
+        self._desk = Desk(
+            max_workers=options.max_workers,
+            dispatch_buffer=options.dispatch_buffer,
+            clock=clock,
+            bell=bell,
+            functions=functions,
+        )
+        self._coordinator = Coordinator(
+            self._engine,
+            clock=clock,
+            bell=bell,
+            desk=self._desk,
+            staging=self._staging,
+            commands=self._commands,
+            teller=Teller(observers),
+            store=store,
+        )
+        self.scheduler: Final = Scheduler(
+            Parts(
+                engine=self._engine,
+                clock=clock,
+                coordinator=self._coordinator,
+                staging=self._staging,
+                commands=self._commands,
+                functions=functions,
+                store=store,
+                shutdown_grace=shutdown_grace,
+            )
+        )
+        self._watching = anyio.CancelScope()
+
+    def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
+        """Start the tasks; ``body`` is the scope to cancel when the program is to end."""
+        self._coordinator.body = body
+        self._desk.workers = self._options.max_workers
+        tasks.start_soon(self._coordinator.run, name="turnkeeper coordinator")
+        for number in range(self._options.max_workers):
+            tasks.start_soon(self._work, name=f"turnkeeper worker {number}")
+        tasks.start_soon(self._watch, name="turnkeeper watcher")
+
+    @enable_ki_protection
+    async def _work(self) -> None:
+        worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
+        try:
+            await worker.work()
+        except BaseException as exc:
+            self._coordinator.abort(exc)
+            if not isinstance(exc, Exception):
+                raise
+        finally:
+            self._desk.worker_ended()
+
+    @enable_ki_protection
+    async def _watch(self) -> None:
+        """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
+        with self._watching:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                if not self._watching.cancel_called:
+                    self._coordinator.close(forced=True)
+
+    async def see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
+        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile."""
+        coordinator = self._coordinator
+        coordinator.close(forced=failed)
+        cancelled: BaseException | None = None
+        if not failed:
+            try:
+                with anyio.move_on_after(self._grace):
+                    await coordinator.ended.wait()
+                coordinator.close(forced=not coordinator.ended.is_set())
+                await coordinator.ended.wait()
+            except anyio.get_cancelled_exc_class() as exc:
+                cancelled = exc
+        host.shield = True
+        while not coordinator.ended.is_set():
+            coordinator.close(forced=True)
+            with anyio.CancelScope(shield=True):
+                try:
+                    await coordinator.ended.wait()
+                except anyio.get_cancelled_exc_class() as exc:
+                    # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
+                    cancelled = exc
+        self._watching.cancel()
+        return cancelled
+
+    def clear_away(self) -> None:
+        """No task is left: take in what lies in the streams, and close them. Synchronous, and never fails half-way."""
+        self._coordinator.finish()
+        self._staging.release()
+        self._commands.release()
+        self._desk.release()
+
+    @property
+    def program_error(self) -> BaseException | None:
+        """What ends the program rather than the body: a fault of the library, or of a job that ended the program."""
+        coordinator = self._coordinator
+        if coordinator.crash is not None and isinstance(coordinator.crash, Exception):
+            error = InternalError("the scheduler failed; this is a fault of turnkeeper_trio, please report it")
+            error.__cause__ = coordinator.crash
+            return error
+        return coordinator.fatal

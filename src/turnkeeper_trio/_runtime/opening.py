@@ -1,0 +1,127 @@
+"""Opening a scheduler: the one ``async with`` that owns every task, and what leaves it."""
+
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import anyio
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._model.instants import seconds
+from turnkeeper_trio._runtime.clock import choose_clock
+from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.house import House
+from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.policies import PriorityQueueType
+
+
+@asynccontextmanager
+async def open_scheduler(
+    *,
+    max_workers: int,
+    priority_queue: PriorityQueueType = PriorityQueueType.HANDLE_BASED,
+    staging_buffer_size: int = 128,
+    command_buffer_size: int = 128,
+    job_dispatch_buffer_size: int = 1,
+    shutdown_grace: float | timedelta | None = None,
+    cleanup_grace: float | timedelta = 30.0,
+    clock: Clock | None = None,
+    observers: Iterable[object] = (),
+    history_limit: int = 10_000,
+    history_ttl: float | timedelta | None = None,
+    history_per_job: int = 100,
+    rng: random.Random | None = None,
+    store: Store | None = None,
+) -> AsyncIterator[Scheduler]:
+    """Open a scheduler. Everything it does happens inside the block; when the block is left, no task of it is alive.
+
+    It does not run future jobs before it ends: leaving the block leaves them unrun, and reported. And it knows of no
+    other process: N processes that open one each, with jobs in memory, run each job N times.
+
+    Args:
+        max_workers: How many runs may execute at once.
+        priority_queue: Which queue holds the planned occurrences.
+        staging_buffer_size: How many submissions may wait for the coordinator; beyond it `Scheduler.add_job` waits.
+        command_buffer_size: How many commands and questions may wait for it; beyond it their callers wait.
+        job_dispatch_buffer_size: How many runs may be bound ahead, for a worker to begin without asking.
+        shutdown_grace: When the block is left, how long executing runs may go on, in seconds or as a ``timedelta``:
+            ``None`` for as long as they take, 0 to cut them off at once.
+        cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise.
+        clock: What time it is. Left out: virtual where the event loop's time is virtual, else the system's.
+        observers: Objects with some of the methods ``on_job_added``, ``on_run_finished`` and so on, one for each kind
+            of event, called synchronously after it happened. They must not block.
+        history_limit: How many runs that ended are remembered (and as many ended jobs, and occurrences that did not
+            run).
+        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; ``None`` without limit.
+        history_per_job: How many of them of one job.
+        rng: The source of chance for jitter; give a seeded one for repeatable tests.
+        store: Where jobs are kept beyond this process; ``None`` for memory only.
+
+    Leaving the block: a graceful shutdown for ``shutdown_grace``, then a forced one. An exception or a cancellation
+    through the block forces at once. `Scheduler.shutdown_report` tells afterwards what was done.
+
+    What leaves the block is always one bare exception, by this precedence; a loser becomes the context and a note:
+
+    1. `InternalError`, from its cause: a fault of this library;
+    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then);
+    3. the exception of the body;
+    4. a cancellation, as cancellation.
+
+    The failure of a job never leaves.
+
+    Entering and leaving are checkpoints.
+
+    Raises:
+        ConfigurationError: an option has a value that makes no sense; ``parameter`` names it.
+    """
+    grace = _checks.optional_duration("shutdown_grace", shutdown_grace)
+    options = Options(
+        max_workers=_checks.integer("max_workers", max_workers, least=1),
+        dispatch_buffer=_checks.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=0),
+        queue=_checks.member("priority_queue", priority_queue, PriorityQueueType),
+        cleanup_grace=_checks.duration("cleanup_grace", cleanup_grace),
+        history_limit=_checks.integer("history_limit", history_limit, least=0),
+        history_per_job=_checks.integer("history_per_job", history_per_job, least=0),
+        history_ttl=_checks.optional_duration("history_ttl", history_ttl),
+        store_asks=store is not None,
+    )
+    house = House(
+        options,
+        staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),
+        command_size=_checks.integer("command_buffer_size", command_buffer_size, least=1),
+        shutdown_grace=None if grace is None else seconds(grace),
+        clock=choose_clock(clock),
+        observers=tuple(observers),
+        rng=random.Random() if rng is None else rng,  # noqa: S311  (jitter is no secret)
+        store=store,
+    )
+    body_error: BaseException | None = None
+    with anyio.CancelScope() as host:
+        try:
+            async with anyio.create_task_group() as tasks:
+                house.open(tasks, host)
+                try:
+                    yield house.scheduler
+                except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
+                    body_error = exc
+                cancelled = await house.see_out(host, failed=body_error is not None)
+                body_error = body_error or cancelled
+        finally:
+            house.clear_away()
+        if isinstance(body_error, anyio.get_cancelled_exc_class()) and house.program_error is None:
+            raise body_error
+    _leave(house.program_error, body_error)
+
+
+def _leave(program_error: BaseException | None, body_error: BaseException | None) -> None:
+    """Raise what goes first; the other becomes its context and a note."""
+    if program_error is None:
+        if body_error is not None and not isinstance(body_error, anyio.get_cancelled_exc_class()):
+            raise body_error
+        return
+    if body_error is not None and not isinstance(body_error, anyio.get_cancelled_exc_class()):
+        program_error.__context__ = body_error
+        program_error.add_note(f"the body of the scheduler's block raised, too: {body_error!r}")
+    raise program_error

@@ -1,0 +1,40 @@
+"""The events that observers are told.
+
+All of them are in the package's namespace too, but for `JobHalted`: there the name stands for the error.
+"""
+
+from turnkeeper_trio._model.event import (
+    ClockStepped,
+    Event,
+    JobAdded,
+    JobCancelled,
+    JobDeleted,
+    JobFinished,
+    JobHalted,
+    OccurrenceMissed,
+    OccurrenceSkipped,
+    RunFinished,
+    RunRetrying,
+    RunStarted,
+    RunStuck,
+    SchedulerStopped,
+    ShutdownStarted,
+)
+
+__all__ = [
+    "ClockStepped",
+    "Event",
+    "JobAdded",
+    "JobCancelled",
+    "JobDeleted",
+    "JobFinished",
+    "JobHalted",
+    "OccurrenceMissed",
+    "OccurrenceSkipped",
+    "RunFinished",
+    "RunRetrying",
+    "RunStarted",
+    "RunStuck",
+    "SchedulerStopped",
+    "ShutdownStarted",
+]

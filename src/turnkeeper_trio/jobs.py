@@ -1,0 +1,203 @@
+"""What a user asks for, and what a user is told about it: the request, the details and the summary of a job."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Self, final
+
+import pendulum
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio.abc import RetryPolicy, Schedule
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.policies import CatchUp, Overlap
+from turnkeeper_trio.retries import DEFAULT_RETRY
+from turnkeeper_trio.schedules import Never
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RecurringJobRequest:
+    """What is asked of the scheduler: when a job runs, and by which rules. Immutable; it may serve any number of jobs.
+
+    A wrong value raises `ConfigurationError` here, naming the parameter.
+    """
+
+    name: str
+    """What people call the job: in logs, lists and records. It need not be unique."""
+
+    schedule: Schedule = Never()
+    """When its occurrences are. `Never` is for jobs that run by hand, or once at ``initial_run_time``."""
+
+    max_retries: int = 0
+    """How often a failed run is tried again."""
+
+    retry: RetryPolicy | None = field(default=None, kw_only=True)
+    """How long to wait before a retry; `ExponentialBackoff` if not given. Only with ``max_retries``."""
+
+    initial_run_time: datetime | timedelta | None = field(default=None, kw_only=True)
+    """The first occurrence: an instant, or a delay from the acceptance of the job. Earlier ones do not exist."""
+
+    timeout: float | timedelta | None = field(default=None, kw_only=True)
+    """How long one attempt may execute, in seconds or as a ``timedelta``. Waiting and back-off do not count."""
+
+    overlap: Overlap = field(default=Overlap.SKIP, kw_only=True)
+    """What happens to an occurrence that falls due while a run of the job waits for a worker or executes."""
+
+    catch_up: CatchUp = field(default=CatchUp.ONE, kw_only=True)
+    """What happens to occurrences whose instant passed before the scheduler could look."""
+
+    retry_past_next: bool = field(default=False, kw_only=True)
+    """Whether a run that waits for its retry keeps the next occurrence from running. If not, it ends, failed."""
+
+    priority: int = field(default=0, kw_only=True)
+    """Of runs that wait for a worker, those of the highest priority start first."""
+
+    jitter: float | timedelta = field(default=0, kw_only=True)
+    """Each occurrence is due later than its instant by a time drawn anew from zero to this: never past the next one."""
+
+    tags: tuple[str, ...] = field(default=(), kw_only=True)
+    """Words to find the job by."""
+
+    timeout_us: int | None = field(init=False, repr=False, compare=False)
+    jitter_us: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check each parameter, and give the values one form."""
+        _checks.text("name", self.name)
+        _check_schedule(self.schedule)
+        _checks.integer("max_retries", self.max_retries, least=0)
+        _check_retry(self.retry, self.max_retries)
+        _check_initial(self.initial_run_time)
+        _set(self, "timeout_us", _checks.optional_duration("timeout", self.timeout, least=1))
+        _set(self, "overlap", _checks.member("overlap", self.overlap, Overlap))
+        _set(self, "catch_up", _checks.member("catch_up", self.catch_up, CatchUp))
+        _checks.flag("retry_past_next", self.retry_past_next)
+        if not isinstance(self.priority, int) or isinstance(self.priority, bool):
+            raise ConfigurationError(f"priority must be an integer, not {self.priority!r}", parameter="priority")
+        _set(self, "jitter_us", _checks.duration("jitter", self.jitter))
+        _set(self, "tags", _tags(self.tags))
+
+    def with_initial_run_time(self, at: datetime | timedelta) -> Self:
+        """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from acceptance."""
+        return replace(self, initial_run_time=at)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other values for some fields.
+
+        Raises:
+            ConfigurationError: a value is wrong, or there is no such field.
+        """
+        try:
+            return replace(self, **changes)
+        except TypeError as exc:
+            raise ConfigurationError(f"a request has no such field: {exc}") from None
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The policy in force: ``retry``, or the default one."""
+        return self.retry or DEFAULT_RETRY
+
+
+_set = object.__setattr__
+
+
+def _check_schedule(schedule: object) -> None:
+    if isinstance(schedule, type) or not callable(getattr(schedule, "next_after", None)):
+        raise ConfigurationError(
+            f"schedule must be a schedule such as Interval(minutes=5) or WeekdayTimes.on(WORKDAYS, time(9)), "
+            f"or an object with a method next_after(after), not {schedule!r}",
+            parameter="schedule",
+        )
+
+
+def _check_retry(retry: object, max_retries: int) -> None:
+    if retry is None:
+        return
+    if isinstance(retry, type) or not callable(getattr(retry, "delay", None)):
+        raise ConfigurationError(
+            f"retry must be a policy such as ExponentialBackoff() or FixedRetryDelay(30), "
+            f"or an object with a method delay(failed, rng), not {retry!r}",
+            parameter="retry",
+        )
+    if max_retries == 0:
+        raise ConfigurationError(
+            "retry is given, but max_retries is 0, so it would never be used; write max_retries=3, say",
+            parameter="retry",
+        )
+
+
+def _check_initial(at: object) -> None:
+    if isinstance(at, timedelta):
+        _checks.duration("initial_run_time", at)
+    elif at is not None:
+        _checks.instant("initial_run_time", at)
+
+
+def _tags(tags: object) -> tuple[str, ...]:
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise ConfigurationError(f"tags must be several strings, such as ('nightly',), not {tags!r}", parameter="tags")
+    return tuple(_checks.text("tags", tag) for tag in tags)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class JobDetails(Record):
+    """All there is to know about a job."""
+
+    job_id: RecurringJobId
+    name: str
+    tags: tuple[str, ...]
+    schedule: Schedule
+    """The schedule in force, bound to the instant of acceptance where it is counted from there."""
+
+    target: str
+    """The name of the function the job runs."""
+
+    priority: int
+    max_retries: int
+    retry: RetryPolicy | None
+    """The retry policy in force; ``None`` if there are no retries."""
+
+    retry_count: int
+    """How many retries the active run has used."""
+
+    state: JobState
+    state_reason: str
+    """Why it is halted or cancelled."""
+
+    next_run_time: pendulum.DateTime | None
+    """When its next occurrence is due; ``None`` if none is planned."""
+
+    next_run_instance: RunId | None
+    """The run that its next occurrence will be."""
+
+    active_runs: tuple[ActiveRun, ...]
+    last_run: RunRecord | None
+    last_success: RunRecord | None
+    last_failure: RunRecord | None
+    consecutive_failures: int
+    """Runs that failed for good or timed out since the last success."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nothing of it starts any more because it was cancelled."""
+        return self.state is JobState.CANCELLED
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class JobSummary(Record):
+    """A job in a list."""
+
+    job_id: RecurringJobId
+    name: str
+    tags: tuple[str, ...]
+    state: JobState
+    next_run_time: pendulum.DateTime | None
+    active: int
+    """How many runs of it are active."""

@@ -1,0 +1,94 @@
+"""Retry policies: how long to wait before a failed attempt is tried again."""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, final
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._model.instants import duration_us, seconds
+from turnkeeper_trio._model.run import FailedAttempt
+from turnkeeper_trio.abc import RetryPolicy
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ExponentialBackoff:
+    """Wait longer after each failure: ``initial`` seconds, then ``factor`` times as long each time, up to ``maximum``.
+
+    With the defaults: 1 minute, 3, 9, 27 minutes, 1 h 21 min, then 4 h 3 min each time, each of them ±10 %.
+    """
+
+    initial: float = 60.0
+    """Seconds before the first retry."""
+
+    factor: float = 3.0
+    """By what the wait grows from one retry to the next; at least 1."""
+
+    maximum: float = 14_580.0
+    """The longest wait in seconds, before jitter."""
+
+    jitter: float = 0.1
+    """By which share of it a wait is drawn shorter or longer: 0.1 is ±10 %."""
+
+    max_elapsed: float | None = None
+    """Give up when the next attempt would begin more than this many seconds after the first attempt began."""
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        _checks.duration("initial", self.initial)
+        _checks.duration("maximum", self.maximum)
+        _checks.number("factor", self.factor, least=1.0, most=1e6)
+        _checks.number("jitter", self.jitter, least=0.0, most=1.0)
+        _checks.optional_duration("max_elapsed", self.max_elapsed)
+
+    def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
+        """Return the seconds to wait after ``failed``, or ``None`` when ``max_elapsed`` would be passed."""
+        wait = self.initial
+        # factor ** n overflows for a run with thousands of retries; the ceiling is reached long before.
+        for _ in range(failed.number - 1):
+            if wait >= self.maximum or wait * self.factor == wait:
+                break
+            wait *= self.factor
+        wait = min(wait, self.maximum)
+        if self.jitter:
+            wait *= 1 + self.jitter * (2 * rng.random() - 1)
+        if self.max_elapsed is not None and failed.elapsed + wait > self.max_elapsed:
+            return None
+        return wait
+
+
+@final
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class FixedRetryDelay:
+    """Wait the same time after each failure."""
+
+    _wait: float | timedelta
+    jitter: float = 0.0
+
+    def __init__(self, delay: float | timedelta, jitter: float = 0.0) -> None:
+        """Wait ``delay`` (seconds or a ``timedelta``), drawn shorter or longer by the share ``jitter`` (0.1: ±10 %).
+
+        Raises:
+            ConfigurationError: ``delay`` is negative or not finite, or ``jitter`` is not between 0 and 1.
+        """
+        _checks.duration("delay", delay)
+        _checks.number("jitter", jitter, least=0.0, most=1.0)
+        object.__setattr__(self, "_wait", delay)
+        object.__setattr__(self, "jitter", jitter)
+
+    def __repr__(self) -> str:
+        """Return the code that makes this policy."""
+        return f"FixedRetryDelay({self._wait!r}, jitter={self.jitter!r})"
+
+    def delay(self, failed: FailedAttempt, rng: random.Random) -> float:
+        """Return the seconds to wait after ``failed``, which does not matter here."""
+        del failed
+        wait = seconds(duration_us(self._wait))
+        if self.jitter:
+            wait *= 1 + self.jitter * (2 * rng.random() - 1)
+        return wait
+
+
+DEFAULT_RETRY: Final[RetryPolicy] = ExponentialBackoff()
+"""What a request with ``max_retries`` and without ``retry`` uses."""

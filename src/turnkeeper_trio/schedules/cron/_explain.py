@@ -1,0 +1,122 @@
+"""A cron expression as a sentence that a person can check."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from turnkeeper_trio.schedules.cron._days import ALL_DAYS, ALL_WEEKDAYS
+from turnkeeper_trio.schedules.cron._spec import MonthDays, Spec, WeekDays, bits
+
+_WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_MONTHS: Final = (
+    "", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+_ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth")
+_MOST_TIMES: Final = 6
+_MONDAY_FIRST: Final = (1, 2, 3, 4, 5, 6, 0)
+_ALL_MONTHS: Final = (1 << 13) - 2
+
+
+def sentence(spec: Spec) -> str:
+    """Return what a spec says, without its zone."""
+    parts = [_times(spec), _days(spec), _months(spec)]
+    if spec.years is not None:
+        parts.append(f"in {_and(_runs([str(year) for year in bits(spec.years)], bits(spec.years)))}")
+    return " ".join(part for part in parts if part)
+
+
+def _times(spec: Spec) -> str:
+    hours, minutes, seconds = bits(spec.hours), bits(spec.minutes), bits(spec.seconds)
+    if not spec.every_pass and len(hours) * len(minutes) * len(seconds) <= _MOST_TIMES:
+        with_seconds = spec.seconds != 1
+        return "at " + _and(
+            f"{hour:02}:{minute:02}" + (f":{second:02}" if with_seconds else "")
+            for hour in hours
+            for minute in minutes
+            for second in seconds
+        )
+    parts: list[str] = []
+    if spec.seconds != 1:
+        parts.append(_unit("second", seconds, 60, starred="second" in spec.stars))
+    parts.append(_unit("minute", minutes, 60, starred="minute" in spec.stars))
+    parts.append(_unit("hour", hours, 24, starred="hour" in spec.stars))
+    return " of ".join(parts) if parts[0].startswith("every") else f"at {' of '.join(parts)}"
+
+
+def _unit(name: str, values: Sequence[int], size: int, *, starred: bool) -> str:
+    if starred and len(values) == size:
+        return f"every {name}"
+    return f"{name}{'s' * (len(values) > 1)} {_and(_runs([str(value) for value in values], values))}"
+
+
+def _days(spec: Spec) -> str:
+    whole_days, whole_week = spec.days.plain == ALL_DAYS, spec.weekdays.plain == ALL_WEEKDAYS
+    if spec.both_days:
+        if whole_days and whole_week:
+            return "every day"
+        if whole_week:
+            return _month_days(spec.days)
+        if whole_days:
+            return _week_days(spec.weekdays)
+        return f"{_month_days(spec.days)}, if that is also {_week_days(spec.weekdays)}"
+    return f"{_month_days(spec.days)} or {_week_days(spec.weekdays)}"
+
+
+def _month_days(days: MonthDays) -> str:
+    parts: list[str] = []
+    if days.plain:
+        numbers = bits(days.plain)
+        listed = _and(_runs([str(number) for number in numbers], numbers))
+        parts.append(f"day{'s' * (len(numbers) > 1)} {listed}")
+    parts += [f"the weekday nearest to day {day}" for day in sorted(days.nearest)]
+    parts += [_before_last(before) for before in sorted(days.before_last, reverse=True)]
+    if days.last_weekday:
+        parts.append("the last weekday from Monday to Friday")
+    return f"on {_and(parts)} of the month"
+
+
+def _before_last(before: int) -> str:
+    if before == 0:
+        return "the last day"
+    return f"the day {before} day{'s' * (before > 1)} before the last"
+
+
+def _week_days(weekdays: WeekDays) -> str:
+    parts: list[str] = []
+    plain = [day for day in _MONDAY_FIRST if weekdays.plain >> day & 1]
+    if plain:
+        places = [_MONDAY_FIRST.index(day) for day in plain]
+        parts += _runs([_WEEKDAYS[day] for day in plain], places)
+    special = [f"the {_ORDINALS[nth]} {_WEEKDAYS[day]}" for day, nth in sorted(weekdays.nth, key=lambda of: of[::-1])]
+    special += [f"the last {_WEEKDAYS[day]}" for day in _MONDAY_FIRST if day in weekdays.last]
+    return f"on {_and(parts + special)}" + (" of the month" if special else "")
+
+
+def _months(spec: Spec) -> str:
+    if spec.months == _ALL_MONTHS:
+        return ""
+    numbers = bits(spec.months)
+    return f"in {_and(_runs([_MONTHS[number] for number in numbers], numbers))}"
+
+
+def _runs(texts: Sequence[str], places: Sequence[int]) -> list[str]:
+    """Join texts at three or more places in a row to ``first to last``."""
+    joined: list[str] = []
+    start = 0
+    for end in range(1, len(texts) + 1):
+        if end < len(texts) and places[end] == places[end - 1] + 1:
+            continue
+        if end - start > 2:  # noqa: PLR2004  (two stay two)
+            joined.append(f"{texts[start]} to {texts[end - 1]}")
+        else:
+            joined += texts[start:end]
+        start = end
+    return joined
+
+
+def _and(parts: Iterable[str]) -> str:
+    """Join parts as people do."""
+    listed = list(parts)
+    if len(listed) == 1:
+        return listed[0]
+    return f"{', '.join(listed[:-1])} and {listed[-1]}"

@@ -1,0 +1,118 @@
+"""From the text of an expression to its meaning."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules.cron._fields import DAY, HOUR, LAYOUTS, MINUTE, SECOND, WEEKDAY, YEAR
+from turnkeeper_trio.schedules.cron._items import Parsed, Refused, parse_field
+from turnkeeper_trio.schedules.cron._spec import MonthDays, Spec, WeekDays
+
+ALIASES: Final = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+"""What each alias stands for."""
+
+LONGEST: Final = 1000
+"""Characters in an expression, so that none takes long to read."""
+
+_PRINTABLE = re.compile(r"[ -~\t]*")
+
+
+def normal(expression: object) -> str:
+    """Return an expression with single spaces.
+
+    Raises:
+        ConfigurationError: It is no text of a sensible length in ASCII.
+    """
+    if not isinstance(expression, str):
+        raise ConfigurationError(
+            f"expression must be a string such as '0 9 * * MON-FRI', not {expression!r}", parameter="expression"
+        )
+    text = expression.strip(" \t\r\n")
+    if len(text) > LONGEST:
+        raise _error(f"{text[:40]}…", f"it is longer than {LONGEST} characters; write ranges instead of lists")
+    if not _PRINTABLE.fullmatch(text):
+        raise _error(expression, "only ASCII characters, on one line, are understood; write 0-9, A-Z and * , - / ? #")
+    return " ".join(text.split())
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> Spec:
+    """Return the meaning of a normal expression.
+
+    Raises:
+        ConfigurationError: It is none; the message says what to write instead.
+    """
+    fields = _fields(text).split()
+    layout = LAYOUTS.get(len(fields))
+    if layout is None:
+        raise _error(
+            text,
+            f"it has {len(fields)} field{'s' * (len(fields) != 1)}; write 5 (minute hour day month weekday), "
+            f"6 (with the second first) or 7 (with the second first and the year last)",
+        )
+    parsed: dict[str, Parsed] = {}
+    for field, item in zip(layout, fields, strict=True):
+        try:
+            parsed[field.title] = parse_field(field, item)
+        except Refused as exc:
+            where = f"{field.title} {item!r}" if len(fields) > 1 else f"{item!r}"
+            raise _error(text, f"{where}: {exc}") from None
+    return _spec(parsed)
+
+
+def _fields(text: str) -> str:
+    """Return the expression that an alias stands for, or the expression itself."""
+    lower = text.lower()
+    if lower.startswith(("tz=", "cron_tz=")):
+        zone = text.split("=", 1)[1].split(" ", 1)[0]
+        raise _error(text, f"a zone is not part of it; write Cron(…, timezone={zone!r})")
+    if not text.startswith("@"):
+        return text
+    if lower in ALIASES:
+        return ALIASES[lower]
+    if lower == "@reboot":
+        raise _error(text, "a schedule knows of no reboot; write After(0) for once, when the job is added")
+    if lower.startswith("@every"):
+        raise _error(text, "elapsed time is no cron expression; write Interval(minutes=5)")
+    raise _error(text, f"it is no alias; write one of {', '.join(ALIASES)}")
+
+
+def _spec(parsed: dict[str, Parsed]) -> Spec:
+    days, weekdays = parsed[DAY.title], parsed[WEEKDAY.title]
+    second, year = parsed.get(SECOND.title), parsed.get(YEAR.title)
+    return Spec(
+        seconds=1 if second is None else second.plain,
+        minutes=parsed[MINUTE.title].plain,
+        hours=parsed[HOUR.title].plain,
+        days=MonthDays(
+            days.plain, frozenset(days.before_last), frozenset(days.nearest), last_weekday=days.last_weekday
+        ),
+        months=parsed["month"].plain,
+        weekdays=WeekDays(weekdays.plain, frozenset(weekdays.nth), frozenset(weekdays.last)),
+        years=None if year is None or year.whole else year.plain,
+        both_days=days.starred or weekdays.starred,
+        every_pass=parsed[MINUTE.title].text.startswith("*") or parsed[HOUR.title].text.startswith("*"),
+        stars=frozenset(title for title, field in parsed.items() if field.starred),
+    )
+
+
+def _error(text: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(f"expression {text!r}: {problem}", parameter="expression")
+
+
+def never_fires(text: str) -> ConfigurationError:
+    """Return the error of an expression without any occurrence."""
+    return _error(
+        text,
+        "it can never fire: no such day exists (or only where the clock leaves it out); write days that months have, "
+        "such as L for the last day of a month, or Never()",
+    )
