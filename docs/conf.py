@@ -4,6 +4,10 @@ import zlib
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from docutils.nodes import Element, TextElement
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 HERE = Path(__file__).parent
@@ -68,3 +72,25 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"turnkeeper-trio {release}"
+
+
+def look_in_package(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, text: TextElement
+) -> Element | None:
+    """Find a public name by itself: a docstring does not know from where its name is imported."""
+    if node.get("refdomain") != "py":
+        return None
+    name = node["reftarget"]
+    if name.startswith("turnkeeper_trio._"):  # where it is defined is not a promise
+        name = name.rpartition(".")[2]
+    domain = env.domains.python_domain
+    for module in ("turnkeeper_trio", "turnkeeper_trio.abc"):
+        found = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, text)
+        if found is not None:
+            return found
+    return None
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what is above."""
+    app.connect("missing-reference", look_in_package)
