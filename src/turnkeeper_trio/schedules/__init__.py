@@ -1,7 +1,12 @@
 """Schedules: when a job's occurrences are."""
 
 from turnkeeper_trio.schedules._base import schedule_from_json
+from turnkeeper_trio.schedules.calendar_intervals import CalendarInterval
+from turnkeeper_trio.schedules.combined import AnyOf, Between
+from turnkeeper_trio.schedules.cron import Cron
+from turnkeeper_trio.schedules.excepting import Except
 from turnkeeper_trio.schedules.intervals import FixedDelay, Interval
+from turnkeeper_trio.schedules.reading import upcoming
 from turnkeeper_trio.schedules.single import After, Never, Once
 from turnkeeper_trio.schedules.weekdays import EVERY_DAY, WEEKEND, WORKDAYS, Weekday, WeekdayTimes
 
@@ -10,6 +15,11 @@ __all__ = [
     "WEEKEND",
     "WORKDAYS",
     "After",
+    "AnyOf",
+    "Between",
+    "CalendarInterval",
+    "Cron",
+    "Except",
     "FixedDelay",
     "Interval",
     "Never",
@@ -17,4 +27,5 @@ __all__ = [
     "Weekday",
     "WeekdayTimes",
     "schedule_from_json",
+    "upcoming",
 ]

@@ -80,7 +80,7 @@ def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTI
     if until <= after:
         return 0, True
     if isinstance(asked, BuiltinSchedule):
-        return asked.count_between_us(after, until), True
+        return asked.count_upto_us(after, until, limit)
     counting: Callable[[datetime, datetime], object] | None = getattr(asked, "count_between", None)
     if counting is None:
         return _listed(asked, after, until, limit)

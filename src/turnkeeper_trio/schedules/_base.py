@@ -49,6 +49,10 @@ class BuiltinSchedule(ABC):
     def count_between_us(self, after: int, until: int) -> int:
         """Return the number of occurrences t with ``after < t <= until``."""
 
+    def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:  # noqa: ARG002
+        """Return the count, and whether it is exact: a combination may hold what must be listed, up to ``limit``."""
+        return self.count_between_us(after, until), True
+
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``."""
         return latest_by_search(self.next_after_us, after, until)

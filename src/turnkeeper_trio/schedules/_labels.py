@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.schedules._zones import SHIFT, Zone
 
-GAPS_IN_A_ROW: Final = 50
+GAPS_IN_A_ROW: Final = 41
 """After so many of its labels in a row fell into gaps, a schedule has no further occurrence (at most one gap a year
 holds labels of such a schedule, so this looks at least 40 years ahead)."""
 

@@ -12,7 +12,10 @@ from typing import Final, final
 from turnkeeper_trio.schedules.cron._spec import MonthDays, Spec, WeekDays
 
 ALL_DAYS: Final = (1 << 32) - 2
+"""Days 1 to 31."""
+
 ALL_WEEKDAYS: Final = (1 << 7) - 1
+"""Weekdays 0 to 6."""
 
 _LENGTHS: Final = (
     (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
@@ -37,6 +40,8 @@ def _kinds_of_years() -> tuple[int, ...]:
 
 
 _YEARS_OF_KIND: Final = _kinds_of_years()
+_EVERY_YEAR: Final = sum(_YEARS_OF_KIND)
+_LEAP_YEARS: Final = sum(_YEARS_OF_KIND[7:])
 
 
 @final
@@ -114,7 +119,9 @@ class Days:
     def _all_years(self) -> int:
         """Return the years that have a matching day, not looking at the year field."""
         if self._each_month():
-            return (1 << 10_000) - 2
+            return _EVERY_YEAR
+        if self._spec.both_days and self._weekdays.plain == ALL_WEEKDAYS and not self._days.nearest:
+            return self._years_by_length()
         years = 0
         for kind, of_kind in enumerate(_YEARS_OF_KIND):
             leap, first = divmod(kind, 7)
@@ -124,6 +131,14 @@ class Days:
                     break
                 first = (first + length) % 7
         return years
+
+    def _years_by_length(self) -> int:
+        """Return the years that have a matching day where weekdays do not matter: 29 February is the reason."""
+        common, leap = (
+            any(self._months >> month & 1 and self._month_mask(length, 0) for month, length in enumerate(lengths))
+            for lengths in _LENGTHS
+        )
+        return _EVERY_YEAR if common else _LEAP_YEARS if leap else 0
 
     def _each_month(self) -> bool:
         """Return whether it is plain to see that each month has a matching day, as it nearly always is."""

@@ -1,6 +1,7 @@
 """A cron expression as a sentence that a person can check."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from turnkeeper_trio.schedules.cron._days import ALL_DAYS, ALL_WEEKDAYS
@@ -13,6 +14,7 @@ _MONTHS: Final = (
 )  # fmt: skip
 _ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth")
 _MOST_TIMES: Final = 6
+_MOST_LISTED: Final = 3
 _MONDAY_FIRST: Final = (1, 2, 3, 4, 5, 6, 0)
 _ALL_MONTHS: Final = (1 << 13) - 2
 
@@ -40,13 +42,26 @@ def _times(spec: Spec) -> str:
         parts.append(_unit("second", seconds, 60, starred="second" in spec.stars))
     parts.append(_unit("minute", minutes, 60, starred="minute" in spec.stars))
     parts.append(_unit("hour", hours, 24, starred="hour" in spec.stars))
-    return " of ".join(parts) if parts[0].startswith("every") else f"at {' of '.join(parts)}"
+    while len(parts) > 1 and parts[-1] in {"every hour", "every minute"} and parts[-2] in {"every minute", "every second"}:
+        parts.pop()  # every minute is every minute of every hour
+    return " of ".join(parts) if parts[0] in {"every minute", "every second"} else f"at {' of '.join(parts)}"
 
 
 def _unit(name: str, values: Sequence[int], size: int, *, starred: bool) -> str:
-    if starred and len(values) == size:
-        return f"every {name}"
+    return f"every {name}" if starred and len(values) == size else _numbers(name, values)
+
+
+def _numbers(name: str, values: Sequence[int]) -> str:
+    """Return numbers as runs, or as every n-th from the first to the last."""
+    step = values[1] - values[0] if len(values) > _MOST_LISTED else 0
+    if step > 1 and all(later - value == step for value, later in pairwise(values)):
+        return f"every {_nth(step)} {name} from {values[0]} to {values[-1]}"
     return f"{name}{'s' * (len(values) > 1)} {_and(_runs([str(value) for value in values], values))}"
+
+
+def _nth(number: int) -> str:
+    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _days(spec: Spec) -> str:
@@ -58,16 +73,14 @@ def _days(spec: Spec) -> str:
             return _month_days(spec.days)
         if whole_days:
             return _week_days(spec.weekdays)
-        return f"{_month_days(spec.days)}, if that is also {_week_days(spec.weekdays)}"
+        return f"{_month_days(spec.days)}, and only {_week_days(spec.weekdays)}"
     return f"{_month_days(spec.days)} or {_week_days(spec.weekdays)}"
 
 
 def _month_days(days: MonthDays) -> str:
     parts: list[str] = []
     if days.plain:
-        numbers = bits(days.plain)
-        listed = _and(_runs([str(number) for number in numbers], numbers))
-        parts.append(f"day{'s' * (len(numbers) > 1)} {listed}")
+        parts.append(_numbers("day", bits(days.plain)))
     parts += [f"the weekday nearest to day {day}" for day in sorted(days.nearest)]
     parts += [_before_last(before) for before in sorted(days.before_last, reverse=True)]
     if days.last_weekday:

@@ -16,6 +16,16 @@ _NEAREST: Final = re.compile(r"([0-9]+)W")
 _NTH: Final = re.compile(r"([0-9A-Z]+)#(.*)")
 _OF_LAST: Final = re.compile(r"([0-9]+|[A-Z]{3})L")
 _MOST_DIGITS = 4
+_ELSEWHERE: Final = {
+    "second": "Interval(seconds={})",
+    "minute": "Interval(minutes={})",
+    "hour": "Interval(hours={})",
+    "day of month": "CalendarInterval(days={})",
+    "month": "CalendarInterval(months={})",
+    "weekday": "CalendarInterval(days={})",
+    "year": "CalendarInterval(years={})",
+}
+"""How to write steps that a field cannot hold."""
 _MOST_BEFORE_LAST = 30
 _WEEKS = 5
 
@@ -68,10 +78,7 @@ def parse_field(kind: Field, text: str) -> Parsed:
 def _mask(values: range) -> int:
     if values.step == 1:
         return (1 << values.stop) - (1 << values.start)
-    mask = 0
-    for value in values:
-        mask |= 1 << value
-    return mask
+    return int(("0" * (values.step - 1) + "1") * len(values), 2) << values.start
 
 
 def _day_special(item: str, parsed: Parsed) -> bool:
@@ -134,9 +141,10 @@ def _step(kind: Field, base: str, text: str) -> int:
     if step == 0:
         raise Refused(f"a step of 0 never moves on; write {base}/1 or more")
     if step > kind.top:
+        once = kind.low if base == "*" else base.split("-", maxsplit=1)[0]
         raise Refused(
-            f"the step {text} is larger than the field, which ends at {kind.top}; write {base}/{kind.high // 2} or "
-            f"less, or Interval(…) for elapsed time"
+            f"the step {text} is larger than the field, which ends at {kind.top}: only {once} would be left; "
+            f"write {once}, or {_ELSEWHERE[kind.title].format(text)}"
         )
     return step
 
@@ -185,7 +193,7 @@ def _value(kind: Field, text: str) -> int:
 def _number(kind: Field, text: str, low: int, high: int, bounds: str) -> int:
     value = _digits(text)
     if not low <= value <= high:
-        raise Refused(f"{text} is out of range for a {kind.title}; write {bounds}")
+        raise Refused(f"{text} is out of range; write {bounds}")
     return value
 
 

@@ -1,0 +1,235 @@
+"""Schedules made of schedules: the union, and a part of the time."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self, final
+
+from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, utc_datetime
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules import _asking
+from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
+from turnkeeper_trio.schedules._code import instant_code, instant_from_text, instant_text
+from turnkeeper_trio.schedules._parts import NO_LIMIT, part, part_from_json, part_to_json, zones_of
+
+
+class Combination(BuiltinSchedule):
+    """A schedule made of others."""
+
+    __slots__ = ()
+
+    @property
+    def timezone(self) -> str:
+        """The zone of the parts, if it is one and the same; else ``"UTC"``."""
+        zones = self.zones
+        return next(iter(zones)) if len(zones) == 1 else "UTC"
+
+    def count_between_us(self, after: int, until: int) -> int:
+        """Return the number of occurrences t with ``after < t <= until``."""
+        return self.count_upto_us(after, until, NO_LIMIT)[0]
+
+
+@final
+class AnyOf(Combination):
+    """Whenever any of several schedules happens; what falls on one instant happens once. Also written ``a | b``.
+
+    `count_between` counts the most frequent of them by its own arithmetic, and lists the others.
+
+    Args:
+        *schedules: At least one schedule, the library's or one's own. `FixedDelay` has no place here.
+
+    Raises:
+        ConfigurationError: There is none, or one of them is no schedule, or a `FixedDelay`.
+    """
+
+    __slots__ = ("_parts",)
+    kind = "any_of"
+    _parts: tuple[Schedule, ...]
+
+    def __init__(self, *schedules: Schedule) -> None:
+        """Make the union."""
+        if not schedules:
+            raise ConfigurationError("schedules are missing: write AnyOf(a, b), or Never()", parameter="schedules")
+        set_slot(self, "_parts", tuple(part("schedules", each) for each in schedules))
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The schedules, in the order given."""
+        return self._parts
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """The zones of all parts."""
+        return zones_of(self._parts)
+
+    def next_after_us(self, after: int) -> int | None:
+        """Return the first occurrence strictly later than ``after``, or ``None``."""
+        return _earliest(_asking.next_after_us(each, after) for each in self._parts)
+
+    def latest_us(self, after: int, until: int) -> int | None:
+        """Return the last occurrence t with ``after < t <= until``, or ``None``."""
+        found = [at for each in self._parts if (at := _asking.latest_us(each, after, until)) is not None]
+        return max(found, default=None)
+
+    def first_us(self, at: int) -> int | None:
+        """Return the first occurrence from ``at`` on: an `After` without delay happens at ``at``."""
+        due = [first for each in self._parts if (first := _asking.first_us(each, at)) is not None and first >= at]
+        return _earliest([*due, self.next_after_us(at)])
+
+    def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:
+        """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
+        counts = [_asking.count_between_us(each, after, until, limit) for each in self._parts]
+        most = max(range(len(counts)), key=lambda index: counts[index][0])
+        count, exact = counts[most]
+        others = [each for index, each in enumerate(self._parts) if index != most and counts[index][0]]
+        if not others or not exact:
+            return count, exact
+        rest, dense = AnyOf(*others), self._parts[most]
+        at = rest.next_after_us(after)
+        listed = 0
+        while at is not None and at <= until:
+            if listed == limit:
+                return count, False
+            listed += 1
+            count += _asking.next_after_us(dense, at - 1) != at
+            at = rest.next_after_us(at)
+        return count, True
+
+    def anchored_us(self, at: int) -> Self:
+        """Return the union of the bound schedules; itself where nothing is to bind."""
+        bound = [_asking.anchored_us(each, at) for each in self._parts]
+        same = all(new is old for new, old in zip(bound, self._parts, strict=True))
+        return self if same else type(self)(*bound)
+
+    def _meaning(self) -> tuple[object, ...]:
+        return (frozenset(self._parts),)
+
+    def _code(self) -> str:
+        return ", ".join(map(repr, self._parts))
+
+    def _fields(self) -> dict[str, Any]:
+        return {"schedules": [part_to_json(each) for each in self._parts]}
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        return cls(*(part_from_json(each) for each in data["schedules"]))
+
+
+def either(first: Schedule, second: Schedule) -> AnyOf:
+    """Return the union of two schedules as one flat `AnyOf`."""
+    parts: list[Schedule] = []
+    for each in (first, second):
+        parts += each.schedules if isinstance(each, AnyOf) else (each,)
+    return AnyOf(*parts)
+
+
+def _earliest(instants: Iterable[int | None]) -> int | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
+@final
+class Between(Combination):
+    """What a schedule does from one instant to another, both included.
+
+    Args:
+        schedule: The schedule, the library's or one's own. `FixedDelay` has no place here.
+        start: The first instant, an aware datetime; ``None``: from the beginning.
+        end: The last instant, an aware datetime; ``None``: without end.
+
+    Raises:
+        ConfigurationError: An instant is naive, both are ``None``, or the end is before the start.
+    """
+
+    __slots__ = ("_end", "_part", "_start")
+    kind = "between"
+    _part: Schedule
+    _start: int | None
+    _end: int | None
+
+    def __init__(self, schedule: Schedule, start: datetime | None = None, end: datetime | None = None) -> None:
+        """Make the part of the time."""
+        first = None if start is None else instant_in_range("start", start)
+        last = None if end is None else instant_in_range("end", end)
+        if first is None and last is None:
+            raise ConfigurationError(
+                "start and end are both missing: give one of them, or use the schedule itself", parameter="start"
+            )
+        if first is not None and last is not None and last < first:
+            raise ConfigurationError(f"end must not be before start: {end!r} is before {start!r}", parameter="end")
+        set_slot(self, "_part", part("schedule", schedule))
+        set_slot(self, "_start", first)
+        set_slot(self, "_end", last)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule."""
+        return self._part
+
+    @property
+    def start(self) -> datetime | None:
+        """The first instant, in UTC."""
+        return None if self._start is None else utc_datetime(self._start)
+
+    @property
+    def end(self) -> datetime | None:
+        """The last instant, in UTC."""
+        return None if self._end is None else utc_datetime(self._end)
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """The zones of the schedule."""
+        return zones_of((self._part,))
+
+    def next_after_us(self, after: int) -> int | None:
+        """Return the first occurrence strictly later than ``after``, or ``None``."""
+        low, high = self._window(after, MAX_INSTANT)
+        if low >= high:
+            return None
+        at = _asking.next_after_us(self._part, low)
+        return None if at is None or at > high else at
+
+    def latest_us(self, after: int, until: int) -> int | None:
+        """Return the last occurrence t with ``after < t <= until``, or ``None``."""
+        low, high = self._window(after, until)
+        return None if low >= high else _asking.latest_us(self._part, low, high)
+
+    def first_us(self, at: int) -> int | None:
+        """Return the first occurrence if it was accepted at ``at``."""
+        low, high = self._window(MIN_INSTANT - 1, MAX_INSTANT)
+        first = _asking.first_us(self._part, at)
+        return first if first is not None and low < first <= high else self.next_after_us(at)
+
+    def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:
+        """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
+        low, high = self._window(after, until)
+        return (0, True) if low >= high else _asking.count_between_us(self._part, low, high, limit)
+
+    def anchored_us(self, at: int) -> Self:
+        """Return the part of the bound schedule; itself where nothing is to bind."""
+        bound = _asking.anchored_us(self._part, at)
+        return self if bound is self._part else type(self)(bound, self.start, self.end)
+
+    def _window(self, after: int, until: int) -> tuple[int, int]:
+        """Return the part of ``(after, until]`` that lies between the ends."""
+        low = after if self._start is None else max(after, self._start - 1)
+        return low, until if self._end is None else min(until, self._end)
+
+    def _meaning(self) -> tuple[object, ...]:
+        return self._part, self._start, self._end
+
+    def _code(self) -> str:
+        ends = [("start", self._start), ("end", self._end)]
+        given = [f"{name}={instant_code(at)}" for name, at in ends if at is not None]
+        return ", ".join([repr(self._part), *given])
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "schedule": part_to_json(self._part),
+            "start": None if self._start is None else instant_text(self._start),
+            "end": None if self._end is None else instant_text(self._end),
+        }
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        start, end = (None if data[name] is None else instant_from_text(data[name]) for name in ("start", "end"))
+        return cls(part_from_json(data["schedule"]), start, end)
