@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, assert_type
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -89,7 +89,7 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio.abc import Clock, RetryPolicy, Schedule
-from turnkeeper_trio.schedules import schedule_from_json
+from turnkeeper_trio.schedules import AnyOf, Between, CalendarInterval, Cron, Except, schedule_from_json, upcoming
 from turnkeeper_trio.testing import VirtualEventLoop
 
 
@@ -138,9 +138,16 @@ def schedules(at: datetime) -> None:
         After(hours=1),
         Never(),
         Fortnightly(),
+        Cron("0 9 * * mon-fri", timezone=zone),
+        CalendarInterval(months=1, start=date(2030, 1, 31), at=time(9)),
+        AnyOf(Interval(5), Fortnightly()),
+        Interval(5) | Cron("@daily"),
+        Except(Interval(5), date(2030, 1, 1), (date(2030, 2, 1), date(2030, 2, 3)), Fortnightly()),
+        Between(Interval(5), start=at),
     ]
     for schedule in every:
         assert_type(schedule.next_after(at), datetime | None)
+    assert_type(upcoming(every[0], start=at, count=3), list[pendulum.DateTime])
     assert_type(Interval(5).anchored(at), Interval)
     assert_type(Interval(5).count_between(at, at), int)
     assert_type(Interval(5).to_json(), dict[str, Any])
