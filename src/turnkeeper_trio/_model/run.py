@@ -160,7 +160,9 @@ class RunNotSucceeded(TurnKeeperError):
     def __str__(self) -> str:
         """Name the run, its outcome and the reason."""
         record = self.record
-        return f"the run of {record.name!r} ended {record.outcome}: {record.reason or record.error or 'no reason given'}"
+        return (
+            f"the run of {record.name!r} ended {record.outcome}: {record.reason or record.error or 'no reason given'}"
+        )
 
 
 @final
