@@ -55,6 +55,8 @@ class SubmitError(TurnKeeperError):
     ) -> None:
         """Make the error of one submission."""
         super().__init__(message)
+        self.message = message
+        """What went wrong. (``args`` are the job's, so they cannot be the exception's.)"""
         self.request = request
         """The `RecurringJobRequest`, or ``None`` where something else than a job was submitted."""
         self.fn = fn
@@ -63,6 +65,14 @@ class SubmitError(TurnKeeperError):
         """Its positional arguments."""
         self.kwargs = dict(kwargs or {})
         """Its keyword arguments."""
+
+    def __str__(self) -> str:
+        """Return what went wrong."""
+        return self.message
+
+    def __repr__(self) -> str:
+        """Return the kind of error and what went wrong."""
+        return f"{type(self).__name__}({self.message!r})"
 
 
 @final

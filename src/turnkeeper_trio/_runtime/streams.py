@@ -10,7 +10,7 @@ from collections import deque
 from typing import Generic, TypeVar, final
 
 import anyio
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 T = TypeVar("T")
 
@@ -77,6 +77,9 @@ class Inlet(Generic[T]):
             except BaseException:
                 self._leave(room)
                 raise
+        if self.closed:
+            # A cancellation that closed the scheduler has closed this, too, and goes first.
+            await checkpoint_if_cancelled()
         self.put_nowait(item)
 
     def put_nowait(self, item: T) -> None:

@@ -1,17 +1,11 @@
-"""What a user asks for, and what a user is told about it: the request, the details and the summary of a job."""
+"""The request: what a user asks for."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self, cast, final
 
-import pendulum
-
 from turnkeeper_trio import _checks
-from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.record import Record
-from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.policies import CatchUp, Overlap
@@ -141,62 +135,3 @@ def _tags(tags: object) -> tuple[str, ...]:
     if isinstance(tags, str) or not isinstance(tags, Iterable):
         raise ConfigurationError(f"tags must be several strings, such as ('nightly',), not {tags!r}", parameter="tags")
     return tuple(_checks.text("tags", tag) for tag in cast("Iterable[object]", tags))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class JobDetails(Record):
-    """All there is to know about a job."""
-
-    job_id: RecurringJobId
-    name: str
-    tags: tuple[str, ...]
-    schedule: Schedule
-    """The schedule in force, bound to the instant of acceptance where it is counted from there."""
-
-    target: str
-    """The name of the function the job runs."""
-
-    priority: int
-    max_retries: int
-    retry: RetryPolicy | None
-    """The retry policy in force; ``None`` if there are no retries."""
-
-    retry_count: int
-    """How many retries the active run has used."""
-
-    state: JobState
-    state_reason: str
-    """Why it is halted or cancelled."""
-
-    next_run_time: pendulum.DateTime | None
-    """When its next occurrence is due; ``None`` if none is planned."""
-
-    next_run_instance: RunId | None
-    """The run that its next occurrence will be."""
-
-    active_runs: tuple[ActiveRun, ...]
-    last_run: RunRecord | None
-    last_success: RunRecord | None
-    last_failure: RunRecord | None
-    consecutive_failures: int
-    """Runs that failed for good or timed out since the last success."""
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether nothing of it starts any more because it was cancelled."""
-        return self.state is JobState.CANCELLED
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class JobSummary(Record):
-    """A job in a list."""
-
-    job_id: RecurringJobId
-    name: str
-    tags: tuple[str, ...]
-    state: JobState
-    next_run_time: pendulum.DateTime | None
-    active: int
-    """How many runs of it are active."""
