@@ -1,0 +1,6 @@
+"""What a job is to its user: the request that asks for it, and what is told about it."""
+
+from turnkeeper_trio.jobs.details import JobDetails, JobSummary
+from turnkeeper_trio.jobs.request import RecurringJobRequest
+
+__all__ = ["JobDetails", "JobSummary", "RecurringJobRequest"]
