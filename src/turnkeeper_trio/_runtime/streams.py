@@ -7,6 +7,7 @@ alternative, ``await stream.send(item)``, may be cancelled after the item was ha
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar, final
 
 import anyio
@@ -54,7 +55,7 @@ class Inlet(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T) -> None:
+    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
         """Wait for room, then put an item in: a checkpoint, then perhaps a wait, then nothing that can be cancelled.
 
         Those who wait are served in the order in which they came.
@@ -80,10 +81,10 @@ class Inlet(Generic[T]):
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
             await checkpoint_if_cancelled()
-        self.put_nowait(item)
+        self.put_nowait(item, check)
 
-    def put_nowait(self, item: T) -> None:
-        """Put an item in.
+    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+        """Put an item in, unless ``check``, called in the same step, raises.
 
         Raises:
             anyio.WouldBlock: there is no room.
@@ -91,6 +92,10 @@ class Inlet(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
+        if len(self) >= self.size:
+            raise anyio.WouldBlock
+        if check is not None:
+            check()
         self._send.send_nowait(item)
         self.sent += 1
         self._bell.ring()
