@@ -74,18 +74,25 @@ html_theme = "furo"
 html_title = f"turnkeeper-trio {release}"
 
 
-def look_in_package(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, text: TextElement
-) -> Element | None:
+PLACES = (
+    "turnkeeper_trio",
+    "turnkeeper_trio.schedules",
+    "turnkeeper_trio.schedules._base",
+    "turnkeeper_trio.schedules._base.BuiltinSchedule",  # its methods are those of every schedule
+    "turnkeeper_trio.abc",
+)
+
+
+def look_in_package(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: TextElement) -> Element | None:
     """Find a public name by itself: a docstring does not know from where its name is imported."""
     if node.get("refdomain") != "py":
         return None
     name = node["reftarget"]
-    if name.startswith("turnkeeper_trio._"):  # where it is defined is not a promise
+    if "._" in name:  # where it is defined is not a promise
         name = name.rpartition(".")[2]
     domain = env.domains.python_domain
-    for module in ("turnkeeper_trio", "turnkeeper_trio.abc"):
-        found = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, text)
+    for place in PLACES:
+        found = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{place}.{name}", node, text)
         if found is not None:
             return found
     return None

@@ -49,9 +49,7 @@ def test_nothing_public_is_left_out(module: types.ModuleType) -> None:
     assert ours <= set(module.__all__)
 
 
-@pytest.mark.parametrize(
-    "module", [turnkeeper_trio, turnkeeper_trio.testing], ids=lambda module: module.__name__
-)
+@pytest.mark.parametrize("module", [turnkeeper_trio, turnkeeper_trio.testing], ids=lambda module: module.__name__)
 def test_a_public_name_shows_the_path_it_is_imported_from(module: types.ModuleType) -> None:
     paths = {name: kept_path(getattr(module, name)) for name in getattr(module, "__all__", ())}
     assert {name: path for name, path in paths.items() if path not in {module.__name__, None}} == {}

@@ -140,9 +140,13 @@ __all__ = [
     "open_scheduler",
 ]
 
-# What is shown here is from here: in error messages, in documentation, and for pickle.
-for _name in __all__:
-    _value = globals()[_name]
-    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
-        _value.__module__ = __name__
-del _name, _value
+
+def _shown_from_here() -> None:
+    """Say of all that is shown here that it is from here: in messages, in documentation, and for pickle."""
+    for name in __all__:
+        value = globals()[name]
+        if getattr(value, "__module__", "").startswith(f"{__name__}."):
+            value.__module__ = __name__
+
+
+_shown_from_here()

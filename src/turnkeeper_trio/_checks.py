@@ -9,12 +9,21 @@ from turnkeeper_trio._model.instants import duration_us, instant_us
 from turnkeeper_trio.errors import ConfigurationError
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
-def integer(name: str, value: object, *, least: int) -> int:
-    """Return ``value`` if it is an integer of at least ``least``."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigurationError(f"{name} must be an integer of at least {least}, not {value!r}", parameter=name)
+def instance(name: str, value: object, kind: type[T], example: str) -> T:
+    """Return ``value`` if it is of a kind; ``example`` says what to write instead."""
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be {example}, not {value!r}", parameter=name)
+    return value
+
+
+def integer(name: str, value: object, *, least: int | None = None) -> int:
+    """Return ``value`` if it is an integer, and at least ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise ConfigurationError(f"{name} must be an integer{bound}, not {value!r}", parameter=name)
     return value
 
 

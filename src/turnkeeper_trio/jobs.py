@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 import pendulum
 
@@ -30,7 +30,7 @@ class RecurringJobRequest:
     name: str
     """What people call the job: in logs, lists and records. It need not be unique."""
 
-    schedule: Schedule = Never()
+    schedule: Schedule = field(default=Never())
     """When its occurrences are. `Never` is for jobs that run by hand, or once at ``initial_run_time``."""
 
     max_retries: int = 0
@@ -77,8 +77,7 @@ class RecurringJobRequest:
         _set(self, "overlap", _checks.member("overlap", self.overlap, Overlap))
         _set(self, "catch_up", _checks.member("catch_up", self.catch_up, CatchUp))
         _checks.flag("retry_past_next", self.retry_past_next)
-        if not isinstance(self.priority, int) or isinstance(self.priority, bool):
-            raise ConfigurationError(f"priority must be an integer, not {self.priority!r}", parameter="priority")
+        _checks.integer("priority", self.priority)
         _set(self, "jitter_us", _checks.duration("jitter", self.jitter))
         _set(self, "tags", _tags(self.tags))
 
@@ -141,7 +140,7 @@ def _check_initial(at: object) -> None:
 def _tags(tags: object) -> tuple[str, ...]:
     if isinstance(tags, str) or not isinstance(tags, Iterable):
         raise ConfigurationError(f"tags must be several strings, such as ('nightly',), not {tags!r}", parameter="tags")
-    return tuple(_checks.text("tags", tag) for tag in tags)
+    return tuple(_checks.text("tags", tag) for tag in cast("Iterable[object]", tags))
 
 
 @final

@@ -87,9 +87,7 @@ def run_page(page: Path) -> int:
                 if block.runs:
                     exec(code, namespace)  # noqa: S102
             except Exception as error:
-                raise PageError(
-                    page, line_of(error, page, block), f"{type(error).__name__}: {error}"
-                ) from error
+                raise PageError(page, line_of(error, page, block), f"{type(error).__name__}: {error}") from error
     return count
 
 

@@ -12,9 +12,7 @@ from turnkeeper_trio.testing._runs import Backend, run
 from turnkeeper_trio.testing._sweep import How, SweepError, cancel_sweep
 
 BOTH = pytest.mark.parametrize("backend", ["trio", "asyncio"])
-WAYS = pytest.mark.parametrize(
-    ("backend", "how"), [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")]
-)
+WAYS = pytest.mark.parametrize(("backend", "how"), [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")])
 
 
 class Shelf:

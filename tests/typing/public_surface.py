@@ -1,81 +1,127 @@
 """The public surface as a user's type checker sees it. It is checked by mypy and pyright, and never run.
 
-Every public name is used here once, in the way in which it is meant to be used; `assert_type` pins what
-comes out.
+Every public name is used here, in the way in which it is meant to be used; `assert_type` pins what comes out.
 """
 
 import asyncio
+import logging
+import random
+import signal
 from contextlib import AbstractContextManager
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, assert_type
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from turnkeeper_trio.abc import Schedule
-from turnkeeper_trio.errors import (
+import pendulum
+
+from turnkeeper_trio import (
+    EVERY_DAY,
+    WEEKEND,
+    WORKDAYS,
+    ActiveRun,
+    After,
+    Books,
+    CatchUp,
+    ClockStepped,
     ConfigurationError,
     CriticalJobFailed,
+    DurationStatistics,
+    Event,
+    ExponentialBackoff,
+    FailedAttempt,
+    FixedDelay,
+    FixedRetryDelay,
     InternalError,
+    Interval,
     JobActive,
+    JobAdded,
+    JobCancelled,
+    JobDeleted,
+    JobDetails,
     JobEnded,
     JobError,
+    JobFinished,
     JobHalted,
     JobNotFound,
+    JobState,
+    JobSummary,
+    MetricsSnapshot,
+    Never,
+    OccurrenceMissed,
+    OccurrenceSkipped,
+    Once,
+    Origin,
+    Outcome,
+    Overlap,
+    PriorityQueueType,
+    RecurringJobId,
+    RecurringJobRequest,
+    RunContext,
+    RunContextFilter,
+    RunFinished,
+    RunId,
     RunNotFound,
     RunNotSucceeded,
+    RunPhase,
+    RunRecord,
+    RunRetrying,
+    RunStarted,
+    RunStuck,
+    Scheduler,
     SchedulerClosed,
+    SchedulerStopped,
+    ShutdownReport,
+    ShutdownStarted,
     ShutdownTimeout,
     StagingFull,
     StoreUnavailable,
     SubmissionRefused,
     SubmitError,
+    SystemClock,
     TurnKeeperError,
-    WouldDeadlock,
-)
-from turnkeeper_trio.schedules import (
-    EVERY_DAY,
-    WEEKEND,
-    WORKDAYS,
-    After,
-    FixedDelay,
-    Interval,
-    Never,
-    Once,
+    VirtualClock,
     Weekday,
     WeekdayTimes,
-    schedule_from_json,
+    WouldDeadlock,
+    current_run,
+    current_scheduler,
+    open_scheduler,
 )
+from turnkeeper_trio.abc import Clock, RetryPolicy, Schedule
+from turnkeeper_trio.schedules import AnyOf, Between, CalendarInterval, Cron, Except, schedule_from_json, upcoming
 from turnkeeper_trio.testing import VirtualEventLoop
 
 
-def errors_are_what_they_are_said_to_be() -> None:
-    every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreUnavailable]
-    submissions: list[type[SubmitError]] = [StagingFull, SchedulerClosed, SubmissionRefused]
-    jobs: list[type[JobError]] = [JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound]
-    values: list[type[ValueError]] = [ConfigurationError]
-    lookups: list[type[LookupError]] = [JobNotFound, RunNotFound]
-    timeouts: list[type[TimeoutError]] = [ShutdownTimeout]
-    runtimes: list[type[RuntimeError]] = [WouldDeadlock]
-    for error in (*every, *submissions, *jobs, *values, *lookups, *timeouts, *runtimes):
-        assert issubclass(error, TurnKeeperError)
-
-
-def errors_carry_data(submission: SubmitError, job: JobError, configuration: ConfigurationError) -> None:
-    assert_type(submission.args, tuple[Any, ...])
-    assert_type(submission.kwargs, dict[str, Any])
-    assert_type(job.job_id, UUID | None)
-    assert_type(job.run_id, UUID | None)
-    assert_type(configuration.parameter, str)
-
-
 class Fortnightly:
-    """A schedule of a user's own needs one method, and no base class."""
+    """A schedule of a user's own: one method, no base class."""
 
     def next_after(self, after: datetime, /) -> datetime | None:
         return after + timedelta(weeks=2)
 
 
-def schedules_are_schedules(at: datetime) -> None:
+class Patient:
+    """A retry policy of a user's own."""
+
+    def delay(self, failed: FailedAttempt, rng: random.Random, /) -> timedelta | None:
+        assert_type(failed.number, int)
+        assert_type(failed.outcome, Outcome)
+        assert_type(failed.error, BaseException | None)
+        assert_type(failed.elapsed, float)
+        return timedelta(hours=rng.random()) if failed.number < 3 else None
+
+
+class Watcher:
+    """An observer has the methods that it wants."""
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        assert_type(event.record, RunRecord)
+
+    def on_run_retrying(self, event: RunRetrying) -> None:
+        assert_type(event.delay, float)
+
+
+def schedules(at: datetime) -> None:
     zone = ZoneInfo("Europe/Berlin")
     every: list[Schedule] = [
         WeekdayTimes([(Weekday.MONDAY, time(9)), ("friday", time(17, 30))], timezone=zone),
@@ -92,14 +138,167 @@ def schedules_are_schedules(at: datetime) -> None:
         After(hours=1),
         Never(),
         Fortnightly(),
+        Cron("0 9 * * mon-fri", timezone=zone),
+        CalendarInterval(months=1, start=date(2030, 1, 31), at=time(9)),
+        AnyOf(Interval(5), Fortnightly()),
+        Interval(5) | Cron("@daily"),
+        Except(Interval(5), date(2030, 1, 1), (date(2030, 2, 1), date(2030, 2, 3)), Fortnightly()),
+        Between(Interval(5), start=at),
     ]
     for schedule in every:
         assert_type(schedule.next_after(at), datetime | None)
+    assert_type(upcoming(every[0], start=at, count=3), list[pendulum.DateTime])
     assert_type(Interval(5).anchored(at), Interval)
     assert_type(Interval(5).count_between(at, at), int)
     assert_type(Interval(5).to_json(), dict[str, Any])
     restored: Schedule = schedule_from_json(Never().to_json())
     assert restored is not None
+
+
+def requests(at: datetime) -> RecurringJobRequest:
+    policies: list[RetryPolicy] = [
+        ExponentialBackoff(initial=1, factor=2, maximum=60, jitter=0, max_elapsed=3600),
+        FixedRetryDelay(timedelta(minutes=1), jitter=0.5),
+        Patient(),
+    ]
+    request = RecurringJobRequest("name", Interval(5), 3, retry=policies[0], timeout=30, tags=("a", "b"))
+    request = request.with_initial_run_time(at).with_initial_run_time(timedelta(hours=1))
+    assert_type(request, RecurringJobRequest)
+    assert_type(request.replace(overlap=Overlap.SKIP, catch_up=CatchUp.ONE), RecurringJobRequest)
+    return RecurringJobRequest("name")
+
+
+async def work(name: str, *, times: int = 1) -> int:
+    run = current_run()
+    assert_type(run, RunContext)
+    assert_type(run.job_id, RecurringJobId)
+    assert_type(run.run_id, RunId)
+    assert_type(run.name, str)
+    assert_type(run.attempt, int)
+    assert_type(run.scheduled_at, pendulum.DateTime)
+    assert_type(run.cancel_requested, bool)
+    assert_type(current_scheduler(), Scheduler)
+    return len(name) * times
+
+
+def plain(name: str) -> bool:
+    return bool(name)
+
+
+async def a_scheduler() -> None:
+    clocks: list[Clock] = [SystemClock(), VirtualClock(datetime(2030, 1, 1, tzinfo=UTC))]
+    async with open_scheduler(
+        max_workers=4,
+        priority_queue=PriorityQueueType.BINARY_HEAP,
+        shutdown_grace=timedelta(seconds=10),
+        clock=clocks[0],
+        observers=[Watcher()],
+        rng=random.Random(0),
+    ) as scheduler:
+        assert_type(scheduler, Scheduler)
+        scheduler.register("work", work, aliases=["old.work"])
+        job_id = await scheduler.add_job(requests(scheduler.now()), work, "a", kwargs={"times": 2})
+        assert_type(job_id, RecurringJobId)
+        assert_type(scheduler.try_add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
+        run_id = await scheduler.trigger_job_now(job_id)
+        assert_type(run_id, RunId)
+        record = await scheduler.wait_run(run_id)
+        assert_type(record, RunRecord)
+        assert_type(await scheduler.wait_job(job_id), RunRecord | None)
+        await scheduler.wait_idle(due_only=True)
+        await questions(scheduler, job_id)
+        assert_type(await scheduler.skip_next_run(job_id), RunRecord | None)
+        assert_type(await scheduler.cancel_job(job_id, cancel_running=True), tuple[RunRecord, ...])
+        await scheduler.delete_job(job_id)
+        assert_type(await scheduler.run_until_signal(signal.SIGTERM), ShutdownReport)
+        assert_type(await scheduler.shutdown_graceful(5), ShutdownReport)
+        assert_type(await scheduler.shutdown_force(timedelta(seconds=5)), ShutdownReport)
+    assert_type(scheduler.is_closed, bool)
+    assert_type(scheduler.shutdown_report, ShutdownReport | None)
+    assert_type(scheduler.now(), pendulum.DateTime)
+    metrics(scheduler.get_metrics_snapshot())
+
+
+async def questions(scheduler: Scheduler, job_id: RecurringJobId) -> None:
+    details = await scheduler.get_job_details(job_id)
+    assert_type(details, JobDetails)
+    assert_type(details.next_run_time, pendulum.DateTime | None)
+    assert_type(details.state, JobState)
+    assert_type(await scheduler.list_all_jobs(states=[JobState.ACTIVE], tags=["a"]), list[JobSummary])
+    assert_type(await scheduler.list_active_runs(), list[ActiveRun])
+    for active in await scheduler.list_active_runs(job_id):
+        assert_type(active.phase, RunPhase)
+        assert_type(active.running_for, float)
+    for record in await scheduler.get_run_history(job_id, outcomes={Outcome.FAILED}, limit=10):
+        assert_type(record.origin, Origin)
+        assert_type(record.outcome, Outcome)
+        assert_type(record.started_at, pendulum.DateTime | None)
+        assert_type(record.lateness, float | None)
+        assert_type(record.to_json(), dict[str, Any])
+        record.unwrap()
+
+
+def metrics(snapshot: MetricsSnapshot) -> None:
+    assert_type(snapshot.jobs_submitted, int)
+    assert_type(snapshot.books, Books)
+    assert_type(snapshot.books.balanced, bool)
+    assert_type(snapshot.job_execution_duration, DurationStatistics)
+
+
+def reports(report: ShutdownReport) -> None:
+    assert_type(report.finished, tuple[RunRecord, ...])
+    assert_type(report.interrupted, tuple[RunRecord, ...])
+    assert_type(report.never_started, tuple[RunRecord, ...])
+    assert_type(report.still_running, tuple[ActiveRun, ...])
+
+
+def events(event: Event) -> None:
+    assert_type(event.sequence, int)
+    assert_type(event.at, pendulum.DateTime)
+    assert_type(event.job_id, RecurringJobId | None)
+    assert_type(event.run_id, RunId | None)
+    match event:
+        case JobAdded() | JobCancelled() | JobDeleted() | JobFinished():
+            assert_type(event.name, str)
+        case RunStarted() | RunStuck():
+            assert_type(event.attempt, int)
+        case OccurrenceMissed() | OccurrenceSkipped():
+            assert_type(event.scheduled_at, pendulum.DateTime)
+        case ClockStepped():
+            assert_type(event.seconds, float)
+        case ShutdownStarted():
+            assert_type(event.forced, bool)
+        case SchedulerStopped():
+            pass
+        case _:
+            pass
+
+
+def logs(handler: logging.Handler) -> None:
+    handler.addFilter(RunContextFilter())
+
+
+def errors_are_what_they_are_said_to_be() -> None:
+    every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreUnavailable]
+    submissions: list[type[SubmitError]] = [StagingFull, SchedulerClosed, SubmissionRefused]
+    jobs: list[type[JobError]] = [JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound]
+    values: list[type[ValueError]] = [ConfigurationError]
+    lookups: list[type[LookupError]] = [JobNotFound, RunNotFound]
+    timeouts: list[type[TimeoutError]] = [ShutdownTimeout]
+    runtimes: list[type[RuntimeError]] = [WouldDeadlock]
+    for error in (*every, *submissions, *jobs, *values, *lookups, *timeouts, *runtimes):
+        assert issubclass(error, TurnKeeperError)
+
+
+def errors_carry_data(
+    submission: SubmitError, job: JobError, configuration: ConfigurationError, timeout: ShutdownTimeout
+) -> None:
+    assert_type(submission.args, tuple[Any, ...])
+    assert_type(submission.kwargs, dict[str, Any])
+    assert_type(job.job_id, UUID | None)
+    assert_type(job.run_id, UUID | None)
+    assert_type(configuration.parameter, str)
+    assert_type(timeout.report, ShutdownReport)
 
 
 def virtual_time() -> None:

@@ -25,7 +25,7 @@ class Shelf(Generic[Kept]):
         """Make an empty shelf; ``forget`` is told of everything that leaves it."""
         self._limit = limit
         self._per_job = per_job
-        self._forget = forget
+        self._forget: Callable[[Kept], None] = forget
         self._kept: OrderedDict[Kept, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -125,7 +125,9 @@ class Archive:
     def trim(self, now: int) -> None:
         """Let go what is too much or too old."""
         horizon = None if self._ttl is None else now - self._ttl
-        while (run := self.runs.oldest()) and (self.runs.overfull or (horizon is not None and run.finished_at < horizon)):
+        while (run := self.runs.oldest()) and (
+            self.runs.overfull or (horizon is not None and run.finished_at < horizon)
+        ):
             self.runs.drop(run, history_of(run.job).runs)
         while (non := self.non_runs.oldest()) and (
             self.non_runs.overfull or (horizon is not None and non.finished_at < horizon)
@@ -195,5 +197,5 @@ def record_of(item: Run | NonRun, run_id: UUID) -> RunRecord:
         reason=item.reason,
         lateness=None if started_at is None else seconds(started_at - occurrence.due_at),
         duration=seconds(ran.executed) if ran else 0.0,
-        count=1 if ran else item.count,
+        count=item.count if isinstance(item, NonRun) else 1,
     )

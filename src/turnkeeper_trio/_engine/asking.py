@@ -1,4 +1,4 @@
-"""What users ask about: jobs, runs, history, numbers. Nothing here changes anything, but that ids are made when read."""
+"""What users ask about: jobs, runs, history, numbers. Nothing is changed, but that ids are made when first read."""
 
 from collections.abc import Collection, Iterable
 from itertools import islice

@@ -1,18 +1,18 @@
 """What becomes of a run when one of its attempts has ended."""
 
-import math
-from datetime import timedelta
 from typing import assert_never
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.lifecycle import end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Attempt, Cause, Ending, Run
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
-from turnkeeper_trio._model.instants import duration_us, seconds
+from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
+from turnkeeper_trio.errors import ConfigurationError
 
 BY_SHUTDOWN = "cut off by the shutdown"
 DURING_CLEANUP = "failed while it cleaned up after it was asked to end"
@@ -111,15 +111,11 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
     """Return the delay in microseconds, or ``None`` and why there is none. A policy is a user's: it may be faulty."""
     try:
         delay = run.job.request.retry_policy.delay(failed, state.rng)
+        return (None, "its retry policy gave up") if delay is None else (_checks.duration("the delay", delay), "")
+    except ConfigurationError as exc:
+        return None, f"its retry policy gave no delay: {exc}"
     except Exception as exc:  # noqa: BLE001  (whatever a policy raises, only its run is concerned)
         return None, f"its retry policy raised {exc!r}"
-    if delay is None:
-        return None, "its retry policy gave up"
-    if isinstance(delay, timedelta) or (isinstance(delay, int | float) and math.isfinite(delay)):
-        us = duration_us(delay)
-        if us >= 0:
-            return us, ""
-    return None, f"its retry policy answered {delay!r}, which is no delay"
 
 
 def _wait_for_retry(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:

@@ -112,9 +112,9 @@ def trigger_job(state: State, now: Now, job_id: UUID) -> RunId:
             message = f"the job {job.request.name!r} has an active run, {run_id}, and may have only one"
             raise JobActive(message, job_id=job_id, run_id=run_id)
     state.counters.planned += 1
-    run = begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now)
-    assert run is not None
-    return state.run_id(run)
+    begun = begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now)
+    assert begun is not None
+    return state.run_id(begun)
 
 
 def _refuse_if_over(state: State, job: Job) -> None:

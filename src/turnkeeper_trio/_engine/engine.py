@@ -83,9 +83,8 @@ class Engine:
         due: list[int] = []
         if (entry := state.queue.peek()) is not None:
             due.append(entry[0])
-        for queue in (state.retries, state.delays, state.alarms):
-            if (entry := queue.peek()) is not None:
-                due.append(now.wall + entry[0] - now.loop)
+        by_loop = (queue.peek() for queue in (state.retries, state.delays, state.alarms))
+        due += [now.wall + entry[0] - now.loop for entry in by_loop if entry is not None]
         if state.closing is not None and state.active:
             due.append(now.wall + state.closing.warn_at - now.loop)
         return min(due, default=None)

@@ -52,7 +52,7 @@ class StoredJob:
 def accept(state: State, submission: Submission, now: Now) -> Job:
     """Take a job into the books, and plan its first occurrence."""
     request = submission.request
-    job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, state.next_job())
+    job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
     state.jobs[job.job_id] = job
     state.counters.submitted += 1
     if state.ledger.asked:
@@ -105,7 +105,7 @@ def definition(job: Job) -> dict[str, Any]:
 
 def admit(state: State, stored: StoredJob, now: Now) -> Job:
     """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
-    job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, state.next_job())
+    job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
     state.jobs[job.job_id] = job
     if stored.next_run_at is not None:
         try:

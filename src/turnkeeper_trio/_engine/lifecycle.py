@@ -126,7 +126,12 @@ def end_run(
         run.finished_at = now.wall
         state.counters.outcomes[outcome] += 1
         _archive(state, run, now)
-    if isinstance(job.schedule, FixedDelay) and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
+    if (
+        isinstance(job.schedule, FixedDelay)
+        and job.pending is None
+        and job.state is JobState.ACTIVE
+        and not state.closing
+    ):
         plan_delay(state, job, job.schedule, now)
     settle_job(state, job, now)
     return item

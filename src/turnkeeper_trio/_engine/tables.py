@@ -45,6 +45,7 @@ class Job:
         target: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any] | None,
+        *,
         seq: int,
     ) -> None:
         """Make the row of a job that is being taken."""

@@ -1,1 +1,1 @@
-"""Values: what the engine decides about and what users read. Frozen, without behaviour but validation and ``to_json``."""
+"""Values: what the engine decides about and what users read. Frozen; all they can do is show themselves."""

@@ -1,54 +1,65 @@
 """What every record can do: show itself as plain JSON values."""
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def plain(value: object) -> Any:  # noqa: PLR0911  (one line a kind)
-    """Return ``value`` as JSON values: instants as ISO 8601 UTC, durations in seconds, errors as three texts."""
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case Enum():
-            return plain(value.value)
-        case str():
-            return str(value)
-        case UUID():
-            return str(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case timedelta():
-            return value.total_seconds()
-        case BaseException():
-            return {
-                "type": f"{type(value).__module__}.{type(value).__qualname__}",
-                "message": str(value),
-                "traceback": "".join(traceback.format_exception(value)),
-            }
-        case _ if hasattr(value, "to_json"):
-            return value.to_json()
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return plain_fields(value)
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            items: Iterable[object] = value
-            return [plain(item) for item in items]
-        case _:
-            return repr(value)
+def plain(value: object) -> Any:
+    """Return ``value`` as JSON values: instants as ISO 8601 UTC, durations in seconds, errors as three texts.
+
+    What knows how to show itself (``to_json``) does; what is nothing of the kind is shown by its ``repr``.
+    """
+    for kind, show in _SHOWN.items():
+        if isinstance(value, kind):
+            return show(value)
+    to_json: Callable[[], Any] | None = getattr(value, "to_json", None)
+    if to_json is not None:
+        return to_json()
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain_fields(value)
+    return repr(value)
 
 
 def plain_fields(value: "DataclassInstance") -> dict[str, Any]:
     """Return the fields of a dataclass as JSON values, by name."""
     return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _plain_error(error: BaseException) -> dict[str, str]:
+    return {
+        "type": f"{type(error).__module__}.{type(error).__qualname__}",
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def _plain_items(items: Any) -> list[Any]:
+    return [plain(item) for item in items]
+
+
+def _plain_mapping(mapping: Any) -> dict[str, Any]:
+    return {str(key): plain(item) for key, item in mapping.items()}
+
+
+# In this order: a StrEnum is a string too, a bool is an integer.
+_SHOWN: Final[dict[type | tuple[type, ...], Callable[[Any], Any]]] = {
+    Enum: lambda value: plain(value.value),
+    (type(None), bool, int, float): lambda value: value,
+    (str, UUID): str,
+    datetime: lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    timedelta: timedelta.total_seconds,
+    BaseException: _plain_error,
+    Mapping: _plain_mapping,
+    (list, tuple, set, frozenset): _plain_items,
+}
 
 
 class Record:
@@ -64,7 +75,7 @@ class Record:
 def forget_locals(error: BaseException) -> None:
     """Clear the local variables of every frame that ``error`` and what it chains to keep alive; the text stays.
 
-    A stored traceback otherwise keeps each local of each frame (a 50 MB result, a connection) for as long as the record.
+    A stored traceback otherwise keeps each local of each frame (a large result, a connection) for as long as itself.
     """
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
@@ -76,4 +87,4 @@ def forget_locals(error: BaseException) -> None:
         traceback.clear_frames(exc.__traceback__)
         todo += (exc.__cause__, exc.__context__)
         if isinstance(exc, BaseExceptionGroup):
-            todo += exc.exceptions
+            todo += cast("tuple[BaseException, ...]", exc.exceptions)

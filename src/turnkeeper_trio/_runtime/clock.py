@@ -9,7 +9,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, final
@@ -106,12 +106,10 @@ def choose_clock(clock: Clock | None) -> Clock:
         return VirtualClock() if virtual else SystemClock()
     if virtual and isinstance(clock, SystemClock):
         raise ConfigurationError(
-            "clock is a SystemClock, but the time of this event loop is virtual; leave clock out, or give a VirtualClock",
+            "clock is a SystemClock, but the time of this event loop is virtual; leave it out, or give a VirtualClock",
             parameter="clock",
         )
-    if not isinstance(clock, Clock):
-        raise ConfigurationError(f"clock must be a SystemClock or a VirtualClock, not {clock!r}", parameter="clock")
-    return clock
+    return _checks.instance("clock", clock, Clock, "a SystemClock or a VirtualClock")  # type: ignore[type-abstract]
 
 
 def _time_is_virtual() -> bool:
@@ -130,7 +128,7 @@ _HOLDS: Final[trio.lowlevel.RunVar[int]] = trio.lowlevel.RunVar("turnkeeper_trio
 
 
 @contextmanager
-def _hold_mock_clock(clock: Any) -> Iterator[None]:
+def _hold_mock_clock(clock: Any) -> Generator[None]:
     """Keep a mock clock from jumping; holds may overlap, so the first stores the threshold and the last restores it."""
     held = _HOLDS.get()
     if held == 0:

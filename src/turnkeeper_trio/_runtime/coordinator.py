@@ -1,4 +1,6 @@
-"""The coordinator: the one task that owns the engine. Its turn is always the same:
+"""The coordinator: the one task that owns the engine.
+
+Its turn is always the same:
 
 1. take what workers report, what is staged, what is asked: one engine call each, in bounded batches;
 2. move what is due, and bind what there is capacity for;

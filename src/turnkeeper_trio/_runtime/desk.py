@@ -19,7 +19,9 @@ from turnkeeper_trio.abc import Clock
 class Desk:
     """Dispatch, outcomes, and what a worker needs to execute an attempt."""
 
-    def __init__(self, *, max_workers: int, dispatch_buffer: int, clock: Clock, bell: Bell, functions: Functions) -> None:
+    def __init__(
+        self, *, max_workers: int, dispatch_buffer: int, clock: Clock, bell: Bell, functions: Functions
+    ) -> None:
         """Open both streams."""
         places = max_workers + dispatch_buffer
         self.clock: Final = clock

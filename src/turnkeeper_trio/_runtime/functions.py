@@ -66,7 +66,9 @@ class Functions:
             return self._last
         _check_callable(fn)
         named = _unwrapped(fn)
-        name = PrivateName(f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', type(named).__qualname__)}")
+        name = PrivateName(
+            f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', type(named).__qualname__)}"
+        )
         name.function = Function(fn)
         self._last = name
         return name
@@ -80,7 +82,9 @@ def _check_callable(fn: object) -> None:
     if inspect.iscoroutine(fn):
         fn.close()
         name = getattr(fn, "__name__", "f")
-        raise TypeError(f"a coroutine was given: write add_job(request, {name}, ...) instead of add_job(request, {name}(...))")
+        raise TypeError(
+            f"a coroutine was given: write add_job(request, {name}, ...) instead of add_job(request, {name}(...))"
+        )
     if inspect.isawaitable(fn) and not callable(fn):
         raise TypeError(f"an awaitable was given, not a function: {fn!r}; give the function and its arguments")
     if not callable(fn):

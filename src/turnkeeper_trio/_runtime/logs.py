@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Final, final
 
 from turnkeeper_trio._model.event import (
@@ -27,40 +28,34 @@ from turnkeeper_trio._runtime.context import CURRENT_RUN
 LOGGER: Final = logging.getLogger("turnkeeper_trio")
 
 
+_LINES: Final[dict[type[Event], tuple[int, str]]] = {
+    ClockStepped: (logging.WARNING, "the wall clock moved by %(seconds)+.3f s against the event loop's"),
+    JobAdded: (logging.INFO, "%(name)s added, next run %(next_run_time)s"),
+    JobCancelled: (logging.INFO, "%(name)s cancelled: %(reason)s"),
+    JobDeleted: (logging.INFO, "%(name)s deleted"),
+    JobFinished: (logging.INFO, "%(name)s finished: no further occurrence"),
+    JobHalted: (logging.ERROR, "%(name)s is halted: %(reason)s"),
+    OccurrenceMissed: (logging.INFO, "%(name)s missed %(count)d: %(reason)s"),
+    OccurrenceSkipped: (logging.INFO, "%(name)s at %(scheduled_at)s is %(outcome)s: %(reason)s"),
+    RunRetrying: (logging.INFO, "%(name)s, attempt %(attempt)d %(outcome)s: %(error)r; the next in %(delay).3f s"),
+    RunStarted: (logging.INFO, "%(name)s started, attempt %(attempt)d"),
+    RunStuck: (logging.WARNING, "%(name)s was asked to end and has not ended; it is at\n%(stack)s"),
+    SchedulerStopped: (logging.INFO, "stopped"),
+    ShutdownStarted: (logging.INFO, "shutdown started, forced: %(forced)s"),
+}
+"""The level and the text of each kind of event; a run that finished has lines of its own."""
+
+
 def log_event(event: Event) -> None:
     """Write one event to the log: failures at ERROR, what an operator should know at WARNING, the rest at INFO."""
-    match event:
-        case RunFinished(record=record):
-            _log_finished(event, record)
-        case JobHalted():
-            _log(logging.ERROR, event, "%s is halted: %s", event.name, event.reason)
-        case ClockStepped():
-            _log(logging.WARNING, event, "the wall clock moved by %+.3f s against the event loop's", event.seconds)
-        case OccurrenceMissed():
-            _log(logging.WARNING, event, "%s missed %d: %s", event.name, event.count, event.reason)
-        case RunStuck():
-            _log(logging.WARNING, event, "%s was asked to end and has not ended; it is at\n%s", event.name, event.stack)
-        case RunRetrying():
-            what = event.error if event.error is not None else event.outcome
-            _log(logging.INFO, event, "%s failed (%s), next attempt in %.3f s", event.name, what, event.delay)
-        case OccurrenceSkipped():
-            _log(logging.INFO, event, "%s at %s is %s: %s", event.name, event.scheduled_at, event.outcome, event.reason)
-        case RunStarted():
-            _log(logging.INFO, event, "%s started, attempt %d", event.name, event.attempt)
-        case JobAdded():
-            _log(logging.INFO, event, "%s added, next run %s", event.name, event.next_run_time)
-        case JobCancelled():
-            _log(logging.INFO, event, "%s cancelled: %s", event.name, event.reason or "no reason given")
-        case JobDeleted():
-            _log(logging.INFO, event, "%s deleted", event.name)
-        case JobFinished():
-            _log(logging.INFO, event, "%s finished: no further occurrence", event.name)
-        case ShutdownStarted():
-            _log(logging.INFO, event, "shutdown started%s", ", forced" if event.forced else "")
-        case SchedulerStopped():
-            _log(logging.INFO, event, "stopped")
-        case _:
-            _log(logging.INFO, event, "%s", event)
+    if isinstance(event, RunFinished):
+        _log_finished(event, event.record)
+        return
+    level, text = _LINES[type(event)]
+    if LOGGER.isEnabledFor(level):
+        values = {field.name: getattr(event, field.name) for field in fields(event)}
+        about = _about(event.job_id, event.run_id, values.get("name"), values.get("attempt"))
+        LOGGER.log(level, text, values, extra=about)
 
 
 def log_waiting(runs: Iterable[ActiveRun]) -> None:
@@ -72,27 +67,21 @@ def log_waiting(runs: Iterable[ActiveRun]) -> None:
             run.attempt,
             run.phase,
             run.running_for,
-            extra={"job_id": run.job_id, "run_id": run.run_id, "job_name": run.name, "attempt": run.attempt},
+            extra=_about(run.job_id, run.run_id, run.name, run.attempt),
         )
 
 
 def _log_finished(event: RunFinished, record: RunRecord) -> None:
-    extra = {"attempt": record.attempts, "job_name": record.name}
-    if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-        message, level = "%s failed for good after %d attempt(s): %s", logging.ERROR
-        _log(level, event, message, record.name, record.attempts, record.reason, error=record.error, **extra)
+    about = _about(event.job_id, event.run_id, record.name, record.attempts)
+    if record.outcome in {Outcome.FAILED, Outcome.TIMED_OUT}:
+        text = "%s failed for good after %d attempt(s): %s"
+        LOGGER.error(text, record.name, record.attempts, record.reason, exc_info=record.error, extra=about)
     else:
-        message = "%s %s in %.3f s"
-        _log(logging.INFO, event, message, record.name, record.outcome, record.duration, **extra)
+        LOGGER.info("%s %s in %.3f s", record.name, record.outcome, record.duration, extra=about)
 
 
-def _log(
-    level: int, event: Event, message: str, *args: object, error: BaseException | None = None, **extra: object
-) -> None:
-    about = {"job_id": event.job_id, "run_id": event.run_id}
-    about["job_name"] = getattr(event, "name", None)
-    about["attempt"] = getattr(event, "attempt", None)
-    LOGGER.log(level, message, *args, exc_info=error, extra=about | extra)
+def _about(job_id: object, run_id: object, name: object, attempt: object) -> dict[str, object]:
+    return {"job_id": job_id, "run_id": run_id, "job_name": name, "attempt": attempt}
 
 
 @final

@@ -1,7 +1,7 @@
 """Opening a scheduler: the one ``async with`` that owns every task, and what leaves it."""
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ async def open_scheduler(
     history_per_job: int = 100,
     rng: random.Random | None = None,
     store: Store | None = None,
-) -> AsyncIterator[Scheduler]:
+) -> AsyncGenerator[Scheduler]:
     """Open a scheduler. Everything it does happens inside the block; when the block is left, no task of it is alive.
 
     It does not run future jobs before it ends: leaving the block leaves them unrun, and reported. And it knows of no
@@ -94,7 +94,7 @@ async def open_scheduler(
         shutdown_grace=None if grace is None else seconds(grace),
         clock=choose_clock(clock),
         observers=tuple(observers),
-        rng=random.Random() if rng is None else rng,  # noqa: S311  (jitter is no secret)
+        rng=_checks.instance("rng", random.Random() if rng is None else rng, random.Random, "a random.Random"),  # noqa: S311
         store=store,
     )
     body_error: BaseException | None = None

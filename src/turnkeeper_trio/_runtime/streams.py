@@ -94,9 +94,7 @@ class Inlet(Generic[T]):
 
     def take(self, limit: int) -> list[T]:
         """Take out what is there, at most ``limit`` items, and wake as many senders as there is room for."""
-        items: list[T] = []
-        for _ in range(min(limit, len(self))):
-            items.append(self._receive.receive_nowait())
+        items = [self._receive.receive_nowait() for _ in range(min(limit, len(self)))]
         self.taken += len(items)
         self._wake(self.size - len(self))
         return items

@@ -47,7 +47,7 @@ class Teller:
         began = time.perf_counter()
         try:
             call(event)
-        except Exception:
+        except Exception:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
             LOGGER.exception("the observer %r raised at %s, and is told nothing more", observer, type(event).__name__)
             self._observers = [each for each in self._observers if each is not observer]
             self._calls.clear()

@@ -11,8 +11,9 @@ import inspect
 import math
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from contextvars import Context
-from typing import Any, final
+from typing import Any, cast, final
 
 import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
@@ -157,7 +158,7 @@ def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) 
             value.close()
         name = getattr(call, "__qualname__", repr(call))
         raise TypeError(
-            f"{name} is a plain function, so it was called in a thread, and it returned an awaitable that nobody awaits; "
+            f"{name} is a plain function: it ran in a thread, and it returned an awaitable, which nobody awaits; "
             f"make it 'async def' and await there"
         )
     return value
@@ -165,14 +166,13 @@ def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) 
 
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
     """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
-    fatal: BaseException | None = error
-    if isinstance(error, BaseExceptionGroup):
-        found = error.subgroup(lambda exc: isinstance(exc, KeyboardInterrupt | SystemExit))
-        while isinstance(found, BaseExceptionGroup):
-            found = found.exceptions[0]
-        fatal = found
-    if isinstance(fatal, KeyboardInterrupt | SystemExit):
-        return fatal, Ending.FATAL
+    todo = [error]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, KeyboardInterrupt | SystemExit):
+            return each, Ending.FATAL
+        if isinstance(each, BaseExceptionGroup):
+            todo += cast("tuple[BaseException, ...]", each.exceptions)
     return error, Ending.RAISED
 
 
@@ -180,8 +180,6 @@ async def _forget_cancellation(task: "asyncio.Task[Any]", before: int) -> None:
     """A job cancelled the task it ran in, which is the worker's: the worker goes on, and the next job knows nothing."""
     while task.cancelling() > before:
         task.uncancel()
-    try:
-        # The request may still be waiting to be delivered at the next await: let it strike here.
+    # The request may still be waiting to be delivered at the next await: let it strike here.
+    with suppress(asyncio.CancelledError):
         await cancel_shielded_checkpoint()
-    except asyncio.CancelledError:
-        pass

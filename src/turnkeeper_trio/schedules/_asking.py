@@ -138,9 +138,7 @@ def _called(asked: Schedule, method: str, call: Callable[[], object]) -> object:
     except ScheduleFault:
         raise
     except Exception as exc:
-        raise ScheduleFault(
-            f"{type(asked).__name__}.{method} raised {type(exc).__name__}: {exc}"
-        ) from exc
+        raise ScheduleFault(f"{type(asked).__name__}.{method} raised {type(exc).__name__}: {exc}") from exc
     if inspect.iscoroutine(answer):
         answer.close()  # or Python warns that it was never awaited
         raise ScheduleFault(f"{type(asked).__name__}.{method} is async: a schedule answers at once, write plain def")

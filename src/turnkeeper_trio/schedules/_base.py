@@ -218,12 +218,12 @@ def schedule_from_json(data: Any) -> BuiltinSchedule:
     if cls is None:
         known = ", ".join(sorted(_KINDS))
         raise ConfigurationError(f"no schedule of the library has the kind {kind!r}; known: {known}", parameter="data")
-    if version != JSON_VERSION or isinstance(version, bool):
+    if version is True or version != JSON_VERSION:
         raise ConfigurationError(
             f"version {version!r} of the kind {kind!r} is not known here, only {JSON_VERSION}", parameter="data"
         )
     try:
-        return cls._from_fields(fields)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+        return cls._from_fields(fields)  # pyright: ignore[reportPrivateUsage]
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         raise ConfigurationError(f"data is not what to_json() writes for {kind!r}: {exc}", parameter="data") from exc
 

@@ -31,7 +31,9 @@ def total_us(name: str, whole: object, units: dict[str, object], *, least: int) 
     """
     given = {unit: value for unit, value in units.items() if value is not None}
     if whole is None and not given:
-        raise ConfigurationError(f"{name} is missing: give it in seconds, as a timedelta, or as hours=…", parameter=name)
+        raise ConfigurationError(
+            f"{name} is missing: give it in seconds, as a timedelta, or in units such as hours=1", parameter=name
+        )
     if whole is not None and given:
         both = ", ".join(f"{unit}=" for unit in given)
         raise ConfigurationError(f"{name} and {both} are both given: give one or the other", parameter=name)
@@ -62,7 +64,7 @@ def duration_code(us: int) -> str:
 
 
 def _whole_us(name: str, value: object) -> int:
-    if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and (value.years or value.months):
+    if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and value.months + value.years:
         raise ConfigurationError(
             f"{name} has months or years, which have no fixed length: {value!r}; write CalendarInterval(months=…)",
             parameter=name,

@@ -18,16 +18,17 @@ def label_us(at: object, timezone: str | tzinfo | None, fold: object) -> tuple[i
         raise ConfigurationError(
             f"at must be a datetime, such as datetime(2026, 3, 1, 9, tzinfo=UTC), not {at!r}", parameter="at"
         )
+    where: Zone | None
     if at.tzinfo is None:
         instant, where = _naive(at, timezone, fold)
-    else:
-        if timezone is not None or fold is not None:
-            extra = "timezone" if timezone is not None else "fold"
-            raise ConfigurationError(
-                f"{extra} belongs to a naive label, and at has a timezone of its own: {at!r}; leave one of them out",
-                parameter=extra,
-            )
+    elif timezone is None and fold is None:
         instant, where = _aware(at), _known(at.tzinfo)
+    else:
+        extra = "timezone" if timezone is not None else "fold"
+        raise ConfigurationError(
+            f"{extra} belongs to a naive label, and at has a timezone of its own: {at!r}; leave one of them out",
+            parameter=extra,
+        )
     if not MIN_INSTANT <= instant <= MAX_INSTANT:
         raise ConfigurationError(f"at is outside the years 1 to 9999 in UTC: {at!r}", parameter="at")
     return instant, named_zone(where)
@@ -96,5 +97,3 @@ def _known(where: tzinfo | None) -> Zone | None:
         except ConfigurationError:
             return None  # the instant is clear all the same
     return None
-
-

@@ -85,7 +85,7 @@ class Zone:
         return late * MICROSECONDS
 
     def first_pass(self, label: int) -> tuple[int, int]:
-        """Return when a label happens under the rule "once", and the first label that happens later than in its gap or overlap.
+        """Return when a label happens under the rule "once", and the first label beyond its gap or overlap.
 
         In an overlap that is the first pass; in a gap, the instant of the transition, which is the end of the gap.
         """

@@ -101,7 +101,7 @@ class CalendarInterval(WallSchedule):
         return self
 
     def anchored_us(self, at: int) -> Self:
-        """Return the interval bound to the day (and time, without ``at``) of an instant, or itself if it has a start."""
+        """Return the interval bound to the day, and without ``at`` the time, of an instant; itself if it has a start."""
         if self._start is not None:
             return self
         day, clock = divmod(at + self._zone.offset(at), DAY)
@@ -177,7 +177,8 @@ class CalendarInterval(WallSchedule):
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         start = None if data["start"] is None else date.fromisoformat(data["start"])
         at = None if data["at"] is None else time_from_text(data["at"])
-        return cls(**{**data, "start": start, "at": at})
+        given: dict[str, Any] = {**data, "start": start, "at": at}
+        return cls(**given)
 
 
 def _whole(name: str, amount: object) -> None:

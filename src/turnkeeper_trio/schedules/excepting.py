@@ -5,7 +5,6 @@ from datetime import date, tzinfo
 from typing import Any, Final, Self, final
 
 from turnkeeper_trio.abc import Schedule
-from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _asking
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._code import date_code
@@ -45,7 +44,7 @@ class Except(Combination):
     _dates: tuple[DayRange, ...]
     _schedules: tuple[Schedule, ...]
     _given: Zone | None
-    _zone: Zone
+    _zone: Zone | None  # that of the dates, if there are any
     _zones: tuple[Zone, ...]
 
     def __init__(
@@ -60,7 +59,7 @@ class Except(Combination):
         set_slot(self, "_dates", dates)
         set_slot(self, "_schedules", schedules)
         set_slot(self, "_given", given)
-        set_slot(self, "_zone", zone_of_days(given, (), involved) if dates else given)
+        set_slot(self, "_zone", zone_of_days(given, (), involved) if dates else None)
         own = tuple(zone_of_days(given, zones_of((each,)), involved) for each in schedules)
         set_slot(self, "_zones", own)
 
@@ -100,8 +99,8 @@ class Except(Combination):
         count, exact = _asking.count_between_us(self._part, after, until, limit)
         if not count or not exact:
             return self._listed(after, until, limit) if count else (0, True)
-        for low, high in union(self._spans(after, until)):
-            low, high = max(low, after), min(high, until)
+        for first, last in union(self._spans(after, until)):
+            low, high = max(first, after), min(last, until)
             if low < high:
                 count -= _asking.count_between_us(self._part, low, high, limit)[0]
         return count, True
@@ -117,7 +116,7 @@ class Except(Combination):
 
     def _excluded_until(self, at: int) -> int | None:
         """Return when the excluded days around an instant end, or ``None`` if it is on none."""
-        if self._dates:
+        if self._zone is not None:
             day = day_of(self._zone, at)
             index = bisect_right(self._dates, (day, _LAST_DAY)) - 1
             if index >= 0 and day <= (last := self._dates[index][1]):
@@ -131,7 +130,7 @@ class Except(Combination):
     def _spans(self, after: int, until: int) -> list[tuple[int, int]]:
         """Return the excluded time that meets ``(after, until]``, as pairs of the same kind."""
         found: list[tuple[int, int]] = []
-        if self._dates:
+        if self._zone is not None:
             first, last = day_of(self._zone, after), day_of(self._zone, until)
             for days in self._dates:
                 if days[1] >= first - 1 and days[0] <= last + 1:
@@ -154,7 +153,7 @@ class Except(Combination):
         return count, at is None or at > until
 
     def _meaning(self) -> tuple[object, ...]:
-        zone_key = self._zone.key if self._dates else None
+        zone_key = None if self._zone is None else self._zone.key
         days = frozenset(zip(self._schedules, (where.key for where in self._zones), strict=True))
         return self._part, self._dates, zone_key, days
 
@@ -192,4 +191,3 @@ def _happens_on(asked: Schedule, where: Zone, day: int) -> bool:
             return True
         at = _asking.next_after_us(asked, at)
     return False
-

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import time, tzinfo
 from enum import IntEnum, StrEnum
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import set_slot
@@ -116,10 +116,10 @@ class WeekdayTimes(WallSchedule):
             raise ConfigurationError(
                 "times are missing: write WeekdayTimes.on(WORKDAYS, time(9), time(17))", parameter="times"
             )
-        named = [days] if isinstance(days, str) else days
+        named = cast("object", [days] if isinstance(days, str) else days)
         if not isinstance(named, Iterable):
             raise ConfigurationError(f"days must be weekdays, such as WORKDAYS, not {days!r}", parameter="days")
-        return cls([(day, at) for day in list(named) for at in times], timezone=timezone)
+        return cls([(day, at) for day in cast("Iterable[Any]", named) for at in times], timezone=timezone)
 
     @property
     def pairs(self) -> tuple[tuple[Weekday, time], ...]:
@@ -179,12 +179,12 @@ def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
             f"for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
             parameter="pairs",
         )
-    each: object
-    for each in pairs:  # pyright: ignore[reportUnknownVariableType]
+    listed: Iterable[Any] = pairs  # pyright: ignore[reportUnknownVariableType]
+    for each in listed:
         if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  # pyright: ignore[reportUnknownArgumentType]
             raise ConfigurationError(
                 f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {each!r}",
                 parameter="pairs",
             )
-        day, at = each  # pyright: ignore[reportUnknownVariableType]
+        day, at = cast("tuple[object, object]", each)
         yield _weekday(day), time_us("pairs", at)

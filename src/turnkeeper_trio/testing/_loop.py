@@ -79,9 +79,7 @@ class _Task(asyncio.Task[_T]):
 class _WatchedQueue(deque[asyncio.Handle]):
     """A loop's queue that says what it hands out, before the loop runs it."""
 
-    def __init__(
-        self, watcher: Callable[[asyncio.Handle], object], handles: Iterable[asyncio.Handle]
-    ) -> None:
+    def __init__(self, watcher: Callable[[asyncio.Handle], object], handles: Iterable[asyncio.Handle]) -> None:
         super().__init__(handles)
         self._watcher = watcher
 
@@ -186,9 +184,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         """The callbacks that run next, in this order."""
         return self._ready
 
-    def watch(
-        self, before_call: Callable[[asyncio.Handle], object], before_wait: Callable[[], object]
-    ) -> None:
+    def watch(self, before_call: Callable[[asyncio.Handle], object], before_wait: Callable[[], object]) -> None:
         """Be told before each callback, and before time jumps or the loop waits. Call this before it runs.
 
         Either watcher may add callbacks.

@@ -36,9 +36,7 @@ def seeded_schedule(seed: object) -> Generator[None]:
         inside["_r"].setstate(chance)
 
 
-def run(
-    async_fn: Callable[[*_Ts], Awaitable[_T]], *args: *_Ts, backend: Backend = "trio", seed: object = 0
-) -> _T:
+def run(async_fn: Callable[[*_Ts], Awaitable[_T]], *args: *_Ts, backend: Backend = "trio", seed: object = 0) -> _T:
     """Run ``async_fn(*args)`` on a fresh event loop in virtual time, which begins at 0.
 
     Args:

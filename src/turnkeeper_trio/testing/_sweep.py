@@ -33,9 +33,7 @@ _NEVER: Final = 0  # a step that does not come: the first counts 1
 class SweepError(AssertionError):
     """What a sweep found, and where: the same seed and step find it again."""
 
-    def __init__(
-        self, problem: str, *, backend: Backend, how: How, seed: object, step: int, where: str
-    ) -> None:
+    def __init__(self, problem: str, *, backend: Backend, how: How, seed: object, step: int, where: str) -> None:
         """Describe a finding."""
         when = f"cancelled ({how}) at step {step}" if step else "not cancelled at all"
         super().__init__(f"{problem}\n{backend}, seed {seed!r}, {when}\n{where}".rstrip())

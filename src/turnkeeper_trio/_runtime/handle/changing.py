@@ -15,7 +15,9 @@ class Changing(Line):
     Cancelled while it waits for room, it has changed nothing; later, what was asked for happens all the same.
     """
 
-    async def cancel_job(self, job_id: UUID, *, cancel_running: bool = False, reason: str = "") -> tuple[RunRecord, ...]:
+    async def cancel_job(
+        self, job_id: UUID, *, cancel_running: bool = False, reason: str = ""
+    ) -> tuple[RunRecord, ...]:
         """Cancel a job: nothing of it starts any more. Twice is fine.
 
         Its pending occurrence is removed, and a run that is due, bound to a worker or waiting for a retry ends

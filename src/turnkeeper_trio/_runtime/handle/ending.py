@@ -10,7 +10,6 @@ from turnkeeper_trio import _checks
 from turnkeeper_trio._engine import closing
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.report import ShutdownReport
-from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.handle.line import Line, Parts
 from turnkeeper_trio.errors import ShutdownTimeout
 
@@ -85,9 +84,7 @@ class Ending(Line):
             raise ShutdownTimeout(f"the shutdown still waits for {names or 'a store'}", report=so_far)
         return report
 
-    async def run_until_signal(
-        self, *signals: signal.Signals
-    ) -> ShutdownReport:
+    async def run_until_signal(self, *signals: signal.Signals) -> ShutdownReport:
         """Run until one of the signals comes (``SIGINT`` and ``SIGTERM`` if none is named), then shut down.
 
         The first signal begins a graceful shutdown, which is forced after ``shutdown_grace`` or by a second signal.

@@ -17,7 +17,7 @@ from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.streams import Inlet
-from turnkeeper_trio.abc import Clock
+from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import SchedulerClosed, WouldDeadlock
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ class Parts:
     staging: Inlet[Submission]
     commands: Inlet[Command]
     functions: Functions
-    store: object
+    store: Store | None
     shutdown_grace: float | None
 
 
@@ -79,7 +79,9 @@ class Line:
     def _refuse_inside_job(self, what: str) -> None:
         run = self._own_run()
         if run is not None:
-            raise WouldDeadlock(f"{what} was called from inside the job {run.name!r}, and would wait for that job to end")
+            raise WouldDeadlock(
+                f"{what} was called from inside the job {run.name!r}, and would wait for that job to end"
+            )
 
     def _closed(self, **submission: Any) -> NoReturn:
         raise SchedulerClosed("the scheduler is shutting down or has ended: it takes nothing new", **submission)

@@ -17,7 +17,9 @@ class Scheduler(Submitting, Changing, Waiting, Asking, Ending):
     def __repr__(self) -> str:
         """Tell how many jobs there are, and whether it is closed."""
         state = self._parts.engine.state
-        return f"<Scheduler {'closed' if self.is_closed else 'open'}, {len(state.jobs)} jobs, {len(state.active)} active>"
+        return (
+            f"<Scheduler {'closed' if self.is_closed else 'open'}, {len(state.jobs)} jobs, {len(state.active)} active>"
+        )
 
 
 def current_scheduler() -> Scheduler:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import anyio
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._runtime.commands import Reply
@@ -34,7 +35,11 @@ class Submitting(Line):
         self._parts.functions.register(name, fn, aliases)
 
     async def add_job(
-        self, request: RecurringJobRequest, fn: Callable[..., Any] | str, *args: Any, kwargs: Mapping[str, Any] | None = None
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[..., Any] | str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
     ) -> RecurringJobId:
         """Submit a job, waiting for room in staging; return its id when the scheduler owns it.
 
@@ -74,11 +79,15 @@ class Submitting(Line):
             self._closed(request=submission.request, fn=fn, args=submission.args, kwargs=submission.kwargs)
         self._parts.coordinator.expect(reply)
         with anyio.CancelScope(shield=True):
-            job_id: RecurringJobId = await reply.get()
-        return job_id
+            await reply.get()
+        return RecurringJobId(submission.job_id)
 
     def try_add_job(
-        self, request: RecurringJobRequest, fn: Callable[..., Any] | str, *args: Any, kwargs: Mapping[str, Any] | None = None
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[..., Any] | str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
     ) -> RecurringJobId:
         """Submit a job if there is room in staging; return its id.
 
@@ -97,7 +106,7 @@ class Submitting(Line):
         except anyio.WouldBlock:
             self._rejected += 1
             size = self._parts.staging.size
-            message = f"staging is full ({size} jobs); try again later, wait with add_job, or open with a larger staging_buffer_size"
+            message = f"staging is full ({size} jobs): wait with add_job, or open with a larger staging_buffer_size"
             raise StagingFull(message, request=request, fn=fn, args=args, kwargs=kwargs) from None
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
@@ -110,7 +119,6 @@ class Submitting(Line):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any] | None,
     ) -> Submission:
-        if not isinstance(request, RecurringJobRequest):
-            raise TypeError(f"a RecurringJobRequest was expected first, not {request!r}")
+        _checks.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
         target = self._parts.functions.target(fn)
         return Submission(uuid4(), request, target, args, dict(kwargs) if kwargs else None)

@@ -42,7 +42,9 @@ def _times(spec: Spec) -> str:
         parts.append(_unit("second", seconds, 60, starred="second" in spec.stars))
     parts.append(_unit("minute", minutes, 60, starred="minute" in spec.stars))
     parts.append(_unit("hour", hours, 24, starred="hour" in spec.stars))
-    while len(parts) > 1 and parts[-1] in {"every hour", "every minute"} and parts[-2] in {"every minute", "every second"}:
+    while (
+        len(parts) > 1 and parts[-1] in {"every hour", "every minute"} and parts[-2] in {"every minute", "every second"}
+    ):
         parts.pop()  # every minute is every minute of every hour
     return " of ".join(parts) if parts[0] in {"every minute", "every second"} else f"at {' of '.join(parts)}"
 

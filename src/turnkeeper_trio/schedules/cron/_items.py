@@ -86,10 +86,10 @@ def _day_special(item: str, parsed: Parsed) -> bool:
     if item == "LW":
         parsed.last_weekday = True
     elif match := _LAST.fullmatch(item):
-        before = 0 if match[1] is None else _number(DAY, match[1], 1, _MOST_BEFORE_LAST, "L-1 to L-30")
+        before = 0 if match[1] is None else _number(match[1], 1, _MOST_BEFORE_LAST, "L-1 to L-30")
         parsed.before_last.add(before)
     elif match := _NEAREST.fullmatch(item):
-        parsed.nearest.add(_number(DAY, match[1], DAY.low, DAY.high, "1W to 31W"))
+        parsed.nearest.add(_number(match[1], DAY.low, DAY.high, "1W to 31W"))
     else:
         return False
     return True
@@ -154,8 +154,8 @@ def _range(kind: Field, base: str, step: str) -> tuple[int, int]:
     if len(ends) != 2:  # noqa: PLR2004
         raise Refused(f"a range has two ends; write {'-'.join(end for end in (ends[0], ends[-1]) if end) or kind.low}")
     if not all(ends):
-        low, high = ends[0] or str(kind.low), ends[1] or str(kind.high)
-        raise Refused(f"a range has two ends, and no number has a sign; write {low}-{high}")
+        first, last = ends[0] or str(kind.low), ends[1] or str(kind.high)
+        raise Refused(f"a range has two ends, and no number has a sign; write {first}-{last}")
     low, high = _value(kind, ends[0]), _value(kind, ends[1])
     if kind is WEEKDAY and ends[1] == "SUN" and low > 0:
         high = WEEKDAY.top  # FRI-SUN ends with the week
@@ -186,11 +186,11 @@ def _value(kind: Field, text: str) -> int:
     if (value := kind.names.get(text)) is not None:
         return value
     if _NUMBER.fullmatch(text):
-        return _number(kind, text, kind.low, kind.top, f"{kind.low} to {kind.top}")
+        return _number(text, kind.low, kind.top, f"{kind.low} to {kind.top}")
     raise Refused(_why(kind, text))
 
 
-def _number(kind: Field, text: str, low: int, high: int, bounds: str) -> int:
+def _number(text: str, low: int, high: int, bounds: str) -> int:
     value = _digits(text)
     if not low <= value <= high:
         raise Refused(f"{text} is out of range; write {bounds}")
