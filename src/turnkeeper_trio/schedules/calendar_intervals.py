@@ -101,7 +101,7 @@ class CalendarInterval(WallSchedule):
         return self
 
     def anchored_us(self, at: int) -> Self:
-        """Return the interval bound to the day, and without ``at`` the time, of an instant; itself if it has a start."""
+        """Return the interval bound to the day (without ``at``, and time) of an instant; itself if it has a start."""
         if self._start is not None:
             return self
         day, clock = divmod(at + self._zone.offset(at), DAY)
