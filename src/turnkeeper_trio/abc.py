@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from turnkeeper_trio._model.change import Change, Refusal
+from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio._model.run import FailedAttempt
+
+__all__ = ["Change", "ChangeKind", "Clock", "Refusal", "RetryPolicy", "Schedule", "Store"]
 
 
 @runtime_checkable

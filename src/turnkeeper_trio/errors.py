@@ -15,6 +15,7 @@ __all__ = [
     "JobActive",
     "JobEnded",
     "JobError",
+    "JobExists",
     "JobHalted",
     "JobNotFound",
     "RunNotFound",
@@ -26,6 +27,7 @@ __all__ = [
     "SubmissionRefused",
     "SubmitError",
     "TurnKeeperError",
+    "VersionConflict",
     "WouldDeadlock",
 ]
 
@@ -55,6 +57,8 @@ class SubmitError(TurnKeeperError):
     ) -> None:
         """Make the error of one submission."""
         super().__init__(message)
+        self.message = message
+        """What went wrong. (``args`` are the job's, so they cannot be the exception's.)"""
         self.request = request
         """The `RecurringJobRequest`, or ``None`` where something else than a job was submitted."""
         self.fn = fn
@@ -63,6 +67,14 @@ class SubmitError(TurnKeeperError):
         """Its positional arguments."""
         self.kwargs = dict(kwargs or {})
         """Its keyword arguments."""
+
+    def __str__(self) -> str:
+        """Return what went wrong."""
+        return self.message
+
+    def __repr__(self) -> str:
+        """Return the kind of error and what went wrong."""
+        return f"{type(self).__name__}({self.message!r})"
 
 
 @final
@@ -103,13 +115,23 @@ class RunNotFound(JobError, LookupError):
 
 
 @final
+class JobExists(JobError):
+    """A job was submitted under the key of another, with `OnConflict.RAISE`; ``job_id`` names the other."""
+
+
+@final
+class VersionConflict(JobError):
+    """The job was changed since the version that the caller knows."""
+
+
+@final
 class JobActive(JobError):
     """The job has an active run, and may have only one; ``run_id`` names it."""
 
 
 @final
 class JobHalted(JobError):
-    """The job is halted: its schedule is faulty. The message tells why."""
+    """The job is halted: its schedule is faulty, or it failed too often. The message tells why."""
 
 
 @final

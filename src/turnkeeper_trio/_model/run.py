@@ -188,6 +188,16 @@ class RunNotSucceeded(TurnKeeperError):
 
 @final
 @dataclass(frozen=True, slots=True)
+class UpcomingRun(Record):
+    """An occurrence that is planned, or that would be planned after it if nothing changes."""
+
+    job_id: RecurringJobId
+    name: str
+    scheduled_at: pendulum.DateTime
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class ActiveRun(Record):
     """A run that has become due and has not ended."""
 

@@ -104,6 +104,9 @@ class MetricsSnapshot(Record):
     jobs_retried: int
     """Attempts that were followed by a retry."""
 
+    jobs_snoozed: int
+    """Attempts that asked to go on later (`Snooze`)."""
+
     jobs_permanently_failed: int
     """Runs that ended failed or timed out, with no retry left."""
 

@@ -79,7 +79,12 @@ class VirtualClock:
 
     def deadline(self, wall: int, /) -> float:
         """Return the loop time at which the wall time is ``wall``."""
-        return (wall - self._start) / MICROSECONDS
+        due = wall - self._start
+        deadline = due / MICROSECONDS
+        # Centuries after the start a float no longer resolves a microsecond: never wake before it, or it would spin.
+        while round(deadline * MICROSECONDS) < due:
+            deadline = math.nextafter(deadline, math.inf)
+        return deadline
 
     def hold(self) -> AbstractContextManager[object]:
         """Let virtual time stand still inside, while a thread runs that it knows nothing of."""

@@ -28,7 +28,7 @@ from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import InternalError
+from turnkeeper_trio.errors import CriticalJobFailed, InternalError
 
 
 @final
@@ -55,6 +55,7 @@ class House:
         self._engine: Final = Engine(options, new_id=uuid4, rng=rng)
         self._staging: Inlet[Submission] = Inlet(staging_size, bell)
         self._commands: Inlet[Command] = Inlet(command_size, bell)
+        teller = Teller(observers)
         self._desk = Desk(
             max_workers=options.max_workers,
             dispatch_buffer=options.dispatch_buffer,
@@ -69,7 +70,7 @@ class House:
             desk=self._desk,
             staging=self._staging,
             commands=self._commands,
-            teller=Teller(observers),
+            teller=teller,
             store=store,
         )
         self.scheduler: Final = Scheduler(
@@ -80,6 +81,7 @@ class House:
                 staging=self._staging,
                 commands=self._commands,
                 functions=functions,
+                teller=teller,
                 store=store,
                 shutdown_grace=shutdown_grace,
             )
@@ -166,3 +168,13 @@ class House:
             error.__cause__ = coordinator.crash
             return error
         return coordinator.fatal
+
+    @property
+    def critical_failure(self) -> CriticalJobFailed | None:
+        """The failure of a critical job, from the job's exception."""
+        record = self._coordinator.critical
+        if record is None:
+            return None
+        error = CriticalJobFailed(record)
+        error.__cause__ = record.error
+        return error

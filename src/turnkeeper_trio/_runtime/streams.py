@@ -7,10 +7,11 @@ alternative, ``await stream.send(item)``, may be cancelled after the item was ha
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar, final
 
 import anyio
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ class Inlet(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T) -> None:
+    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
         """Wait for room, then put an item in: a checkpoint, then perhaps a wait, then nothing that can be cancelled.
 
         Those who wait are served in the order in which they came.
@@ -77,10 +78,13 @@ class Inlet(Generic[T]):
             except BaseException:
                 self._leave(room)
                 raise
-        self.put_nowait(item)
+        if self.closed:
+            # A cancellation that closed the scheduler has closed this, too, and goes first.
+            await checkpoint_if_cancelled()
+        self.put_nowait(item, check)
 
-    def put_nowait(self, item: T) -> None:
-        """Put an item in.
+    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+        """Put an item in, unless ``check``, called in the same step, raises.
 
         Raises:
             anyio.WouldBlock: there is no room.
@@ -88,6 +92,10 @@ class Inlet(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
+        if len(self) >= self.size:
+            raise anyio.WouldBlock
+        if check is not None:
+            check()
         self._send.send_nowait(item)
         self.sent += 1
         self._bell.ring()

@@ -134,7 +134,7 @@ def _step(kind: Field, base: str, text: str) -> int:
     if not text:
         raise Refused(f"the step is missing; write {base}/2, or {base} without a step")
     if "/" in text:
-        raise Refused(f"it has two steps; write one, such as {base}/2")
+        raise Refused(f"it has two steps; write one, such as {base}/{text.split('/', 1)[0] or 2}")
     step = _digits(text) if _NUMBER.fullmatch(text) else None
     if step is None:
         raise Refused(f"the step {text!r} is not a whole number; write {base}/2")
