@@ -120,7 +120,11 @@ class House:
                     self._coordinator.close(forced=True)
 
     async def see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
-        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile."""
+        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
+
+        On trio, Ctrl-C is delivered to the main task wherever it waits, protected and shielded or not: also here. It
+        ends the program, as one that a job raises does; were it let through, it would leave in the task group's group.
+        """
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None
@@ -132,6 +136,8 @@ class House:
                 await coordinator.ended.wait()
             except anyio.get_cancelled_exc_class() as exc:
                 cancelled = exc
+            except KeyboardInterrupt as exc:
+                coordinator.fatal = exc
         host.shield = True
         while not coordinator.ended.is_set():
             coordinator.close(forced=True)
@@ -141,6 +147,8 @@ class House:
                 except anyio.get_cancelled_exc_class() as exc:
                     # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
                     cancelled = exc
+                except KeyboardInterrupt as exc:
+                    coordinator.fatal = exc
         self._watching.cancel()
         return cancelled
 

@@ -66,7 +66,8 @@ async def open_scheduler(
     What leaves the block is always one bare exception, by this precedence; a loser becomes the context and a note:
 
     1. `InternalError`, from its cause: a fault of this library;
-    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then);
+    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then), or the
+       ``KeyboardInterrupt`` of a Ctrl-C that came while the block was being left;
     3. the exception of the body;
     4. `CriticalJobFailed`, from the exception of the job (the body is cancelled then);
     5. a cancellation, as cancellation.
