@@ -1,7 +1,7 @@
 """What happens when an instant comes: catch-up, overlap, the ready queue, and who is bound to a worker next."""
 
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import draw_due, end_occurrence, end_run, halt, plan, plan_after
+from turnkeeper_trio._engine.lifecycle import draw_due, end_occurrence, end_run, halt, plan
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Attempt, Job, Occurrence, Run
@@ -32,39 +32,49 @@ def take_due(state: State, now: Now, limit: int) -> bool:
 
 
 def fire(state: State, occurrence: Occurrence, now: Now) -> None:
-    """The instant of an occurrence has come, and it has left its queue: plan the following one, and begin."""
+    """The instant of an occurrence has come, and it has left its queue: plan the following one, and begin.
+
+    A job is halted only after its run has begun: halted without one it would be over, to whoever waits for that.
+    """
     job = occurrence.job
     job.pending = None
+    fault: ScheduleFault | None = None
     if not isinstance(job.schedule, FixedDelay):
         try:
             following = next_after_us(job.schedule, occurrence.scheduled_at)
             if following is not None and following <= now.wall:
                 occurrence = _catch_up(state, job, occurrence, now)
-            elif following is not None:
+                following = None if job.pending else next_after_us(job.schedule, occurrence.scheduled_at)
+            if following is not None:
                 plan(state, job, following, draw_due(state, job, following), Origin.SCHEDULE)
-        except ScheduleFault as fault:
-            halt(state, job, str(fault), now)
+        except ScheduleFault as exc:
+            fault = exc
     begin(state, occurrence, now)
+    if fault is not None:
+        halt(state, job, str(fault), now)
 
 
 def _catch_up(state: State, job: Job, occurrence: Occurrence, now: Now) -> Occurrence:
-    """Plan the occurrence that follows, and return the one to run now: the latest whose instant has passed.
+    """Return the occurrence to run now, the latest whose instant has passed; those before it are missed.
 
-    Those before it are counted as missed in one step: by the arithmetic of the schedule, not one by one.
+    They are counted in one step: by the arithmetic of the schedule, not one by one. The schedule is asked everything
+    before anything is decided, for it may be a user's, and fail at any question.
     """
-    latest = latest_us(job.schedule, occurrence.scheduled_at, now.wall)
+    schedule, after = job.schedule, occurrence.scheduled_at
+    latest = latest_us(schedule, after, now.wall)
     assert latest is not None
     due_at = draw_due(state, job, latest)
+    delayed: tuple[int, int] | None = None
     if due_at > now.wall:
         # Its jitter keeps the latest one for later, so the one before it is the one to run.
-        plan(state, job, latest, due_at, Origin.SCHEDULE)
-        previous = latest_us(job.schedule, occurrence.scheduled_at, latest - 1)
-        if previous is None:
-            return occurrence
-        latest = due_at = previous
-    else:
-        plan_after(state, job, latest, now)
-    missed, exact = count_between_us(job.schedule, occurrence.scheduled_at, latest)
+        delayed = latest, due_at
+        previous = latest_us(schedule, after, latest - 1)
+        latest = due_at = after if previous is None else previous
+    missed, exact = count_between_us(schedule, after, latest)
+    if delayed is not None:
+        plan(state, job, *delayed, Origin.SCHEDULE)
+    if latest == after:
+        return occurrence
     state.counters.planned += missed
     reason = PASSED if exact else f"{PASSED} (at least {missed}: the schedule cannot count them)"
     end_occurrence(state, occurrence, Outcome.MISSED, now, reason, count=missed)
@@ -72,22 +82,27 @@ def _catch_up(state: State, job: Job, occurrence: Occurrence, now: Now) -> Occur
 
 
 def begin(state: State, occurrence: Occurrence, now: Now) -> Run | None:
-    """Make a run of an occurrence that is due, unless one of its job is in the way (`Overlap.SKIP`)."""
+    """Make a run of an occurrence that is due, unless one of its job is in the way (`Overlap.SKIP`).
+
+    The new run is in its job's table before those it supersedes leave it: a job without a run and without a pending
+    occurrence is over, and would let go of its function and its arguments.
+    """
     job = occurrence.job
-    for run in tuple(job.runs):
-        if not run.waiting_retry or job.request.retry_past_next:
-            end_occurrence(state, occurrence, Outcome.SKIPPED, now, OVERLAP)
-            return None
-        end_run(state, run, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=run.error)
-    run = Run(occurrence, state.next_run(), now.loop)
+    superseded = tuple(job.runs)
+    if any(not run.waiting_retry or job.request.retry_past_next for run in superseded):
+        end_occurrence(state, occurrence, Outcome.SKIPPED, now, OVERLAP)
+        return None
+    begun = Run(occurrence, state.next_run(), now.loop)
     if job.runs is NO_RUNS:
         job.runs = {}
-    job.runs[run] = None
-    state.active[run] = None
+    job.runs[begun] = None
+    state.active[begun] = None
     if occurrence.run_id is not None:
-        state.by_id[occurrence.run_id] = run
-    _make_ready(state, run, occurrence.due_at)
-    return run
+        state.by_id[occurrence.run_id] = begun
+    for run in superseded:
+        end_run(state, run, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=run.error)
+    _make_ready(state, begun, occurrence.due_at)
+    return begun
 
 
 def _make_ready(state: State, run: Run, due_at: int) -> None:

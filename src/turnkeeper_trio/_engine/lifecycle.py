@@ -126,15 +126,14 @@ def end_run(
         run.finished_at = now.wall
         state.counters.outcomes[outcome] += 1
         _archive(state, run, now)
-    if (
-        isinstance(job.schedule, FixedDelay)
-        and job.pending is None
-        and job.state is JobState.ACTIVE
-        and not state.closing
-    ):
+    if isinstance(job.schedule, FixedDelay) and _needs_occurrence(job) and not state.closing:
         plan_delay(state, job, job.schedule, now)
     settle_job(state, job, now)
     return item
+
+
+def _needs_occurrence(job: Job) -> bool:
+    return job.state is JobState.ACTIVE and job.pending is None and not job.runs
 
 
 def _take_out(state: State, run: Run) -> None:
@@ -175,6 +174,7 @@ def _archive(state: State, run: Run, now: Now) -> None:
 
 def halt(state: State, job: Job, reason: str, now: Now) -> None:
     """Plan nothing more of a job whose schedule is faulty. Its runs go on."""
+    assert job.pending is None
     job.state, job.reason = JobState.HALTED, reason
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     state.emit(JobHalted, now, job=job, name=job.request.name, reason=reason)
