@@ -36,11 +36,11 @@ def started(state: State, attempt: Attempt, now: Now) -> None:
 def report(state: State, attempt: Attempt, now: Now) -> None:
     """An attempt has come back from its worker."""
     del state.assigned[attempt]
-    if not attempt.claimed:
-        return  # It was revoked, and its run was dealt with then.
     if attempt.place != OUT:
         state.alarms.remove(attempt)
     run = attempt.run
+    if run.attempt is not attempt:
+        return  # It was revoked, or the scheduler was torn down before it came back: its run was dealt with then.
     run.attempt = None
     run.begun = attempt.number
     run.since = attempt.ended.loop
