@@ -1,5 +1,6 @@
 """What happens once, and what never does."""
 
+from abc import abstractmethod
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self, final
 
@@ -17,9 +18,9 @@ class _Single(BuiltinSchedule):
 
     __slots__ = ()
 
+    @abstractmethod
     def _instant(self) -> int:
         """Return the one occurrence."""
-        raise NotImplementedError
 
     def next_after_us(self, after: int) -> int | None:
         """Return the one occurrence, if it is later than ``after``."""
