@@ -14,6 +14,7 @@ no attempt is out: an outcome always finds it. When it ends, for whatever reason
 same step.
 """
 
+import logging
 from typing import Any, Final, final
 
 import anyio
@@ -31,7 +32,7 @@ from turnkeeper_trio._model.record import forget_locals
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.desk import Desk
-from turnkeeper_trio._runtime.logs import LOGGER, log_waiting
+from turnkeeper_trio._runtime.logs import log_waiting, write
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
@@ -204,7 +205,7 @@ class Coordinator:
             try:
                 refusals = await self._store.apply(changes)
             except StoreUnavailable as exc:
-                LOGGER.warning("the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
+                write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
                 engine.settle(refusals)
