@@ -52,7 +52,7 @@ class Teller:
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:
-            calls = []
+            found: list[tuple[object, Callable[[Event], Any]]] = []
             for observer in self._observers:
                 try:
                     method = getattr(observer, method_name(kind), None)
@@ -60,8 +60,8 @@ class Teller:
                     self._drop(observer, kind, exc)
                 else:
                     if callable(method):
-                        calls.append((observer, method))
-            self._calls[kind] = calls
+                        found.append((observer, method))
+            calls = self._calls[kind] = found
         return calls
 
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
