@@ -43,8 +43,8 @@ def fire(state: State, occurrence: Occurrence, now: Now) -> None:
         try:
             following = next_after_us(job.schedule, occurrence.scheduled_at)
             if following is not None and following <= now.wall:
-                occurrence = _catch_up(state, job, occurrence, now)
-                following = None if job.pending else next_after_us(job.schedule, occurrence.scheduled_at)
+                occurrence, planned = _catch_up(state, job, occurrence, now)
+                following = None if planned else next_after_us(job.schedule, occurrence.scheduled_at)
             if following is not None:
                 plan(state, job, following, draw_due(state, job, following), Origin.SCHEDULE)
         except ScheduleFault as exc:
@@ -54,11 +54,11 @@ def fire(state: State, occurrence: Occurrence, now: Now) -> None:
         halt(state, job, str(fault), now)
 
 
-def _catch_up(state: State, job: Job, occurrence: Occurrence, now: Now) -> Occurrence:
-    """Return the occurrence to run now, the latest whose instant has passed; those before it are missed.
+def _catch_up(state: State, job: Job, occurrence: Occurrence, now: Now) -> tuple[Occurrence, bool]:
+    """Return the occurrence to run now, the latest whose instant has passed, and whether the next one is planned.
 
-    They are counted in one step: by the arithmetic of the schedule, not one by one. The schedule is asked everything
-    before anything is decided, for it may be a user's, and fail at any question.
+    Those before it are missed. They are counted in one step: by the arithmetic of the schedule, not one by one. The
+    schedule is asked everything before anything is decided, for it may be a user's, and fail at any question.
     """
     schedule, after = job.schedule, occurrence.scheduled_at
     latest = latest_us(schedule, after, now.wall)
@@ -74,11 +74,11 @@ def _catch_up(state: State, job: Job, occurrence: Occurrence, now: Now) -> Occur
     if delayed is not None:
         plan(state, job, *delayed, Origin.SCHEDULE)
     if latest == after:
-        return occurrence
+        return occurrence, True
     state.counters.planned += missed
     reason = PASSED if exact else f"{PASSED} (at least {missed}: the schedule cannot count them)"
     end_occurrence(state, occurrence, Outcome.MISSED, now, reason, count=missed)
-    return Occurrence(job, latest, due_at, Origin.SCHEDULE)
+    return Occurrence(job, latest, due_at, Origin.SCHEDULE), delayed is not None
 
 
 def begin(state: State, occurrence: Occurrence, now: Now) -> Run | None:

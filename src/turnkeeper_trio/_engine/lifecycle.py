@@ -8,7 +8,7 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobFinished, JobHalted, OccurrenceMissed, OccurrenceSkipped, RunFinished
-from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.instants import MAX_INSTANT, utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
@@ -25,20 +25,23 @@ def draw_due(state: State, job: Job, at: int) -> int:
     following = next_after_us(job.schedule, at)
     if following is not None:
         jitter = min(jitter, following - at - 1)
-    return at + state.rng.randint(0, jitter)
+    return at + state.rng.randint(0, max(0, min(jitter, MAX_INSTANT - at)))
 
 
-def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> Occurrence:
-    """Put an occurrence in the queue."""
+def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
+    """Put an occurrence in the queue, unless it lies beyond the calendar: what nobody can name does not come."""
+    if at > MAX_INSTANT:
+        return
     occurrence = Occurrence(job, at, due_at, origin)
     state.queue.push((due_at, job.seq, occurrence))
     _note_planned(state, job, occurrence)
-    return occurrence
 
 
 def plan_delay(state: State, job: Job, schedule: FixedDelay, now: Now) -> None:
-    """Plan the occurrence that is due one fixed delay from now, by the loop's clock."""
+    """Plan the occurrence that is due one fixed delay from now, by the loop's clock, likewise."""
     at = now.wall + schedule.delay_us
+    if at > MAX_INSTANT:
+        return
     occurrence = Occurrence(job, at, at, Origin.SCHEDULE)
     state.delays.push((now.loop + schedule.delay_us, job.seq, occurrence))
     _note_planned(state, job, occurrence)
