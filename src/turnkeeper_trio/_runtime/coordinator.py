@@ -29,6 +29,7 @@ from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
+from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.desk import Desk
@@ -90,6 +91,8 @@ class Coordinator:
         """What ended it before its time."""
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+        self.critical: RunRecord | None = None
+        """The record of a critical job that failed for good."""
         self.body: anyio.CancelScope | None = None
         """The scope of the ``async with`` body: cancelled when the program is to end."""
 
@@ -228,6 +231,9 @@ class Coordinator:
             self._teller.tell(effects.events)
         if effects.waited_for:
             log_waiting(effects.waited_for)
+        if effects.critical is not None and self.critical is None:
+            self.critical = self._engine.state.record(effects.critical)
+            self._end_program()
         for run in effects.ended:
             if run.error is not None:
                 forget_locals(run.error)
@@ -239,8 +245,17 @@ class Coordinator:
         state = self._engine.state
         for attempt in state.effects.stuck:
             run, name = attempt.run, attempt.run.job.request.name
-            about = {"name": name, "attempt": attempt.number, "stack": stack_of(attempt)}
-            state.emit(RunStuck, now, job=run.job, run_id=state.run_id(run), **about)
+            state.emit(
+                RunStuck,
+                now,
+                job=run.job,
+                run_id=state.run_id(run),
+                name=name,
+                attempt=attempt.number,
+                phase=run.phase,
+                running_for=seconds(now.loop - run.since),
+                stack=stack_of(attempt),
+            )
 
     def _end_program(self) -> None:
         self.close(forced=True)
@@ -283,6 +298,7 @@ class Coordinator:
         if state.closing is None:
             engine.begin_closing(now, forced=True)
         closing.end_all(state, now)
+        state.listening = self._teller.wanted
         if state.listening and not self.ended.is_set():
             state.emit(SchedulerStopped, now)
         effects = engine.take_effects()

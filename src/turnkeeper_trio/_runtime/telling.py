@@ -1,4 +1,4 @@
-"""Telling: observers and the log are told each event, synchronously, once it is certain."""
+"""Telling: the log, observers and subscribers are told each event, synchronously, once it is certain."""
 
 import inspect
 import logging
@@ -9,6 +9,7 @@ from typing import Any, Final, final
 
 from turnkeeper_trio._model.event import Event
 from turnkeeper_trio._runtime.logs import LOGGER, log_event, write
+from turnkeeper_trio._runtime.subscriptions import Subscription
 
 SLOW: Final = 0.010
 """Seconds over which an observer's call is logged: the coordinator does nothing else meanwhile."""
@@ -21,12 +22,13 @@ class Teller:
     def __init__(self, observers: Iterable[object]) -> None:
         """Tell these observers, in their order."""
         self._observers: list[object] = list(observers)
+        self._subscriptions: dict[Subscription, None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
 
     @property
     def wanted(self) -> bool:
         """Whether anybody wants to hear of ordinary events."""
-        return bool(self._observers) or LOGGER.isEnabledFor(logging.INFO)
+        return bool(self._observers or self._subscriptions) or LOGGER.isEnabledFor(logging.INFO)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell events, in their order."""
@@ -35,11 +37,22 @@ class Teller:
             if self._observers:
                 for observer, call in self._calls_for(type(event)):
                     self._call(observer, call, event)
+            for subscription in self._subscriptions:
+                subscription.offer(event)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Offer events to a subscriber from now on."""
+        self._subscriptions[subscription] = None
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Offer no more events to a subscriber."""
+        del self._subscriptions[subscription]
+        subscription.close()
 
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:
-            calls = []
+            found: list[tuple[object, Callable[[Event], Any]]] = []
             for observer in self._observers:
                 try:
                     method = getattr(observer, method_name(kind), None)
@@ -47,8 +60,8 @@ class Teller:
                     self._drop(observer, kind, exc)
                 else:
                     if callable(method):
-                        calls.append((observer, method))
-            self._calls[kind] = calls
+                        found.append((observer, method))
+            calls = self._calls[kind] = found
         return calls
 
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
