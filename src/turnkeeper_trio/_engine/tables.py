@@ -189,7 +189,8 @@ class Run:
             return RunPhase.WAITING_RETRY if self.waiting_retry else RunPhase.QUEUED
         if attempt.stuck:
             return RunPhase.STUCK
-        return RunPhase.EXECUTING if attempt.cause is None else RunPhase.CLEANING_UP
+        timed_out = attempt.scope is not None and attempt.scope.cancel_called
+        return RunPhase.CLEANING_UP if timed_out or attempt.cause is not None else RunPhase.EXECUTING
 
 
 NO_RUNS: Final[dict[Run, None]] = {}
