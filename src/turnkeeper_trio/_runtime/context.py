@@ -1,5 +1,6 @@
 """What a job can ask while it runs: which run it is, and which scheduler runs it."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, final
 
@@ -15,12 +16,20 @@ from turnkeeper_trio._model.instants import utc_pendulum
 class RunContext:
     """The run that the current code belongs to. Also right in threads and in tasks that the job started."""
 
-    __slots__ = ("_attempt", "_state", "host")
+    __slots__ = ("_attempt", "_deadline", "_state", "_time", "host")
 
-    def __init__(self, state: State, attempt: Attempt, host: object) -> None:
-        """Make the context of one attempt; ``host`` is the scheduler that runs it."""
+    def __init__(
+        self, state: State, attempt: Attempt, host: object, *, deadline: float, time: Callable[[], float]
+    ) -> None:
+        """Make the context of one attempt.
+
+        ``host`` is the scheduler that runs it, ``deadline`` the loop time at which it is timed out, and ``time`` tells
+        the loop's time in any thread.
+        """
         self._state = state
         self._attempt = attempt
+        self._deadline = deadline
+        self._time = time
         self.host = host
 
     def __repr__(self) -> str:
@@ -54,9 +63,11 @@ class RunContext:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions."""
-        attempt = self._attempt
-        return attempt.cause is not None or (attempt.scope is not None and attempt.scope.cancel_called)
+        """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions.
+
+        May be asked in any thread. (The scope may not: trio's looks at the clock of the loop that it is asked in.)
+        """
+        return self._attempt.cause is not None or self._time() >= self._deadline
 
     @property
     def executing(self) -> bool:
