@@ -64,9 +64,12 @@ def end_all(state: State, now: Now) -> None:
     while not step(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):
-        assert run.attempt is not None
-        run.begun = run.attempt.number
-        end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+        if run.executing:
+            assert run.attempt is not None
+            run.begun = run.attempt.number
+            end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+        else:
+            _end_waiting(state, run, now)
     state.assigned.clear()
 
 

@@ -19,11 +19,12 @@ from typing import Any, Final, final
 import anyio
 from trio.lowlevel import enable_ki_protection
 
-from turnkeeper_trio._engine import attempts, closing
+from turnkeeper_trio._engine import attempts, closing, control
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.engine import BATCH, Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.tables import Cause
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds
@@ -73,6 +74,7 @@ class Coordinator:
         self._asked: list[Command] = []
         self._replies: dict[Reply, None] = {}
         self._forced: bool | None = None
+        self._committing = False
         self._drift: int | None = None
         self.last_turn = read(clock)
         """When the engine last decided."""
@@ -89,7 +91,18 @@ class Coordinator:
         """Have the scheduler shut down: synchronous, at once for submitters, from the next turn for runs."""
         self._staging.close()
         self._forced = bool(self._forced) or forced
+        if self._committing and forced:
+            self._cut_off()
         self._bell.ring()
+
+    def _cut_off(self) -> None:
+        """Force, while a store is waited for: to end a run never waits for that."""
+        state, now = self._engine.state, read(self._clock)
+        self._engine.begin_closing(now, forced=True)
+        for attempt in state.assigned:
+            if attempt.scope is not None:
+                control.ask_to_end(state, attempt, Cause.SHUTDOWN, now)
+        self._cancel(state.effects)
 
     def expect(self, reply: Reply) -> None:
         """Somebody waits for an answer that comes with a commit."""
@@ -105,12 +118,13 @@ class Coordinator:
         """Take turns until a shutdown is complete."""
         with anyio.CancelScope(shield=True):
             try:
-                await self._take_turns()
-                await self._dismiss_workers()
-            except BaseException as exc:
-                self.abort(exc)
-                if not isinstance(exc, Exception):
-                    raise
+                for stage in (self._take_turns, self._dismiss_workers):
+                    try:
+                        await stage()
+                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
+                        # Nothing leaves the task: what the program is to know leaves the block. The workers are
+                        # waited for all the same, so that what is said at the end is the truth.
+                        self.abort(exc)
             finally:
                 self._desk.close_dispatch()
                 self.finish()
@@ -174,6 +188,11 @@ class Coordinator:
             answer = command.run(self._engine.state, now)
         except TurnKeeperError as exc:
             answer = exc
+        except Exception as exc:
+            if command.changes:
+                raise
+            # A question has changed nothing, so an argument that makes no sense is the asker's affair alone.
+            answer = exc
         if isinstance(answer, Wait):
             answer.token = reply
             if reply.given_up:
@@ -191,6 +210,7 @@ class Coordinator:
         changes = engine.take_changes()
         if not changes or self._store is None:
             return
+        self._committing = True
         while True:
             try:
                 refusals = await self._store.apply(changes)
@@ -198,8 +218,9 @@ class Coordinator:
                 LOGGER.warning("the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
-                engine.settle(refusals)
-                return
+                break
+        self._committing = False
+        engine.settle(refusals)
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
@@ -221,8 +242,9 @@ class Coordinator:
         for run in effects.ended:
             if run.error is not None:
                 forget_locals(run.error)
-        if effects.fatal is not None:
-            self.fatal = self.fatal or effects.fatal
+        fatal = self._teller.fatal if effects.fatal is None else effects.fatal
+        if fatal is not None and self.fatal is None:
+            self.fatal = fatal
             self._end_program()
 
     def _tell_stuck(self, now: Now) -> None:
@@ -239,42 +261,53 @@ class Coordinator:
 
     def abort(self, cause: BaseException) -> None:
         """Something that must not happen has happened: have every attempt end, and the body."""
-        self.crash = self.crash or cause
+        if isinstance(cause, KeyboardInterrupt | SystemExit):
+            self.fatal = cause if self.fatal is None else self.fatal
+        elif self.crash is None:
+            self.crash = cause
         self._end_program()
         for attempt in self._engine.state.assigned:
             attempt.revoked = not attempt.claimed
             if attempt.scope is not None:
+                attempt.cause = Cause.SHUTDOWN if attempt.cause is None else attempt.cause
                 attempt.scope.cancel()
 
     def finish(self) -> None:
         """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent."""
-        now = self.last_turn = read(self._clock)
         self._staging.close()
         self._commands.close()
-        for attempt in self._desk.take_outcomes():
-            self._engine.report(attempt, now)
-        for submission in self._staging.take(len(self._staging)):
-            self._engine.accept(submission, now)
         self._asked += self._commands.take(len(self._commands))
-        state = self._engine.state
-        if state.closing is None:
-            self._engine.begin_closing(now, forced=True)
-        closing.end_all(state, now)
+        try:
+            self._close_books()
+        except Exception as exc:  # noqa: BLE001  (it leaves the block as an `InternalError`; nobody may wait for ever)
+            self.crash = exc if self.crash is None else self.crash
         for command in self._asked:
             if command.reply.open:
                 command.reply.answer(self.answer_after_end(command))
         self._asked.clear()
-        if state.listening and not self.ended.is_set():
-            state.emit(SchedulerStopped, now)
-        effects = self._engine.take_effects()
-        effects.assignments.clear()
-        self._act(effects)
         for reply in tuple(self._replies):
             if reply.open:
                 reply.answer(SchedulerClosed("the scheduler ended before this came about"))
         self._replies.clear()
-        if not self.ended.is_set():
-            self.ended.set()
+        self.ended.set()
+
+    def _close_books(self) -> None:
+        engine, state = self._engine, self._engine.state
+        now = self.last_turn = read(self._clock)
+        if state.closing is None:
+            engine.begin_closing(now, forced=True)
+        for attempt in self._desk.take_outcomes():
+            # One that was out when the coordinator was killed has been entered in the books then.
+            if attempt in state.assigned:
+                engine.report(attempt, now)
+        for submission in self._staging.take(len(self._staging)):
+            engine.accept(submission, now)
+        closing.end_all(state, now)
+        if state.listening and not self.ended.is_set():
+            state.emit(SchedulerStopped, now)
+        effects = engine.take_effects()
+        effects.assignments.clear()
+        self._act(effects)
 
     def answer_after_end(self, command: Command) -> Any:
         """Return what can be answered from the final state; what would change something is refused."""
@@ -283,7 +316,7 @@ class Coordinator:
             return closed
         try:
             answer = command.run(self._engine.state, self.last_turn)
-        except TurnKeeperError as exc:
+        except Exception as exc:  # noqa: BLE001  (it is raised at who asked)
             return exc
         if isinstance(answer, Wait):
             answer.withdraw()

@@ -100,10 +100,8 @@ class House:
         worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
         try:
             await worker.work()
-        except BaseException as exc:
+        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
             self._coordinator.abort(exc)
-            if not isinstance(exc, Exception):
-                raise
         finally:
             self._desk.worker_ended()
 
@@ -150,11 +148,27 @@ class House:
         self._desk.release()
 
     @property
-    def program_error(self) -> BaseException | None:
-        """What ends the program rather than the body: a fault of the library, or of a job that ended the program."""
-        coordinator = self._coordinator
-        if coordinator.crash is not None and isinstance(coordinator.crash, Exception):
-            error = InternalError("the scheduler failed; this is a fault of turnkeeper_trio, please report it")
-            error.__cause__ = coordinator.crash
-            return error
-        return coordinator.fatal
+    def ends_program(self) -> bool:
+        """Whether an error of the program leaves, and not a cancellation of the body.
+
+        If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
+        """
+        return self.fatal is not None or isinstance(self._coordinator.crash, Exception)
+
+    @property
+    def internal_error(self) -> InternalError | None:
+        """What made it impossible to go on."""
+        cause = self._coordinator.crash
+        if cause is None:
+            return None
+        message = "the scheduler failed; this is a fault of turnkeeper_trio, please report it"
+        if not isinstance(cause, Exception):
+            message = "a task of the scheduler was cancelled, which only the scheduler itself may do"
+        error = InternalError(message)
+        error.__cause__ = cause
+        return error
+
+    @property
+    def fatal(self) -> BaseException | None:
+        """The ``KeyboardInterrupt`` or ``SystemExit`` that a job or an observer raised."""
+        return self._coordinator.fatal

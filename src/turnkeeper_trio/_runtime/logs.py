@@ -22,6 +22,7 @@ from turnkeeper_trio._model.event import (
     SchedulerStopped,
     ShutdownStarted,
 )
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._runtime.context import CURRENT_RUN
 
@@ -37,7 +38,7 @@ _LINES: Final[dict[type[Event], tuple[int, str]]] = {
     JobHalted: (logging.ERROR, "%(name)s is halted: %(reason)s"),
     OccurrenceMissed: (logging.INFO, "%(name)s missed %(count)d: %(reason)s"),
     OccurrenceSkipped: (logging.INFO, "%(name)s at %(scheduled_at)s is %(outcome)s: %(reason)s"),
-    RunRetrying: (logging.INFO, "%(name)s, attempt %(attempt)d %(outcome)s: %(error)r; the next in %(delay).3f s"),
+    RunRetrying: (logging.INFO, "%(name)s, attempt %(attempt)d %(outcome)s: %(error)s; the next in %(delay).3f s"),
     RunStarted: (logging.INFO, "%(name)s started, attempt %(attempt)d"),
     RunStuck: (logging.WARNING, "%(name)s was asked to end and has not ended; it is at\n%(stack)s"),
     SchedulerStopped: (logging.INFO, "stopped"),
@@ -54,6 +55,8 @@ def log_event(event: Event) -> None:
     level, text = _LINES[type(event)]
     if LOGGER.isEnabledFor(level):
         values = {field.name: getattr(event, field.name) for field in fields(event)}
+        if (error := values.get("error")) is not None:
+            values["error"] = described(error)
         about = _about(event.job_id, event.run_id, values.get("name"), values.get("attempt"))
         LOGGER.log(level, text, values, extra=about)
 

@@ -1,11 +1,14 @@
 """Opening a scheduler: the one ``async with`` that owns every task, and what leaves it."""
 
 import random
+import traceback
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import Options
@@ -14,6 +17,7 @@ from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
 from turnkeeper_trio._runtime.house import House
 from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -87,17 +91,19 @@ async def open_scheduler(
         history_ttl=_checks.optional_duration("history_ttl", history_ttl),
         store_asks=store is not None,
     )
+    await checkpoint()
     house = House(
         options,
         staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),
         command_size=_checks.integer("command_buffer_size", command_buffer_size, least=1),
         shutdown_grace=None if grace is None else seconds(grace),
         clock=choose_clock(clock),
-        observers=tuple(observers),
+        observers=_observers(observers),
         rng=_checks.instance("rng", random.Random() if rng is None else rng, random.Random, "a random.Random"),  # noqa: S311
-        store=store,
+        store=None if store is None else _checks.instance("store", store, Store, "an object with a method apply"),  # type: ignore[type-abstract]
     )
     body_error: BaseException | None = None
+    cancelled_class = anyio.get_cancelled_exc_class()
     with anyio.CancelScope() as host:
         try:
             async with anyio.create_task_group() as tasks:
@@ -107,21 +113,43 @@ async def open_scheduler(
                 except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
                     body_error = exc
                 cancelled = await house.see_out(host, failed=body_error is not None)
-                body_error = body_error or cancelled
+                body_error = cancelled if body_error is None else body_error
+        except cancelled_class as exc:
+            # The watcher passed it on, or it came while the last tasks ended.
+            body_error = exc if body_error is None else body_error
         finally:
             house.clear_away()
-        if isinstance(body_error, anyio.get_cancelled_exc_class()) and house.program_error is None:
+        if isinstance(body_error, cancelled_class) and not house.ends_program:
+            # It goes on to whoever asked for it; the scope around this stops it if it is its own.
             raise body_error
-    _leave(house.program_error, body_error)
+    if isinstance(body_error, cancelled_class):
+        body_error = None
+    _leave(house.internal_error, house.fatal, body_error)
 
 
-def _leave(program_error: BaseException | None, body_error: BaseException | None) -> None:
-    """Raise what goes first; the other becomes its context and a note."""
-    if program_error is None:
-        if body_error is not None and not isinstance(body_error, anyio.get_cancelled_exc_class()):
-            raise body_error
-        return
-    if body_error is not None and not isinstance(body_error, anyio.get_cancelled_exc_class()):
-        program_error.__context__ = body_error
-        program_error.add_note(f"the body of the scheduler's block raised, too: {body_error!r}")
-    raise program_error
+def _observers(observers: object) -> tuple[object, ...]:
+    if isinstance(observers, str | type) or not isinstance(observers, Iterable):
+        message = f"observers must be several objects, such as [mine], not {observers!r}"
+        raise ConfigurationError(message, parameter="observers")
+    several = tuple(cast("Iterable[object]", observers))
+    for observer in several:
+        if isinstance(observer, type):
+            raise ConfigurationError(f"observers must hold objects, not the class {observer!r}", parameter="observers")
+    return several
+
+
+def _leave(*errors: BaseException | None) -> None:
+    """Raise the first; the others, in their order, become contexts and notes."""
+    first: BaseException | None = None
+    last: BaseException | None = None
+    for error in errors:
+        if error is None or error is first:
+            continue
+        if first is None or last is None:
+            first = last = error
+        else:
+            last.__context__ = error
+            first.add_note("besides, this was raised: " + "".join(traceback.format_exception_only(error)).rstrip())
+            last = error
+    if first is not None:
+        raise first

@@ -21,6 +21,8 @@ class Teller:
         """Tell these observers, in their order."""
         self._observers: list[object] = list(observers)
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
+        self.fatal: BaseException | None = None
+        """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
 
     @property
     def wanted(self) -> bool:
@@ -47,7 +49,9 @@ class Teller:
         began = time.perf_counter()
         try:
             call(event)
-        except Exception:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+        except (KeyboardInterrupt, SystemExit) as exc:
+            self.fatal = exc
+        except BaseException:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
             LOGGER.exception("the observer %r raised at %s, and is told nothing more", observer, type(event).__name__)
             self._observers = [each for each in self._observers if each is not observer]
             self._calls.clear()
