@@ -1,10 +1,14 @@
 """What every record can do: show itself as plain JSON values."""
 
+import inspect
+import opcode
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
@@ -84,7 +88,29 @@ def forget_locals(error: BaseException) -> None:
         if exc is None or id(exc) in seen:
             continue
         seen.add(id(exc))
-        traceback.clear_frames(exc.__traceback__)
+        for frame, _ in traceback.walk_tb(exc.__traceback__):
+            if not _suspended(frame):
+                with suppress(RuntimeError):  # it is being executed
+                    frame.clear()
         todo += (exc.__cause__, exc.__context__)
         if isinstance(exc, BaseExceptionGroup):
             todo += cast("tuple[BaseException, ...]", exc.exceptions)
+
+
+_OF_GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_YIELDS: Final = opcode.opmap["YIELD_VALUE"]
+
+
+def _suspended(frame: FrameType) -> bool:
+    """Return whether a frame is that of a coroutine or a generator that may go on.
+
+    An exception that was raised before, elsewhere, brings along the frames of who caught it, and these may wait for
+    something else by now. Until Python 3.13, which refuses it, to clear such a frame closes its coroutine.
+    """
+    code = frame.f_code
+    return bool(code.co_flags & _OF_GENERATORS) and frame.f_lasti >= 0 and code.co_code[frame.f_lasti] == _YIELDS
+
+
+def described(error: BaseException) -> str:
+    """Return the kind and the text of an error, whatever its own methods do."""
+    return "".join(traceback.format_exception_only(error)).rstrip()
