@@ -5,6 +5,8 @@ enumerated label by label: a label happens at the first instant, from the earlie
 the wall clock shows it or something later.
 """
 
+# ruff: noqa: DTZ001  (naive datetimes are part of what is tested)
+
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -18,7 +20,7 @@ from turnkeeper_trio.schedules import Cron, WeekdayTimes
 
 ZONES = sorted(available_timezones())
 MINUTE = timedelta(minutes=1)
-EXACT = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+EXACT = settings(derandomize=True, deadline=None, max_examples=100, database=None)
 
 CRONS: dict[str, Callable[[datetime], bool]] = {
     "*/15 * * * *": lambda label: label.minute % 15 == 0,
@@ -87,7 +89,7 @@ def transitions(zone: ZoneInfo, rng: random.Random, most: int) -> list[datetime]
     days = [datetime(1900, 1, 1, tzinfo=UTC) + timedelta(days=3 * step) for step in range(365 * 140 // 3)]
     rng.shuffle(days)
     found = [datetime(2011, 12, 29, 20, tzinfo=UTC)]
-    for day in days[:1200]:
+    for day in days[:600]:
         if len(found) > most:
             break
         if day.astimezone(zone).utcoffset() != (day + timedelta(days=3)).astimezone(zone).utcoffset():
@@ -118,7 +120,7 @@ def test_each_zone_around_its_transitions_agrees_with_brute_force(part):
         zone = ZoneInfo(name)
         for near in transitions(zone, rng, 1):
             start = near - timedelta(hours=rng.randrange(1, 14), minutes=rng.randrange(60))
-            end = start + timedelta(hours=rng.randrange(4, 28))
+            end = start + timedelta(hours=rng.randrange(4, 20))
             for expression in rng.sample(sorted(CRONS), 2):
                 schedule = Cron(expression, timezone=name)
                 brute = every_pass if schedule.every_pass else once
@@ -142,9 +144,7 @@ def test_weekday_times_agree_with_brute_force(data):
     times = data.draw(st.sets(st.tuples(st.integers(0, 23), st.integers(0, 59)), min_size=1, max_size=6))
     names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     schedule = WeekdayTimes([(names[day], time(*at)) for day in days for at in times], timezone=name)
-    expected = once(
-        start, end, zone, lambda label: label.weekday() in days and (label.hour, label.minute) in times
-    )
+    expected = once(start, end, zone, lambda label: label.weekday() in days and (label.hour, label.minute) in times)
     assert walked(schedule, start, end) == expected
     assert schedule.count_between(start, end) == len(expected)
 

@@ -1,7 +1,7 @@
 """What every record can do: show itself as plain JSON values."""
 
+import dis
 import inspect
-import opcode
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -76,10 +76,17 @@ class Record:
         return plain_fields(self)
 
 
+def described(error: BaseException) -> str:
+    """Return the kind and the text of an error, whatever its own methods do."""
+    return "".join(traceback.format_exception_only(error)).rstrip()
+
+
 def forget_locals(error: BaseException) -> None:
     """Clear the local variables of every frame that ``error`` and what it chains to keep alive; the text stays.
 
     A stored traceback otherwise keeps each local of each frame (a large result, a connection) for as long as itself.
+    Frames that may go on are left alone: an error that a background task caught, and handed to the job, shows that
+    task's frame, and before Python 3.13 to clear the frame of a suspended coroutine is to close it.
     """
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
@@ -89,28 +96,19 @@ def forget_locals(error: BaseException) -> None:
             continue
         seen.add(id(exc))
         for frame, _ in traceback.walk_tb(exc.__traceback__):
-            if not _suspended(frame):
-                with suppress(RuntimeError):  # it is being executed
+            if not _may_be_suspended(frame):
+                with suppress(RuntimeError):  # It is being executed.
                     frame.clear()
         todo += (exc.__cause__, exc.__context__)
         if isinstance(exc, BaseExceptionGroup):
             todo += cast("tuple[BaseException, ...]", exc.exceptions)
 
 
-_OF_GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_YIELDS: Final = opcode.opmap["YIELD_VALUE"]
+_RESUMABLE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_YIELD: Final = dis.opmap["YIELD_VALUE"]
 
 
-def _suspended(frame: FrameType) -> bool:
-    """Return whether a frame is that of a coroutine or a generator that may go on.
-
-    An exception that was raised before, elsewhere, brings along the frames of who caught it, and these may wait for
-    something else by now. Until Python 3.13, which refuses it, to clear such a frame closes its coroutine.
-    """
+def _may_be_suspended(frame: FrameType) -> bool:
+    """Return whether a frame stands where a generator or coroutine waits to be resumed; one that ended rarely does."""
     code = frame.f_code
-    return bool(code.co_flags & _OF_GENERATORS) and frame.f_lasti >= 0 and code.co_code[frame.f_lasti] == _YIELDS
-
-
-def described(error: BaseException) -> str:
-    """Return the kind and the text of an error, whatever its own methods do."""
-    return "".join(traceback.format_exception_only(error)).rstrip()
+    return bool(code.co_flags & _RESUMABLE) and code.co_code[frame.f_lasti] == _YIELD

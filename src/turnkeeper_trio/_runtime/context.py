@@ -1,34 +1,31 @@
 """What a job can ask while it runs: which run it is, and which scheduler runs it."""
 
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, final
 
+import anyio
+import anyio.from_thread
 import pendulum
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.instants import MICROSECONDS, utc_pendulum
 
 
 @final
 class RunContext:
     """The run that the current code belongs to. Also right in threads and in tasks that the job started."""
 
-    __slots__ = ("_attempt", "_deadline", "_state", "_time", "host")
+    __slots__ = ("_attempt", "_state", "_time", "host")
 
-    def __init__(
-        self, state: State, attempt: Attempt, host: object, *, deadline: float, time: Callable[[], float]
-    ) -> None:
-        """Make the context of one attempt.
-
-        ``host`` is the scheduler that runs it, ``deadline`` the loop time at which it is timed out, and ``time`` tells
-        the loop's time in any thread.
-        """
+    def __init__(self, state: State, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
+        """Make the context of one attempt: ``host`` is the scheduler that runs it, ``time`` tells the loop's time."""
         self._state = state
         self._attempt = attempt
-        self._deadline = deadline
         self._time = time
         self.host = host
 
@@ -65,9 +62,28 @@ class RunContext:
     def cancel_requested(self) -> bool:
         """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions.
 
-        May be asked in any thread. (The scope may not: trio's looks at the clock of the loop that it is asked in.)
+        May be asked in any thread, as the scope itself may not: trio's looks at the clock of the loop it is asked in.
         """
-        return self._attempt.cause is not None or self._time() >= self._deadline
+        scope = self._attempt.scope
+        timed_out = isinstance(scope, anyio.CancelScope) and self._time() >= scope.deadline
+        return timed_out or self._attempt.cause is not None
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Move the deadline of this attempt by so many seconds, if it has a timeout. Also from the job's thread.
+
+        Raises:
+            ConfigurationError: ``seconds`` is negative.
+        """
+        us = _checks.duration("seconds", seconds)
+        if self._attempt.thread == threading.get_ident():
+            anyio.from_thread.run_sync(self._extend, us)
+        else:
+            self._extend(us)
+
+    def _extend(self, us: int) -> None:
+        scope = self._attempt.scope
+        if isinstance(scope, anyio.CancelScope) and not scope.cancel_called:
+            scope.deadline += us / MICROSECONDS
 
     @property
     def executing(self) -> bool:

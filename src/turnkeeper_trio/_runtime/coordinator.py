@@ -14,36 +14,48 @@ no attempt is out: an outcome always finds it. When it ends, for whatever reason
 same step.
 """
 
+import logging
 from typing import Any, Final, final
 
 import anyio
 from trio.lowlevel import enable_ki_protection
 
-from turnkeeper_trio._engine import attempts, closing, control
+from turnkeeper_trio._engine import attempts, closing
 from turnkeeper_trio._engine.effects import Effects
+from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import BATCH, Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.tables import Cause
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
+from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.desk import Desk
-from turnkeeper_trio._runtime.logs import LOGGER, log_waiting
+from turnkeeper_trio._runtime.logs import log_waiting, write
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import SchedulerClosed, StoreUnavailable, TurnKeeperError
+from turnkeeper_trio.errors import InternalError, SchedulerClosed, StoreUnavailable, TurnKeeperError
 
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
 
 STORE_RETRY: Final = 1.0
 """Seconds after which a batch is offered again to a store that was unavailable."""
+
+
+def internal_error(cause: BaseException) -> InternalError:
+    """Return the error that tells of a fault of this library."""
+    message = "the scheduler failed; this is a fault of turnkeeper_trio, please report it"
+    if not isinstance(cause, Exception):
+        message = "a task of the scheduler was cancelled, which only the scheduler itself may do"
+    error = InternalError(message)
+    error.__cause__ = cause
+    return error
 
 
 @final
@@ -84,6 +96,8 @@ class Coordinator:
         """What ended it before its time."""
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+        self.critical: RunRecord | None = None
+        """The record of a critical job that failed for good."""
         self.body: anyio.CancelScope | None = None
         """The scope of the ``async with`` body: cancelled when the program is to end."""
 
@@ -97,16 +111,13 @@ class Coordinator:
 
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
-        state, now = self._engine.state, read(self._clock)
-        self._engine.begin_closing(now, forced=True)
-        for attempt in state.assigned:
-            if attempt.scope is not None:
-                control.ask_to_end(state, attempt, Cause.SHUTDOWN, now)
-        self._cancel(state.effects)
+        closing.cut_off(self._engine.state, read(self._clock))
+        self._cancel(self._engine.state.effects)
 
     def expect(self, reply: Reply) -> None:
-        """Somebody waits for an answer that comes with a commit."""
+        """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
         self._replies[reply] = None
+        reply.among = self._replies
 
     @property
     def closing(self) -> bool:
@@ -184,6 +195,8 @@ class Coordinator:
 
     def _carry_out(self, command: Command, now: Now) -> None:
         reply = command.reply
+        if not reply.given_up:
+            self.expect(reply)
         try:
             answer = command.run(self._engine.state, now)
         except TurnKeeperError as exc:
@@ -199,7 +212,6 @@ class Coordinator:
                 answer.withdraw()
             else:
                 reply.wait = answer
-                self._replies[reply] = None
         else:
             self._engine.state.effects.answers.append((reply, answer))
 
@@ -215,7 +227,7 @@ class Coordinator:
             try:
                 refusals = await self._store.apply(changes)
             except StoreUnavailable as exc:
-                LOGGER.warning("the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
+                write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
                 break
@@ -239,6 +251,9 @@ class Coordinator:
             self._teller.tell(effects.events)
         if effects.waited_for:
             log_waiting(effects.waited_for)
+        if effects.critical is not None and self.critical is None:
+            self.critical = self._engine.state.record(effects.critical)
+            self._end_program()
         for run in effects.ended:
             if run.error is not None:
                 forget_locals(run.error)
@@ -251,8 +266,17 @@ class Coordinator:
         state = self._engine.state
         for attempt in state.effects.stuck:
             run, name = attempt.run, attempt.run.job.request.name
-            about = {"name": name, "attempt": attempt.number, "stack": stack_of(attempt)}
-            state.emit(RunStuck, now, job=run.job, run_id=state.run_id(run), **about)
+            state.emit(
+                RunStuck,
+                now,
+                job=run.job,
+                run_id=state.run_id(run),
+                name=name,
+                attempt=attempt.number,
+                phase=run.phase,
+                running_for=seconds(now.loop - run.since),
+                stack=stack_of(attempt),
+            )
 
     def _end_program(self) -> None:
         self.close(forced=True)
@@ -273,14 +297,40 @@ class Coordinator:
                 attempt.scope.cancel()
 
     def finish(self) -> None:
-        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent."""
+        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent.
+
+        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same.
+        """
         self._staging.close()
         self._commands.close()
         self._asked += self._commands.take(len(self._commands))
         try:
             self._close_books()
-        except Exception as exc:  # noqa: BLE001  (it leaves the block as an `InternalError`; nobody may wait for ever)
+        except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
             self.crash = exc if self.crash is None else self.crash
+        finally:
+            self._dismiss_callers()
+            if not self.ended.is_set():
+                self.ended.set()
+
+    def _close_books(self) -> None:
+        now = self.last_turn = read(self._clock)
+        engine, state = self._engine, self._engine.state
+        if state.closing is None:
+            engine.begin_closing(now, forced=True)
+        for attempt in self._desk.take_outcomes():
+            engine.report(attempt, now)
+        for submission in self._staging.take(len(self._staging)):
+            engine.accept(submission, now)
+        closing.end_all(state, now)
+        state.listening = self._teller.wanted
+        if state.listening and not self.ended.is_set():
+            state.emit(SchedulerStopped, now)
+        effects = engine.take_effects()
+        effects.assignments.clear()
+        self._act(effects)
+
+    def _dismiss_callers(self) -> None:
         for command in self._asked:
             if command.reply.open:
                 command.reply.answer(self.answer_after_end(command))
@@ -289,25 +339,6 @@ class Coordinator:
             if reply.open:
                 reply.answer(SchedulerClosed("the scheduler ended before this came about"))
         self._replies.clear()
-        self.ended.set()
-
-    def _close_books(self) -> None:
-        engine, state = self._engine, self._engine.state
-        now = self.last_turn = read(self._clock)
-        if state.closing is None:
-            engine.begin_closing(now, forced=True)
-        for attempt in self._desk.take_outcomes():
-            # One that was out when the coordinator was killed has been entered in the books then.
-            if attempt in state.assigned:
-                engine.report(attempt, now)
-        for submission in self._staging.take(len(self._staging)):
-            engine.accept(submission, now)
-        closing.end_all(state, now)
-        if state.listening and not self.ended.is_set():
-            state.emit(SchedulerStopped, now)
-        effects = engine.take_effects()
-        effects.assignments.clear()
-        self._act(effects)
 
     def answer_after_end(self, command: Command) -> Any:
         """Return what can be answered from the final state; what would change something is refused."""
@@ -316,8 +347,10 @@ class Coordinator:
             return closed
         try:
             answer = command.run(self._engine.state, self.last_turn)
-        except Exception as exc:  # noqa: BLE001  (it is raised at who asked)
+        except TurnKeeperError as exc:
             return exc
+        except Exception as exc:  # noqa: BLE001  (after a crash the tables may be in any state)
+            return internal_error(exc)
         if isinstance(answer, Wait):
             answer.withdraw()
             return closed

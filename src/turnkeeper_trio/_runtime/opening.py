@@ -1,11 +1,10 @@
 """Opening a scheduler: the one ``async with`` that owns every task, and what leaves it."""
 
 import random
-import traceback
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import cast
+from typing import TypeGuard, cast
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -13,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._model.instants import seconds
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
 from turnkeeper_trio._runtime.house import House
@@ -69,11 +69,13 @@ async def open_scheduler(
     What leaves the block is always one bare exception, by this precedence; a loser becomes the context and a note:
 
     1. `InternalError`, from its cause: a fault of this library;
-    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then);
+    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then), or the
+       ``KeyboardInterrupt`` of a Ctrl-C that came while the block was being left;
     3. the exception of the body;
-    4. a cancellation, as cancellation.
+    4. `CriticalJobFailed`, from the exception of the job (the body is cancelled then);
+    5. a cancellation, as cancellation.
 
-    The failure of a job never leaves.
+    The failure of a job that is not critical never leaves.
 
     Entering and leaving are checkpoints.
 
@@ -103,7 +105,6 @@ async def open_scheduler(
         store=None if store is None else _checks.instance("store", store, Store, "an object with a method apply"),  # type: ignore[type-abstract]
     )
     body_error: BaseException | None = None
-    cancelled_class = anyio.get_cancelled_exc_class()
     with anyio.CancelScope() as host:
         try:
             async with anyio.create_task_group() as tasks:
@@ -112,19 +113,35 @@ async def open_scheduler(
                     yield house.scheduler
                 except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
                     body_error = exc
-                cancelled = await house.see_out(host, failed=body_error is not None)
-                body_error = cancelled if body_error is None else body_error
-        except cancelled_class as exc:
+                interruption = await house.see_out(host, failed=body_error is not None)
+                body_error = interruption if body_error is None else body_error
+        except anyio.get_cancelled_exc_class() as exc:
             # The watcher passed it on, or it came while the last tasks ended.
             body_error = exc if body_error is None else body_error
         finally:
             house.clear_away()
-        if isinstance(body_error, cancelled_class) and not house.ends_program:
-            # It goes on to whoever asked for it; the scope around this stops it if it is its own.
-            raise body_error
-    if isinstance(body_error, cancelled_class):
-        body_error = None
-    _leave(house.internal_error, house.fatal, body_error)
+        if _is_cancellation(body_error) and not house.ends_program:
+            raise body_error  # It passes as the cancellation it is; if it is the host's own, the host takes it.
+    error = None if _is_cancellation(body_error) else body_error
+    leaving = _first(house.internal_error, house.fatal, error, house.critical_failure)
+    if leaving is not None:
+        raise leaving
+
+
+def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
+    return isinstance(error, anyio.get_cancelled_exc_class())
+
+
+def _first(*errors: BaseException | None) -> BaseException | None:
+    """Return the error that goes first; the others become its context and a note each."""
+    first: BaseException | None = None
+    for error in errors:
+        if first is None:
+            first = error
+        elif error is not None and error is not first:
+            first.__context__ = error if first.__context__ is None else first.__context__
+            first.add_note(f"besides, there was {described(error)}")
+    return first
 
 
 def _observers(observers: object) -> tuple[object, ...]:
@@ -136,20 +153,3 @@ def _observers(observers: object) -> tuple[object, ...]:
         if isinstance(observer, type):
             raise ConfigurationError(f"observers must hold objects, not the class {observer!r}", parameter="observers")
     return several
-
-
-def _leave(*errors: BaseException | None) -> None:
-    """Raise the first; the others, in their order, become contexts and notes."""
-    first: BaseException | None = None
-    last: BaseException | None = None
-    for error in errors:
-        if error is None or error is first:
-            continue
-        if first is None or last is None:
-            first = last = error
-        else:
-            last.__context__ = error
-            first.add_note("besides, this was raised: " + "".join(traceback.format_exception_only(error)).rstrip())
-            last = error
-    if first is not None:
-        raise first

@@ -11,10 +11,13 @@ put their items in themselves, lets newcomers and each other overtake them.
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar, cast, final
 
 import anyio
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from turnkeeper_trio.errors import TurnKeeperError
 
 T = TypeVar("T")
 
@@ -42,11 +45,14 @@ class Bell:
 class _Turn(Generic[T]):
     """A sender that waits for room, and its item."""
 
-    __slots__ = ("came", "item", "placed", "withdrawn")
+    __slots__ = ("came", "check", "item", "placed", "refused", "withdrawn")
 
-    def __init__(self, item: T) -> None:
+    def __init__(self, item: T, check: Callable[[], None] | None) -> None:
         self.item = item
+        self.check = check
         self.came = anyio.Event()
+        self.refused: Exception | None = None
+        """What the check raised when there was room."""
         self.placed = False
         """Whether the item has been put in for it."""
         self.withdrawn = False
@@ -76,32 +82,35 @@ class Inlet(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T) -> None:
-        """Wait for room, then put an item in: a checkpoint, then perhaps a wait, then nothing that can be cancelled.
+    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
+        """Wait for room, then put an item in, unless ``check``, called in the same step, raises.
 
-        Those who wait are served in the order in which they came.
+        A checkpoint, then perhaps a wait, then nothing that can be cancelled. Those who wait are served in the order in
+        which they came.
 
         Raises:
             anyio.ClosedResourceError: it has been closed, before or while the sender waited.
         """
         await checkpoint()
         if not self.closed and len(self) >= self.size:
-            turn = _Turn(item)
+            turn = _Turn(item, check)
             self._waiting.append(turn)
             try:
                 await turn.came.wait()
             except BaseException:
                 self._leave(turn)
                 raise
+            if turn.refused is not None:
+                raise turn.refused
             if turn.placed:
                 return
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
             await checkpoint_if_cancelled()
-        self.put_nowait(item)
+        self.put_nowait(item, check)
 
-    def put_nowait(self, item: T) -> None:
-        """Put an item in.
+    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+        """Put an item in, unless ``check``, called in the same step, raises.
 
         Raises:
             anyio.WouldBlock: there is no room.
@@ -109,6 +118,10 @@ class Inlet(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
+        if len(self) >= self.size:
+            raise anyio.WouldBlock
+        if check is not None:
+            check()
         self._put(item)
 
     def take(self, limit: int) -> list[T]:
@@ -123,8 +136,14 @@ class Inlet(Generic[T]):
                 items.append(turn.item)
         while self._waiting and len(self) < self.size:
             turn = self._waiting.popleft()
-            self._put(turn)
-            turn.placed = True
+            try:
+                if turn.check is not None:
+                    turn.check()
+            except TurnKeeperError as exc:
+                turn.refused = exc
+            else:
+                self._put(turn)
+                turn.placed = True
             turn.came.set()
         return items
 

@@ -19,8 +19,9 @@ import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Ending
+from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._runtime.clock import in_trio, loop_time, read
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
@@ -124,7 +125,7 @@ class Worker:
         job = attempt.run.job
         function = self._desk.functions.resolve(job.target)
         context = self._context.copy()
-        run_context = RunContext(self._state, attempt, self._host, deadline=scope.deadline, time=loop_time())
+        run_context = RunContext(self._state, attempt, self._host, loop_time())
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         if function.is_async:
@@ -171,8 +172,20 @@ def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) 
     return value
 
 
+def _begin_at_job(error: BaseException) -> None:
+    """Cut the library's own frames, and those of the way into the thread, off the begin of a traceback."""
+    trace = after = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == __file__:
+            after = trace.tb_next
+        trace = trace.tb_next
+    if after is not None:
+        error.__traceback__ = after
+
+
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
     """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
+    _begin_at_job(error)
     todo = [error]
     while todo:
         each = todo.pop()

@@ -1,5 +1,6 @@
 """The base of the schedules that read a wall clock in a zone."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT
@@ -18,9 +19,9 @@ class WallSchedule(BuiltinSchedule):
     _zone: "Zone"
 
     @property
+    @abstractmethod
     def labels(self) -> "Labels":
         """The set of wall labels, without a zone."""
-        raise NotImplementedError
 
     @property
     def every_pass(self) -> bool:
