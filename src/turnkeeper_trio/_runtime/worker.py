@@ -158,9 +158,9 @@ async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
 def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
     try:
         value = call(*args, **kwargs)
-    except StopIteration as exc:
-        # It cannot cross an await: event loops either refuse it or take it for the end of a generator.
-        raise RuntimeError("the job raised StopIteration") from exc
+    except (StopIteration, GeneratorExit) as exc:
+        # They cannot cross an await: event loops refuse the one, and the other closes every coroutine on its way.
+        raise RuntimeError(f"the job raised {type(exc).__name__}") from exc
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
