@@ -14,6 +14,7 @@ from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
@@ -172,7 +173,7 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
     except ConfigurationError as exc:
         return None, f"its retry policy gave no delay: {exc}"
     except Exception as exc:  # noqa: BLE001  (whatever a policy raises, only its run is concerned)
-        return None, f"its retry policy raised {exc!r}"
+        return None, f"its retry policy raised {described(exc)}"
 
 
 def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:
