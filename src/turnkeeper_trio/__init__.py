@@ -74,6 +74,8 @@ from turnkeeper_trio.jobs import (
 )
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
 from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
+from turnkeeper_trio.simulation import SimulatedRun, Simulation, simulate
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
     WEEKEND,
@@ -93,7 +95,6 @@ from turnkeeper_trio.schedules import (
     schedule_from_json,
     upcoming,
 )
-from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 __all__ = [
     "EVERY_DAY",
@@ -171,6 +172,8 @@ __all__ = [
     "ShutdownReport",
     "ShutdownStarted",
     "ShutdownTimeout",
+    "SimulatedRun",
+    "Simulation",
     "Snooze",
     "StagingFull",
     "StoreUnavailable",
@@ -189,6 +192,7 @@ __all__ = [
     "current_scheduler",
     "open_scheduler",
     "schedule_from_json",
+    "simulate",
     "upcoming",
 ]
 

@@ -1,5 +1,7 @@
 """Elapsed time: the grid of an interval, the delay after a run, and what happens once after acceptance."""
 
+# ruff: noqa: DTZ001, E501  (naive datetimes are part of what is tested; tables are easier to read one row a line)
+
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 

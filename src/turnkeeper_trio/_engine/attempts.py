@@ -76,6 +76,8 @@ def report(state: State, attempt: Attempt, now: Now) -> None:
 
 def _note_on_run(state: State, attempt: Attempt) -> None:
     run = attempt.run
+    if run.attempt is not attempt:
+        return  # It was revoked, or the scheduler was torn down before it came back: its run was dealt with then.
     run.attempt = None
     run.begun = attempt.number
     run.since = attempt.ended.loop

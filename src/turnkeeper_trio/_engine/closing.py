@@ -63,14 +63,16 @@ def step(state: State, now: Now, limit: int) -> bool:
 
 
 def end_all(state: State, now: Now) -> None:
-    """End what is left when no worker is: nothing at all, unless the scheduler was torn down."""
+    """End what is left: nothing at all, unless the scheduler was torn down.
+
+    Attempts that are still out stay in the table of assignments: they come back to find their run ended.
+    """
     while not step(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):
         assert run.attempt is not None
         run.begun = run.attempt.number
         end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
-    state.assigned.clear()
 
 
 def warn(state: State, now: Now) -> None:

@@ -19,7 +19,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._runtime.commands import Command
-from turnkeeper_trio._runtime.coordinator import Coordinator
+from turnkeeper_trio._runtime.coordinator import Coordinator, internal_error
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
@@ -28,7 +28,7 @@ from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import CriticalJobFailed, InternalError
+from turnkeeper_trio.errors import CriticalJobFailed
 
 
 @final
@@ -164,9 +164,7 @@ class House:
         """What ends the program rather than the body: a fault of the library, or of a job that ended the program."""
         coordinator = self._coordinator
         if coordinator.crash is not None and isinstance(coordinator.crash, Exception):
-            error = InternalError("the scheduler failed; this is a fault of turnkeeper_trio, please report it")
-            error.__cause__ = coordinator.crash
-            return error
+            return internal_error(coordinator.crash)
         return coordinator.fatal
 
     @property

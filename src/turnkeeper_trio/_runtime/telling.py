@@ -1,5 +1,6 @@
 """Telling: the log, observers and subscribers are told each event, synchronously, once it is certain."""
 
+import inspect
 import logging
 import re
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, final
 
 from turnkeeper_trio._model.event import Event
-from turnkeeper_trio._runtime.logs import LOGGER, log_event
+from turnkeeper_trio._runtime.logs import LOGGER, log_event, write
 from turnkeeper_trio._runtime.subscriptions import Subscription
 
 SLOW: Final = 0.010
@@ -51,28 +52,44 @@ class Teller:
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:
-            name = method_name(kind)
-            methods = ((observer, getattr(observer, name, None)) for observer in self._observers)
-            calls = self._calls[kind] = [(observer, method) for observer, method in methods if callable(method)]
+            found: list[tuple[object, Callable[[Event], Any]]] = []
+            for observer in self._observers:
+                try:
+                    method = getattr(observer, method_name(kind), None)
+                except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+                    self._drop(observer, kind, exc)
+                else:
+                    if callable(method):
+                        found.append((observer, method))
+            calls = self._calls[kind] = found
         return calls
 
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
         began = time.perf_counter()
         try:
-            call(event)
-        except Exception:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
-            LOGGER.exception("the observer %r raised at %s, and is told nothing more", observer, type(event).__name__)
-            self._observers = [each for each in self._observers if each is not observer]
-            self._calls.clear()
+            returned = call(event)
+            if inspect.iscoroutine(returned):
+                returned.close()
+                raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
+        except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+            self._drop(observer, type(event), exc)
             return
         took = time.perf_counter() - began
         if took > SLOW:
-            LOGGER.warning(
+            write(
+                logging.WARNING,
                 "the observer %r took %.0f ms at %s; the scheduler stood still meanwhile",
                 observer,
                 took * 1000,
                 type(event).__name__,
             )
+
+    def _drop(self, observer: object, kind: type[Event], error: Exception) -> None:
+        """Tell an observer nothing more, for it raised."""
+        self._observers = [each for each in self._observers if each is not observer]
+        self._calls.clear()
+        text = "the observer %r raised at %s, and is told nothing more"
+        write(logging.ERROR, text, observer, kind.__name__, exc_info=error)
 
 
 def method_name(kind: type[Event]) -> str:
