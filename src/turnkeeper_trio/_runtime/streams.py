@@ -11,11 +11,8 @@ put their items in themselves, lets newcomers and each other overtake them.
 
 import math
 from collections import deque
-        if len(self) >= self.size:
-            raise anyio.WouldBlock
-        if check is not None:
-            check()
-        self._put(item)
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast, final
 
 import anyio
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
