@@ -7,6 +7,7 @@ from typing import Final, final
 import anyio
 import anyio.from_thread
 import pendulum
+import trio
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import State
@@ -60,7 +61,13 @@ class RunContext:
     def cancel_requested(self) -> bool:
         """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions."""
         attempt = self._attempt
-        return attempt.cause is not None or (attempt.scope is not None and attempt.scope.cancel_called)
+        scope = attempt.scope
+        if attempt.cause is not None or scope is None:
+            return attempt.cause is not None
+        try:
+            return scope.cancel_called
+        except RuntimeError:
+            return _thread_is_to_end()
 
     def extend_timeout(self, seconds: float) -> None:
         """Move the deadline of this attempt by so many seconds, if it has a timeout. Also from the job's thread.
@@ -83,6 +90,17 @@ class RunContext:
     def executing(self) -> bool:
         """Whether the attempt is still being executed; a task that outlives its job sees ``False``."""
         return self._attempt.run.attempt is self._attempt and self._attempt.scope is not None
+
+
+def _thread_is_to_end() -> bool:
+    """Tell for a thread of trio's, where the time, and so whether a deadline has passed, cannot be asked directly."""
+    try:
+        trio.from_thread.check_cancelled()
+    except trio.Cancelled:
+        return True
+    except RuntimeError:
+        pass  # A thread that the job started by itself: it cannot know of the timeout, only of what has a cause.
+    return False
 
 
 CURRENT_RUN: Final[ContextVar[RunContext]] = ContextVar("turnkeeper_trio_current_run")
