@@ -93,6 +93,16 @@ class TestAnyOf:
         assert (daily | Mine()) == (Mine() | daily)
         assert hash(daily | hourly) == hash(hourly | daily)
 
+    def test_a_part_need_not_be_hashable(self):
+        class Unhashable(Mine):
+            __hash__ = None
+
+        part = Unhashable()
+        assert (daily | part) == (daily | part)
+        assert (daily | part) != daily
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(daily | part)
+
     def test_zones(self):
         assert (daily | hourly).timezone == BERLIN
         assert (daily | Cron("@daily")).timezone == "UTC"

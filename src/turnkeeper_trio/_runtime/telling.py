@@ -67,10 +67,7 @@ class Teller:
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
         began = time.perf_counter()
         try:
-            returned = call(event)
-            if inspect.iscoroutine(returned):
-                returned.close()
-                raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
+            _refuse_coroutine(call(event))
         except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
             self._drop(observer, type(event), exc)
             return
@@ -90,6 +87,12 @@ class Teller:
         self._calls.clear()
         text = "the observer %r raised at %s, and is told nothing more"
         write(logging.ERROR, text, observer, kind.__name__, exc_info=error)
+
+
+def _refuse_coroutine(returned: object) -> None:
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
 
 
 def method_name(kind: type[Event]) -> str:

@@ -214,8 +214,8 @@ def zone(value: object) -> Zone:
         return zone_named(value.key)
     if isinstance(value, tzinfo):
         raise ConfigurationError(
-            f"timezone must have an IANA name, and {value!r} has none: a fixed offset is no zone, and does not follow "
-            f"the clock changes; write the place, as in timezone='Europe/Berlin'",
+            f"timezone must have an IANA name, and {value!r} has none; write the place, as in timezone='Europe/Berlin' "
+            f"(a fixed offset is no zone: it does not follow the clock changes)",
             parameter="timezone",
         )
     raise ConfigurationError(
