@@ -21,7 +21,7 @@ from turnkeeper_trio._engine.waiting import IDLE, IDLE_DUE
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio.policies import CatchUp
+from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.schedules._asking import ScheduleFault
 
 ALL_RUN = "its job has had all its runs"
@@ -63,9 +63,11 @@ def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
             occurrences = []
     except ScheduleFault as exc:
         fault = exc
+    # Several at once come from `CatchUp.ALL`: they wait for one another, or its choice would be undone by the overlap.
+    in_order = len(occurrences) > 1 and job.request.overlap is not Overlap.ALLOW_ALL
     for each in occurrences:
         if may_plan(job, each.scheduled_at):
-            begin(state, each, now)
+            begin(state, each, now, Overlap.BUFFER_ALL if in_order else None)
         else:
             end_occurrence(state, each, Outcome.SKIPPED, now, ALL_RUN)
     if fault is not None:
