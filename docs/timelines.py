@@ -141,18 +141,18 @@ def body(*durations: float, cleanup: float = 0, fails: int = 0) -> Callable[[], 
 if __name__ == "__main__":
     for o in Overlap:
         print(o); print(timeline(body(25,4, cleanup=0), until=70, overlap=o))
-    print(timeline(body(60,4, cleanup=3), until=70, overlap='cancel_other'))
-    print(timeline(body(60,4, cleanup=13), until=70, overlap='cancel_other'))
-    print(timeline(body(25,25,4), until=90, overlap='allow_all', max_concurrent=2))
-    print(timeline(body(3), until=70, overlap='skip', max_retries=2, retry=FixedRetryDelay(12)))
-    print(timeline(body(3, fails=1), until=70, overlap='skip', max_retries=2, retry=FixedRetryDelay(12)))
-    print(timeline(body(3, fails=1), until=70, overlap='skip', max_retries=2, retry=FixedRetryDelay(12), retry_past_next=True))
+    print(timeline(body(60,4, cleanup=3), until=70, overlap=Overlap.CANCEL_OTHER))
+    print(timeline(body(60,4, cleanup=13), until=70, overlap=Overlap.CANCEL_OTHER))
+    print(timeline(body(25,25,4), until=90, overlap=Overlap.ALLOW_ALL, max_concurrent=2))
+    print(timeline(body(3), until=70, overlap=Overlap.SKIP, max_retries=2, retry=FixedRetryDelay(12)))
+    print(timeline(body(3, fails=1), until=70, overlap=Overlap.SKIP, max_retries=2, retry=FixedRetryDelay(12)))
+    print(timeline(body(3, fails=1), until=70, overlap=Overlap.SKIP, max_retries=2, retry=FixedRetryDelay(12), retry_past_next=True))
     async def pause(s, j):
         await anyio.sleep(25); await s.pause_all(); await anyio.sleep(38); await s.resume_all()
     for c in CatchUp:
         print(c); print(timeline(body(4), until=90, script=pause, catch_up=c))
     for c in CatchUp:
-        print(c); print(timeline(body(4), until=90, script=pause, catch_up=c, overlap='buffer_all'))
+        print(c); print(timeline(body(4), until=90, script=pause, catch_up=c, overlap=Overlap.BUFFER_ALL))
     async def pause(s, j):
         await anyio.sleep(25); await s.pause_job(j); await anyio.sleep(38); await s.resume_job(j)
     for c in CatchUp:

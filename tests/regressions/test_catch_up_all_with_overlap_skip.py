@@ -1,8 +1,8 @@
 """`CatchUp.ALL` ran the oldest of the occurrences that had passed, and no other.
 
-Each of them was begun by the job's rule for overlap. They all fall due in one step, so under `Overlap.SKIP`, the default,
-the first was in the way of all the others; under `Overlap.CANCEL_OTHER` each took the place of the one before it, and only
-the last ran. Catch-up had chosen to run them all, one after the other, and the rule for overlap undid its choice.
+Cause: each of them was begun by the job's rule for overlap. They all fall due in one step, so under `Overlap.SKIP`, the
+default, the first was in the way of all the others; under `Overlap.CANCEL_OTHER` each took the place of the one before
+it, and only the last ran. Catch-up had chosen to run them all in their order, and the rule for overlap undid its choice.
 """
 
 import anyio

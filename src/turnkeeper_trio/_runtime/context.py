@@ -59,8 +59,15 @@ class RunContext:
     @property
     def cancel_requested(self) -> bool:
         """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions."""
-        attempt = self._attempt
-        return attempt.cause is not None or (attempt.scope is not None and attempt.scope.cancel_called)
+        attempt, scope = self._attempt, self._attempt.scope
+        if attempt.cause is not None or scope is None:
+            return attempt.cause is not None
+        try:
+            return scope.cancel_called
+        except RuntimeError:
+            # In a thread, trio cannot look whether the deadline has passed. It only looks while nothing has cancelled
+            # the scope: that no thread needs, for the event loop cancels it when the deadline comes.
+            return False
 
     def extend_timeout(self, seconds: float) -> None:
         """Move the deadline of this attempt by so many seconds, if it has a timeout. Also from the job's thread.
