@@ -1,5 +1,6 @@
 """What happens when an instant comes: catch-up, arrival, the ready queue, and who is bound to a worker next."""
 
+from turnkeeper_trio._engine.alarms import watch
 from turnkeeper_trio._engine.arrival import begin
 from turnkeeper_trio._engine.attempts import TOO_LATE
 from turnkeeper_trio._engine.catching_up import catch_up, miss, too_late
@@ -107,9 +108,7 @@ def _start_by(run: Run) -> int | None:
 def _bind(state: State, run: Run, start_by: int | None, now: Now) -> None:
     attempt = Attempt(run, run.begun + 1, now)
     attempt.start_by = start_by
-    stuck_after = run.job.request.stuck_after_us
-    if stuck_after is not None:
-        state.set_alarm(attempt, now.loop + stuck_after)
+    watch(state, attempt, now)
     run.attempt = attempt
     state.assigned[attempt] = None
     state.effects.assignments.append(attempt)
