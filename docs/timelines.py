@@ -1,12 +1,16 @@
-"""Draws the timelines of the documentation from real runs, in virtual time: ``python docs/timelines.py``.
+"""Draws the timelines of the documentation from real runs, in virtual time.
 
-Each second the scheduler is asked what is active; what did not run is taken from its events. Nothing is drawn that it
-did not say. ``tests/docs/test_timelines.py`` holds the pages against what this draws.
+``python docs/timelines.py`` puts them into the pages. At each step the scheduler is asked what is active; how a run
+ended, and what did not run, is taken from its events. Nothing is drawn that the scheduler did not say.
+``tests/docs/test_drawings.py`` holds the pages against it.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -34,22 +38,30 @@ CELLS = {
     RunPhase.CLEANING_UP: "▒",
     RunPhase.STUCK: "!",
 }
-"""How a second of a run in each phase is drawn."""
+"""How a run in each phase is drawn."""
 
-DID_NOT_RUN = "×"
-EVERY = 10
-"""The jobs that are drawn have an occurrence every so many seconds, from the first such second on."""
+DID_NOT_RUN = "x"
+STEP = 2
+"""How many seconds a character stands for."""
+
+FIRST = 10
+"""What happens before is not drawn: nothing."""
+
+Body = Callable[[], Awaitable[object]]
+Script = Callable[[Scheduler, Any], Awaitable[None]]
 
 
 @dataclass
 class Recorder:
-    """What happened, by the instant (in seconds) of each occurrence."""
+    """What happened to each occurrence, by its instant in seconds."""
 
-    start: datetime
+    every: int
+    start: datetime | None = None
     cells: dict[int, dict[int, str]] = field(default_factory=dict)
     ends: dict[int, str] = field(default_factory=dict)
 
     def second(self, at: datetime) -> int:
+        assert self.start is not None
         return round((at - self.start).total_seconds())
 
     def on_run_finished(self, event: RunFinished) -> None:
@@ -59,101 +71,128 @@ class Recorder:
 
     def on_occurrence_skipped(self, event: OccurrenceSkipped) -> None:
         at = self.second(event.scheduled_at)
-        self.cells.setdefault(at, {}).setdefault(at, DID_NOT_RUN)
+        self.cells.setdefault(at, {at: DID_NOT_RUN})
         self.ends[at] = f"{event.outcome}: {event.reason}"
 
     def on_occurrence_missed(self, event: OccurrenceMissed) -> None:
         last = self.second(event.scheduled_at)
-        for at in range(last - EVERY * (event.count - 1), last + 1, EVERY):
-            self.cells.setdefault(at, {}).setdefault(at, DID_NOT_RUN)
+        for at in range(last - self.every * (event.count - 1), last + 1, self.every):
+            self.cells.setdefault(at, {at: DID_NOT_RUN})
             self.ends[at] = f"missed: {event.reason}"
 
-    def draw(self, until: int, first: int = EVERY) -> str:
+    async def look(self, scheduler: Scheduler, second: int) -> None:
+        """Note in which phase each active run is."""
+        for run in await scheduler.list_active_runs():
+            self.cells.setdefault(self.second(run.scheduled_at), {})[second] = CELLS[run.phase]
+
+    def draw(self, until: int) -> str:
         """Return a ruler, and a line for each occurrence."""
-        instants = range(first, until, EVERY)
-        lines = ["    " + "".join(f"{at:<{EVERY}}" for at in instants).rstrip()]
-        lines.append("    " + "".join(f"{'|':<{EVERY}}" for _ in instants).rstrip())
+        ruler = "".join(f"{at:<{10 // STEP}}" for at in range(FIRST, until, 10)).rstrip()
+        lines = [f"seconds  {ruler}"]
         for at, cells in sorted(self.cells.items()):
-            row = "".join(cells.get(second, " ") for second in range(first, until)).rstrip()
-            lines.append(f"{at:<4}{row}  {self.ends.get(at, '')}".rstrip())
+            row = "".join(cells.get(second, " ") for second in range(FIRST, until, STEP)).rstrip()
+            lines.append(f"{at:>7}  {row}  {self.ends.get(at, '')}".rstrip())
         return "\n".join(lines)
 
 
-Script = Callable[[Scheduler, Any], Awaitable[None]]
-
-
-def timeline(
-    body: Callable[[], Awaitable[object]], *, until: int, script: Script | None = None, first: int = EVERY, **rules: Any
-) -> str:
+def timeline(body: Body, *, until: int, every: int = 10, script: Script | None = None, **rules: Any) -> str:
     """Run a job by these rules for so many seconds, while a script does something to it, and draw what happened."""
 
     async def main() -> str:
-        recorder: Recorder
-        async with open_scheduler(max_workers=8, shutdown_grace=0, observers=[Late(lambda: recorder)]) as scheduler:
-            recorder = Recorder(scheduler.now())
-            request = RecurringJobRequest("job", Interval(seconds=EVERY), **rules)
+        recorder = Recorder(every)
+        async with open_scheduler(max_workers=8, shutdown_grace=0, observers=[recorder]) as scheduler:
+            recorder.start = scheduler.now()
+            request = RecurringJobRequest("job", Interval(seconds=every), **rules)
+            if every != FIRST:
+                request = request.with_initial_run_time(timedelta(seconds=FIRST))
             job_id = await scheduler.add_job(request, body)
             async with anyio.create_task_group() as tasks:
                 if script is not None:
                     tasks.start_soon(script, scheduler, job_id)
-                await anyio.sleep(first + 0.5)
-                for second in range(first, until):
-                    for run in await scheduler.list_active_runs():
-                        cells = recorder.cells.setdefault(recorder.second(run.scheduled_at), {})
-                        cells[second] = CELLS[run.phase]
-                    await anyio.sleep(1)
+                for second in range(FIRST, until, STEP):
+                    await anyio.sleep_until(second + STEP / 2)
+                    await recorder.look(scheduler, second)
                 tasks.cancel_scope.cancel()
-            return recorder.draw(until, first)
+            return recorder.draw(until)
 
     return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-class Late:
-    """An observer that is made only when the scheduler is open."""
-
-    def __init__(self, get: Callable[[], Recorder]) -> None:
-        self._get = get
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in {"on_run_finished", "on_occurrence_skipped", "on_occurrence_missed"}:
-            raise AttributeError(name)
-        return lambda event: getattr(self._get(), name)(event)
-
-
-def body(*durations: float, cleanup: float = 0, fails: int = 0) -> Callable[[], Awaitable[object]]:
+def job(*durations: float, cleanup: float = 0, fails: int = 0) -> Body:
     """Return a job: its first calls take so long, all later ones as long as the last; the first so many fail."""
     calls = 0
 
-    async def job() -> object:
+    async def body() -> object:
         nonlocal calls
         calls += 1
         number = calls
         try:
             await anyio.sleep(durations[min(number, len(durations)) - 1])
-        finally:
-            if cleanup:
-                with anyio.CancelScope(shield=True):
-                    await anyio.sleep(cleanup)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(cleanup)
+            raise
         return number > fails
 
-    return job
+    return body
+
+
+async def pause_everything(scheduler: Scheduler, job_id: Any, begin: float, end: float) -> None:
+    await anyio.sleep_until(begin)
+    async with scheduler.paused():
+        await anyio.sleep_until(end)
+
+
+async def cancel_first_run(scheduler: Scheduler, job_id: Any, at: float) -> None:
+    await anyio.sleep_until(at)
+    run = (await scheduler.list_active_runs(job_id))[0]
+    await scheduler.cancel_run(run.run_id, reason="by hand")
+
+
+async def change_later(scheduler: Scheduler, job_id: Any, at: float, **changes: Any) -> None:
+    await anyio.sleep_until(at)
+    await scheduler.update_job(job_id, **changes)
+
+
+slow_first = partial(job, 26, 4)
+maintenance = partial(pause_everything, begin=25, end=62)
+
+DRAWINGS: dict[str, Callable[[], str]] = {
+    **{f"overlap {overlap}": partial(timeline, slow_first(cleanup=4), until=70, overlap=overlap) for overlap in Overlap},
+    "max_concurrent": partial(timeline, job(26, 26, 4), until=70, overlap=Overlap.ALLOW_ALL, max_concurrent=2),
+    "superseded": partial(timeline, slow_first(cleanup=24), until=70, overlap=Overlap.CANCEL_OTHER),
+    "retry": partial(timeline, job(2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12)),
+    "retry_past_next": partial(
+        timeline, job(2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12), retry_past_next=True
+    ),
+    "timeout": partial(
+        timeline, job(60, 4, cleanup=4), until=50, every=1000, timeout=10, max_retries=1, retry=FixedRetryDelay(12)
+    ),
+    "stuck": partial(
+        timeline, job(90, cleanup=24), until=60, every=1000, script=partial(cancel_first_run, at=20), cleanup_grace=10
+    ),
+    **{f"catch_up {rule}": partial(timeline, job(4), until=90, script=maintenance, catch_up=rule) for rule in CatchUp},
+    "start_deadline": partial(timeline, slow_first(), until=60, overlap=Overlap.BUFFER_ALL, start_deadline=8),
+    "same schedule": partial(
+        timeline, job(16, 4), until=70, script=partial(change_later, at=23, overlap=Overlap.BUFFER_ONE)
+    ),
+    "another schedule": partial(
+        timeline, job(4), until=70, script=partial(change_later, at=23, schedule=Interval(seconds=16))
+    ),
+}
+"""By the names by which the pages ask for them."""
+
+ASKED = re.compile(r"(<!-- timeline: (?P<name>[^>]+?) -->\n```text\n)(?P<drawn>.*?)(\n?```\n)", re.DOTALL)
+"""A timeline in a page: its name in a comment, then the drawing."""
+
+
+def write(pages: Path) -> None:
+    """Draw every timeline anew that a page asks for."""
+    for page in sorted(pages.glob("**/*.md")):
+        text = page.read_text("utf-8")
+        drawn = ASKED.sub(lambda found: f"{found[1]}{DRAWINGS[found['name']]()}\n```\n", text)
+        page.write_text(drawn, "utf-8")
+
 
 if __name__ == "__main__":
-    for o in Overlap:
-        print(o); print(timeline(body(25,4, cleanup=0), until=70, overlap=o))
-    print(timeline(body(60,4, cleanup=3), until=70, overlap=Overlap.CANCEL_OTHER))
-    print(timeline(body(60,4, cleanup=13), until=70, overlap=Overlap.CANCEL_OTHER))
-    print(timeline(body(25,25,4), until=90, overlap=Overlap.ALLOW_ALL, max_concurrent=2))
-    print(timeline(body(3), until=70, overlap=Overlap.SKIP, max_retries=2, retry=FixedRetryDelay(12)))
-    print(timeline(body(3, fails=1), until=70, overlap=Overlap.SKIP, max_retries=2, retry=FixedRetryDelay(12)))
-    print(timeline(body(3, fails=1), until=70, overlap=Overlap.SKIP, max_retries=2, retry=FixedRetryDelay(12), retry_past_next=True))
-    async def pause(s, j):
-        await anyio.sleep(25); await s.pause_all(); await anyio.sleep(38); await s.resume_all()
-    for c in CatchUp:
-        print(c); print(timeline(body(4), until=90, script=pause, catch_up=c))
-    for c in CatchUp:
-        print(c); print(timeline(body(4), until=90, script=pause, catch_up=c, overlap=Overlap.BUFFER_ALL))
-    async def pause(s, j):
-        await anyio.sleep(25); await s.pause_job(j); await anyio.sleep(38); await s.resume_job(j)
-    for c in CatchUp:
-        print(c); print(timeline(body(4), until=90, script=pause, catch_up=c))
+    write(Path(__file__).parent)
