@@ -39,25 +39,6 @@ def started(state: State, attempt: Attempt, now: Now) -> None:
     )
 
 
-def look_again(state: State, attempt: Attempt, now: Now) -> None:
-    """The alarm of an attempt has gone off: it is stuck, unless it began later than was thought."""
-    if attempt.cause is not None:
-        attempt.stuck = True
-    elif not attempt.claimed:
-        state.set_alarm(attempt, now.loop + _stuck_after(attempt))
-        return
-    elif now.loop - attempt.started.loop < _stuck_after(attempt):
-        state.set_alarm(attempt, attempt.started.loop + _stuck_after(attempt))
-        return
-    state.effects.stuck.append(attempt)
-
-
-def _stuck_after(attempt: Attempt) -> int:
-    after = attempt.run.job.request.stuck_after_us
-    assert after is not None
-    return after
-
-
 def report(state: State, attempt: Attempt, now: Now) -> None:
     """An attempt has come back from its worker."""
     del state.assigned[attempt]

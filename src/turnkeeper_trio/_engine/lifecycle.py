@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from turnkeeper_trio._engine.alarms import cleanup_grace_us
 from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
@@ -266,8 +267,7 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
-    grace = run.job.request.cleanup_grace_us
-    state.set_alarm(attempt, now.loop + (state.options.cleanup_grace if grace is None else grace))
+    state.set_alarm(attempt, now.loop + cleanup_grace_us(state, attempt))
 
 
 def settle_job(state: State, job: Job, now: Now) -> None:
