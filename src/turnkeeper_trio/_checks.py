@@ -1,15 +1,16 @@
 """Checks of what a user hands in: each raises at the call where the mistake was made, and names the parameter."""
 
-import math
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from turnkeeper_trio._model.instants import duration_us, instant_us
 from turnkeeper_trio.errors import ConfigurationError
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
+
+_LONGEST: Final = timedelta.max.total_seconds()
 
 
 def instance(name: str, value: object, kind: type[T], example: str) -> T:
@@ -35,10 +36,13 @@ def number(name: str, value: object, *, least: float, most: float) -> float:
 
 
 def duration(name: str, value: object, *, least: int = 0) -> int:
-    """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if finite and at least ``least`` microseconds."""
+    """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if at least ``least`` microseconds.
+
+    What no ``timedelta`` can hold is refused: it could not be counted with.
+    """
     if isinstance(value, timedelta) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        if not isinstance(value, timedelta) and not math.isfinite(value):
-            raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
+        if not isinstance(value, timedelta) and not abs(value) <= _LONGEST:  # not a number compares false
+            raise ConfigurationError(f"{name} must be finite and at most {_LONGEST:g} s, not {value!r}", parameter=name)
         us = duration_us(value)
         if us < least:
             floor = "negative" if least == 0 else f"less than {least / 1_000_000:g} s"
