@@ -20,19 +20,19 @@ class ExponentialBackoff:
     """
 
     initial: float | timedelta = 60.0
-    """The wait (seconds, or a ``timedelta``) before the first retry."""
+    """The wait before the first retry, in seconds or as a ``timedelta``."""
 
     factor: float = 3.0
     """By what the wait grows from one retry to the next; at least 1."""
 
     maximum: float | timedelta = 14_580.0
-    """The longest wait, before jitter."""
+    """The longest wait, likewise, before jitter."""
 
     jitter: float = 0.1
     """By which share of it a wait is drawn shorter or longer: 0.1 is ±10 %."""
 
     max_elapsed: float | timedelta | None = None
-    """Give up when the next attempt would begin later than this after the first attempt began."""
+    """Give up when the next attempt would begin more than this after the first attempt began."""
 
     def __post_init__(self) -> None:
         """Check the parameters."""
@@ -44,7 +44,7 @@ class ExponentialBackoff:
 
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
         """Return the seconds to wait after ``failed``, or ``None`` when ``max_elapsed`` would be passed."""
-        wait, maximum = _seconds(self.initial), _seconds(self.maximum)
+        wait, maximum = seconds(duration_us(self.initial)), seconds(duration_us(self.maximum))
         # factor ** n overflows for a run with thousands of retries; the ceiling is reached long before.
         for _ in range(failed.number - 1):
             if wait >= maximum or wait * self.factor == wait:
@@ -53,7 +53,7 @@ class ExponentialBackoff:
         wait = min(wait, maximum)
         if self.jitter:
             wait *= 1 + self.jitter * (2 * rng.random() - 1)
-        if self.max_elapsed is not None and failed.elapsed + wait > _seconds(self.max_elapsed):
+        if self.max_elapsed is not None and failed.elapsed + wait > seconds(duration_us(self.max_elapsed)):
             return None
         return wait
 
@@ -84,14 +84,10 @@ class FixedRetryDelay:
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float:
         """Return the seconds to wait after ``failed``, which does not matter here."""
         del failed
-        wait = _seconds(self._wait)
+        wait = seconds(duration_us(self._wait))
         if self.jitter:
             wait *= 1 + self.jitter * (2 * rng.random() - 1)
         return wait
-
-
-def _seconds(duration: float | timedelta) -> float:
-    return seconds(duration_us(duration))
 
 
 DEFAULT_RETRY: Final[RetryPolicy] = ExponentialBackoff()

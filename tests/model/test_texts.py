@@ -154,6 +154,7 @@ def test_a_snapshot_is_a_small_table() -> None:
         jobs_executed_fail=0,
         jobs_panicked=3,
         jobs_timed_out=1,
+        jobs_snoozed=0,
         jobs_retried=2,
         jobs_permanently_failed=1,
         jobs_lineage_cancelled=0,

@@ -1,87 +1,119 @@
-"""An instant after the year 9999 killed the scheduler, and so did a duration that no integer can hold.
+"""A job whose next occurrence was later than the year 9999 ended the whole scheduler, and could hang it.
 
-Causes: an initial run time, a fixed delay or a jitter that led there was planned, and could not be shown as a date when
-somebody looked; and seconds were turned into microseconds before it was checked that they can be.
+Cause: a delay was added to the present without a look at the end of the calendar, and the instant, which no datetime
+can show, was shown to the next who asked. Durations too large for a float were not refused either, and pendulum's own
+durations, which are ``timedelta`` objects by class, could not be read at all.
 """
 
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+import math
+from datetime import UTC, datetime, timedelta
 
+import anyio
+import pendulum
 import pytest
-from engine_driver import Driver
 
-from turnkeeper_trio import ConfigurationError, ExponentialBackoff, FixedDelay, Interval, Once, RecurringJobRequest
+from turnkeeper_trio import (
+    After,
+    ConfigurationError,
+    ExponentialBackoff,
+    FixedDelay,
+    FixedRetryDelay,
+    Interval,
+    Never,
+    Once,
+    Outcome,
+    RecurringJobRequest,
+    open_scheduler,
+)
 
-LAST = datetime.max.replace(tzinfo=UTC)
-FAR = timedelta(days=3_000_000)
+pytestmark = pytest.mark.anyio
+
+LONG = timedelta(days=9000 * 365)
+"""From now, that is after the year 9999."""
+
+LAST = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+
+
+async def fail():
+    raise ValueError
 
 
 @pytest.mark.parametrize(
-    "options",
+    "request_",
     [
-        {"initial_run_time": FAR},
-        {"initial_run_time": FAR, "schedule": Interval(seconds=1)},
-        {"initial_run_time": FAR, "schedule": FixedDelay(1)},
-        {"schedule": FixedDelay(FAR)},
+        RecurringJobRequest("initial", initial_run_time=LONG),
+        RecurringJobRequest("initial, then intervals", Interval(hours=1), initial_run_time=LONG, jitter=60),
+        RecurringJobRequest("initial, then delays", FixedDelay(hours=1), initial_run_time=LONG),
+        RecurringJobRequest("delay", FixedDelay(LONG)),
+        RecurringJobRequest("after", After(LONG)),
+        RecurringJobRequest("never", Never(), initial_run_time=LONG, jitter=LONG),
     ],
+    ids=lambda request: request.name,
 )
-def test_what_lies_beyond_the_calendar_never_comes(options: dict[str, Any]):
-    driver = Driver()
-    job = driver.add(**options)
-    assert driver.details(job).next_run_time is None
-    driver.tick(1)
-    assert driver.books.planned == 0
+async def test_an_occurrence_beyond_the_calendar_does_not_come(request_):
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(request_, anyio.sleep, 0)
+        assert (await scheduler.get_job_details(job_id)).next_run_time is None
+        await scheduler.wait_idle()
 
 
-@pytest.mark.parametrize("options", [{"schedule": Once(LAST)}, {"initial_run_time": LAST}])
-def test_jitter_does_not_lead_there(options: dict[str, Any]):
-    driver = Driver()
-    job = driver.add(jitter=timedelta.max, **options)
-    assert driver.details(job).next_run_time == LAST
+@pytest.mark.parametrize("schedule", [Once(LAST), Interval(LONG / 2)], ids=["once", "interval"])
+async def test_jitter_ends_where_the_calendar_does(schedule):
+    async with open_scheduler(max_workers=1) as scheduler:
+        for _ in range(20):
+            job_id = await scheduler.add_job(RecurringJobRequest("late", schedule, jitter=LONG), anyio.sleep, 0)
+            details = await scheduler.get_job_details(job_id)
+            assert details.next_run_time is not None
 
 
-def test_the_jitter_of_a_fixed_delay_does_not_lead_there():
-    driver = Driver()
-    delay = LAST - timedelta(seconds=1) - datetime(2024, 1, 1, tzinfo=UTC)
-    job = driver.add(schedule=FixedDelay(delay), jitter=timedelta.max)
-    assert LAST - timedelta(seconds=1) <= driver.details(job).next_run_time <= LAST
+async def test_a_delay_that_ends_beyond_the_calendar_ends_its_job():
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("once", FixedDelay(LONG), initial_run_time=timedelta(0))
+        record = await scheduler.wait_job(await scheduler.add_job(request, anyio.sleep, 0))
+        assert record is not None
+        assert record.outcome is Outcome.SUCCEEDED
 
 
-@pytest.mark.parametrize("value", [1e305, 10**400, float("inf"), float("nan"), -1e305])
-def test_a_duration_that_cannot_be_counted_with_is_refused(value: float):
-    with pytest.raises(ConfigurationError, match="timeout must be finite"):
-        RecurringJobRequest("job", timeout=value)
+@pytest.mark.parametrize("delay", [1e305, 1e30, timedelta.max, math.inf, math.nan])
+async def test_a_policy_that_answers_with_more_than_the_calendar_holds_gives_no_retry(delay):
+    class Patient:
+        def delay(self, failed, rng):
+            return delay
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("fails", After(0), max_retries=1, retry=Patient())
+        record = await scheduler.wait_job(await scheduler.add_job(request, fail))
+        assert record is not None
+        assert record.outcome is Outcome.FAILED
+        assert "no delay" in record.reason
 
 
-@pytest.mark.parametrize("name", ["initial_run_time", "until"])
-def test_an_instant_outside_of_the_calendar_in_utc_is_refused(name: str):
-    with pytest.raises(ConfigurationError, match=f"{name} is outside the years 1 to 9999") as caught:
-        RecurringJobRequest("job", **{name: datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))})
-    assert caught.value.parameter == name
+@pytest.mark.parametrize("value", [1e305, math.inf, math.nan, timedelta.max])
+def test_a_duration_that_no_calendar_holds_is_refused_by_name(value):
+    with pytest.raises(ConfigurationError, match="timeout"):
+        RecurringJobRequest("slow", timeout=value)
 
 
-class Far:
-    def delay(self, failed: object, rng: object) -> float:
-        return 1e305
-
-
-def test_a_retry_policy_that_answers_so_ends_its_run_and_nothing_else():
-    driver = Driver()
-    driver.add(initial_run_time=timedelta(0), max_retries=1, retry=Far())
-    (attempt,) = driver.begin()
-    driver.fail(attempt)
-    (record,) = driver.history()
-    assert "its retry policy gave no delay: the delay must be finite" in record.reason
-
-
-def test_durations_of_a_back_off_may_be_timedeltas():
-    """They were accepted, and made the policy raise ``TypeError`` at the first failure."""
-    policy = ExponentialBackoff(
-        timedelta(minutes=1), maximum=timedelta(minutes=2), jitter=0, max_elapsed=timedelta(minutes=10)
+async def test_durations_are_seconds_or_timedeltas_of_any_kind():
+    backoff = ExponentialBackoff(
+        timedelta(minutes=1), maximum=pendulum.duration(minutes=2), jitter=0, max_elapsed=timedelta(minutes=4)
     )
-    driver = Driver()
-    driver.add(initial_run_time=timedelta(0), max_retries=1, retry=policy)
-    (attempt,) = driver.begin()
-    driver.fail(attempt)
-    assert driver.tick(59).assignments == []
-    assert len(driver.tick(1).assignments) == 1
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("fails", After(0), max_retries=9, retry=backoff)
+        job_id = await scheduler.add_job(request, fail)
+        record = await scheduler.wait_job(job_id)
+        assert record is not None
+        assert record.attempts == 3
+        assert anyio.current_time() == 60 + 120
+
+
+async def test_pendulum_durations_are_taken():
+    async with open_scheduler(max_workers=1) as scheduler:
+        retry = FixedRetryDelay(pendulum.duration(seconds=5, microseconds=3))
+        request = RecurringJobRequest(
+            "slow", After(0), timeout=pendulum.duration(seconds=2), max_retries=1, retry=retry
+        ).with_initial_run_time(pendulum.duration(minutes=1))
+        record = await scheduler.wait_job(await scheduler.add_job(request, anyio.sleep, 100))
+        assert record is not None
+        assert record.outcome is Outcome.TIMED_OUT
+        assert anyio.current_time() == pytest.approx(60 + 2 + 5.000003 + 2)

@@ -5,7 +5,7 @@ instead; an ``async def delay`` left a coroutine that nobody awaited, of which P
 ``replace`` told of an unknown field without naming it, or as another error than the rest.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -48,4 +48,11 @@ def test_an_async_policy_is_told_so():
 def test_a_field_that_a_request_has_not_is_named(name: str):
     with pytest.raises(ConfigurationError, match=f"a request has no field '{name}', only .*max_retries") as caught:
         RecurringJobRequest("job").replace(**{name: 1})
+    assert caught.value.parameter == name
+
+
+@pytest.mark.parametrize("name", ["initial_run_time", "until"])
+def test_an_instant_outside_of_the_calendar_in_utc_is_refused(name: str):
+    with pytest.raises(ConfigurationError, match=f"{name} is outside the years 1 to 9999") as caught:
+        RecurringJobRequest("job", **{name: datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))})
     assert caught.value.parameter == name

@@ -124,6 +124,8 @@ def test_binding():
     plain = Mine(hourly)
     assert asking.anchored_us(plain, US) is plain
     assert asking.anchored_us(Counting(lambda at: Once(at)), US) == Once(NOW)
+    assert asking.anchored_us(Counting(lambda at: After(5)), US) == After(5).anchored(NOW)
+    assert asking.anchored_us(Counting(lambda at: plain), US) is plain
     assert asking.anchored_us(After(5), US) == After(5).anchored(NOW)
     with pytest.raises(asking.ScheduleFault, match="anchored must return a schedule, it returned None"):
         asking.anchored_us(Counting(lambda at: None), US)

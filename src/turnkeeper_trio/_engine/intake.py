@@ -98,7 +98,7 @@ def _bind(state: State, job: Job, now: Now) -> tuple[tuple[int, int, Origin] | N
     try:
         job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))
         if initial is not None:
-            return (None if initial > MAX_INSTANT else (initial, draw_due(state, job, initial), Origin.INITIAL)), ""
+            return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
         if job.delayed or (first := first_us(job.schedule, now.wall)) is None:
             return None, ""
         return (first, draw_due(state, job, first), Origin.SCHEDULE), ""

@@ -24,6 +24,8 @@ class Teller:
         self._observers: list[object] = list(observers)
         self._subscriptions: dict[Subscription, None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
+        self.fatal: BaseException | None = None
+        """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
 
     @property
     def wanted(self) -> bool:
@@ -67,11 +69,10 @@ class Teller:
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
         began = time.perf_counter()
         try:
-            returned = call(event)
-            if inspect.iscoroutine(returned):
-                returned.close()
-                raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
-        except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+            _refuse_coroutine(call(event))
+        except (KeyboardInterrupt, SystemExit) as exc:
+            self.fatal = exc
+        except BaseException as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
             self._drop(observer, type(event), exc)
             return
         took = time.perf_counter() - began
@@ -84,12 +85,18 @@ class Teller:
                 type(event).__name__,
             )
 
-    def _drop(self, observer: object, kind: type[Event], error: Exception) -> None:
+    def _drop(self, observer: object, kind: type[Event], error: BaseException) -> None:
         """Tell an observer nothing more, for it raised."""
         self._observers = [each for each in self._observers if each is not observer]
         self._calls.clear()
         text = "the observer %r raised at %s, and is told nothing more"
         write(logging.ERROR, text, observer, kind.__name__, exc_info=error)
+
+
+def _refuse_coroutine(returned: object) -> None:
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
 
 
 def method_name(kind: type[Event]) -> str:

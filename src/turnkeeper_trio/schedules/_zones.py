@@ -107,7 +107,7 @@ class Zone:
         """Return the two timestamps of a wall label: that of fold 0 and that of fold 1."""
         if self._fixed:
             return label, label
-        wall = self._epoch + timedelta(microseconds=label)
+        wall = self._epoch + timedelta(microseconds=min(max(label, MIN_INSTANT), MAX_INSTANT))
         first, second = _us(wall.utcoffset()), _us(wall.replace(fold=1).utcoffset())
         return label - first, label - second
 
@@ -214,8 +214,8 @@ def zone(value: object) -> Zone:
         return zone_named(value.key)
     if isinstance(value, tzinfo):
         raise ConfigurationError(
-            f"timezone must have an IANA name, and {value!r} has none: a fixed offset is no zone, and does not follow "
-            f"the clock changes; write the place, as in timezone='Europe/Berlin'",
+            f"timezone must have an IANA name, and {value!r} has none; write the place, as in timezone='Europe/Berlin' "
+            f"(a fixed offset is no zone: it does not follow the clock changes)",
             parameter="timezone",
         )
     raise ConfigurationError(

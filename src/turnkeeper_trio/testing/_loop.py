@@ -7,8 +7,8 @@ A callback takes no time, however long it computes; a year of sleeping takes as 
 * Inside ``hold()`` time stands still, and the loop really waits to be woken: by I/O, or by a thread through
   ``call_soon_threadsafe``. Nothing else protects a thread: while one works that nobody holds time for
   (``asyncio.to_thread``, ``anyio.to_thread.run_sync``), timers fire as if it would take for ever.
-* With no timer left the loop really waits, as any event loop does: a thread, a signal or a peer may yet wake
-  it. If none does, that is for ever; a test needs a limit in real time beside it (pytest-timeout).
+* With no timer left but infinite ones the loop really waits, as any event loop does: a thread, a signal or a peer may
+  yet wake it. If none does, that is for ever; a test needs a limit in real time beside it (pytest-timeout).
 
 Rejected: overriding ``_run_once``, which would poll twice for each jump; and advancing by the timeout that
 the selector is given, which asyncio caps at a day and which need not add up to the timer's exact instant.
@@ -99,9 +99,8 @@ class _JumpingSelector(selectors.DefaultSelector):
         events = super().select(0)
         if events or (timeout is not None and timeout <= 0) or not self.loop.idle():
             return events
-        if timeout is None or self.loop.held:
+        if timeout is None or self.loop.held or not self.loop.jump():
             return super().select(None)
-        self.loop.jump()
         return events
 
 
@@ -152,10 +151,17 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         finally:
             self._holds -= 1
 
-    def jump(self) -> None:
-        """Make it the instant of the next timer; the selector does, when there is nothing else to do."""
-        self._now = max(self._now, float(self._scheduled[0].when()))
+    def jump(self) -> bool:
+        """Make it the instant of the next timer; the selector does, when there is nothing else to do.
+
+        A timer that is set for the end of all time (``asyncio.sleep(inf)``) is none: then there is nowhere to jump to.
+        """
+        instant = float(self._scheduled[0].when())
+        if instant == math.inf:
+            return False
+        self._now = max(self._now, instant)
         self._clock_resolution = max(_RESOLUTION, math.ulp(self._now))
+        return True
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None

@@ -143,7 +143,7 @@ class Asking(Line):
         return asking.metrics(
             parts.engine.state,
             staged=len(parts.staging),
-            staged_total=parts.staging.sent,
+            staged_total=parts.staging.sent - parts.staging.withdrawn,
             rejected_total=self._rejected,
         )
 
