@@ -99,6 +99,8 @@ class Engine:
     def settle(self, refusals: Iterable[Refusal]) -> None:
         """The store has committed the changes, but for those it refused: take these back, and answer submitters."""
         refused = {refusal.change_id: refusal.reason for refusal in refusals}
+        # What is taken back may leave room for a ready run, or nothing to do: there is to be another turn, at once.
+        self._backlog = self._backlog or bool(refused)
         for change_id, proposal in self.state.ledger.settle().items():
             subject, token = proposal.subject, proposal.token
             if isinstance(subject, Attempt):
