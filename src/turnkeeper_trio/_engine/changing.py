@@ -7,8 +7,9 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import cancel_job, delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
-from turnkeeper_trio._engine.lifecycle import may_plan, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import may_plan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
