@@ -728,4 +728,4 @@ class Engines(RuleBasedStateMachine):
 
 
 TestEngines = Engines.TestCase
-TestEngines.settings = settings(settings.default, stateful_step_count=40)
+TestEngines.settings = settings(settings.default, max_examples=max(settings.default.max_examples, 200), stateful_step_count=40)
