@@ -350,7 +350,7 @@ class Coordinator:
         except TurnKeeperError as exc:
             return exc
         except Exception as exc:  # noqa: BLE001  (after a crash the tables may be in any state)
-            return internal_error(exc)
+            return exc if self.crash is None else internal_error(exc)
         if isinstance(answer, Wait):
             answer.withdraw()
             return closed
