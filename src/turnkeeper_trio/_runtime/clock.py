@@ -92,7 +92,9 @@ class VirtualClock:
         return deadline
 
     def hold(self) -> AbstractContextManager[object]:
-        """Let virtual time stand still inside, while a thread runs that it knows nothing of."""
+        """Let virtual time stand still inside, while a thread runs that it knows nothing of. Real time goes on."""
+        if not _time_is_virtual():
+            return nullcontext()
         if in_trio():
             return _hold_mock_clock(trio.lowlevel.current_clock())
         hold: AbstractContextManager[object] = _virtual_loop().hold()

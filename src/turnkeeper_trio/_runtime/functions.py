@@ -89,6 +89,10 @@ def _check_callable(fn: object) -> None:
         raise TypeError(f"an awaitable was given, not a function: {fn!r}; give the function and its arguments")
     if not callable(fn):
         raise TypeError(f"a function was expected, not {fn!r}")
+    called = _unwrapped(fn)
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        name = getattr(called, "__qualname__", repr(called))
+        raise TypeError(f"{name} is a generator function: to call it runs nothing of it; iterate over it in a function")
 
 
 def _unwrapped(fn: Any) -> Any:
