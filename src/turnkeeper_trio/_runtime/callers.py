@@ -24,6 +24,8 @@ class Callers:
         self._commands = commands
         self._asked: list[Command] = []
         self._replies: dict[Reply, None] = {}
+        self.crashed = False
+        """Whether the coordinator has failed, so that the tables may be in any state."""
 
     @property
     def asking(self) -> bool:
@@ -98,8 +100,8 @@ class Callers:
             answer = command.run(self._state, last_turn)
         except TurnKeeperError as exc:
             return exc
-        except Exception as exc:  # noqa: BLE001  (after a crash the tables may be in any state)
-            return internal_error(exc)
+        except Exception as exc:  # noqa: BLE001  (it is the asker's affair, unless the tables are in any state)
+            return internal_error(exc) if self.crashed else exc
         if isinstance(answer, Wait):
             answer.withdraw()
             return closed

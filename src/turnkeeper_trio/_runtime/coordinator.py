@@ -236,6 +236,7 @@ class Coordinator:
             self.fatal = cause if self.fatal is None else self.fatal
         elif self.crash is None:
             self.crash = cause
+            self._callers.crashed = True
         self._end_program()
         for attempt in self._engine.state.assigned:
             attempt.revoked = not attempt.claimed
