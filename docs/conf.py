@@ -109,10 +109,10 @@ def look_in_package(app: Sphinx, env: BuildEnvironment, node: pending_xref, text
     return None
 
 
-def show_attributes(app: Sphinx) -> None:
+def show_attributes(_app: Sphinx) -> None:
     """Let autodoc find the docstrings of attributes: it looks for them in the module that a class says it is from.
 
-    Public classes say that they are from the package, which is where they are imported from, not where they are written.
+    Public classes say that they are from the package, as they are imported from there; they are written elsewhere.
     """
     package = importlib.import_module("turnkeeper_trio")
     shown = ModuleAnalyzer.for_module(package.__name__)
