@@ -99,7 +99,7 @@ def delete_job(state: State, now: Now, job_id: UUID) -> None:
     cancel_job(state, now, job_id, reason="deleted")
     state.archive.forget_job(job)
     state.ended_jobs.pop(job, None)
-    del state.jobs[job_id]
+    state.jobs.pop(job_id, None)  # A history without room has forgotten it already.
     state.ledger.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
         state.emit(JobDeleted, now, job=job, name=job.request.name)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from turnkeeper_trio._engine.alarms import cleanup_grace_us
 from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
@@ -61,24 +62,26 @@ def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
     if not may_plan(job, at):
         return
     occurrence = Occurrence(job, at, due_at, origin)
-    state.queue.push((due_at, job.seq, occurrence))
+    state.queue.push((due_at, job.seq, state.next_entry(), occurrence))
     _note_planned(state, job, occurrence)
 
 
-def plan_delay(state: State, job: Job, schedule: FixedDelay, now: Now) -> None:
-    """Plan the occurrence that is due one fixed delay from now, by the loop's clock."""
-    at = now.wall + schedule.delay_us
+def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
+    """Plan the occurrence that is due so long from now, by the loop's clock."""
+    at = now.wall + delay
     if not may_plan(job, at):
         return
-    occurrence = Occurrence(job, at, at, Origin.SCHEDULE)
-    state.delays.push((now.loop + schedule.delay_us, job.seq, occurrence))
+    jitter = min(job.request.jitter_us, MAX_INSTANT - at)
+    late = state.rng.randint(0, jitter) if jitter else 0
+    occurrence = Occurrence(job, at, at + late, Origin.SCHEDULE)
+    state.delays.push((now.loop + delay + late, job.seq, state.next_entry(), occurrence))
     _note_planned(state, job, occurrence)
 
 
 def plan_after(state: State, job: Job, after: int, now: Now) -> None:
     """Plan the first occurrence after an instant, if there is one; halt the job if its schedule is faulty."""
     if isinstance(job.schedule, FixedDelay):
-        plan_delay(state, job, job.schedule, now)
+        plan_delay(state, job, job.schedule.delay_us, now)
         return
     try:
         at = following_us(job, after)
@@ -162,7 +165,10 @@ def end_run(
     """An active run has come to its end. What never began is kept as an occurrence that did not run."""
     job = run.job
     item: Run | NonRun = run
-    _take_out(state, run)
+    take_out(state, run)
+    if run.attempt is not None:
+        run.attempt.revoked = True
+        run.attempt = None
     if run.begun == 0:
         item = end_occurrence(state, run.occurrence, outcome, now, reason, by=by)
     else:
@@ -190,7 +196,8 @@ def _heed_failures(state: State, run: Run, now: Now) -> None:
         halt(state, job, f"{failures} runs in a row failed for good", now)
 
 
-def _take_out(state: State, run: Run) -> None:
+def take_out(state: State, run: Run) -> None:
+    """Take a run out of the tables, wherever it stands."""
     job = run.job
     if run.blocked:
         leave_waiting(job, run)
@@ -200,9 +207,6 @@ def _take_out(state: State, run: Run) -> None:
         job.runs = NO_RUNS
     if run.place != OUT:
         (state.retries if run.waiting_retry else state.ready).remove(run)
-    if run.attempt is not None:
-        run.attempt.revoked = True
-        run.attempt = None
 
 
 def _archive(state: State, run: Run, now: Now) -> None:
@@ -266,8 +270,7 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
-    grace = run.job.request.cleanup_grace_us
-    state.set_alarm(attempt, now.loop + (state.options.cleanup_grace if grace is None else grace))
+    state.set_alarm(attempt, now.loop + cleanup_grace_us(state, attempt))
 
 
 def settle_job(state: State, job: Job, now: Now) -> None:
@@ -288,7 +291,7 @@ def settle_job(state: State, job: Job, now: Now) -> None:
 def _remember_ended(state: State, job: Job, now: Now) -> None:
     if state.jobs.get(job.job_id) is not job:
         return
-    state.ended_jobs[job] = now.wall
+    state.ended_jobs.setdefault(job, now.wall)
     ttl = state.options.history_ttl
     while state.ended_jobs:
         oldest, ended_at = next(iter(state.ended_jobs.items()))

@@ -59,6 +59,8 @@ def resume_job(state: State, now: Now, job_id: UUID, *, missed: CatchUp | None =
     _plan_again(state, job, held, missed or job.request.catch_up, now)
     call_next(state, job)
     settle_job(state, job, now)
+    following = None if job.pending is None else job.pending.scheduled_at
+    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": following})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobResumed, now, job=job, name=job.request.name, next_run_time=at)

@@ -81,9 +81,11 @@ class RunContext:
             self._extend(us)
 
     def _extend(self, us: int) -> None:
-        scope = self._attempt.scope
-        if isinstance(scope, anyio.CancelScope) and not scope.cancel_called:
+        attempt = self._attempt
+        scope, deadline = attempt.scope, attempt.deadline
+        if isinstance(scope, anyio.CancelScope) and deadline is not None and not scope.cancel_called:
             scope.deadline += us / MICROSECONDS
+            attempt.deadline = deadline + us
 
     @property
     def executing(self) -> bool:

@@ -274,7 +274,7 @@ class Coordinator:
                 name=name,
                 attempt=attempt.number,
                 phase=run.phase,
-                running_for=seconds(now.loop - run.since),
+                running_for=seconds(now.loop - run.phase_since),
                 stack=stack_of(attempt),
             )
 
