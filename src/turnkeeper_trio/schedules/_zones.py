@@ -118,8 +118,8 @@ class Zone:
         late = self._first_with(offset, after // _HALF_HOUR, -(-until // _HALF_HOUR), _HALF_HOUR) * _HALF_HOUR
         if self.offset(late - MICROSECONDS) != offset:
             return late
-        early = max(after, late - _HALF_HOUR) // MICROSECONDS
-        return self._first_with(offset, early, min(until, late) // MICROSECONDS, MICROSECONDS) * MICROSECONDS
+        early = (late - _HALF_HOUR) // MICROSECONDS
+        return self._first_with(offset, early, late // MICROSECONDS, MICROSECONDS) * MICROSECONDS
 
     def _first_with(self, offset: int, early: int, late: int, unit: int) -> int:
         """Return the first of ``early + 1`` … ``late`` at which the offset is ``offset``; at ``late`` it is."""
