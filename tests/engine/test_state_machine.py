@@ -21,7 +21,8 @@ import turnkeeper_trio._engine.engine as engine_module
 from turnkeeper_trio._engine import asking, changing, control, forecast, pausing
 from turnkeeper_trio._engine.closing import end_all
 from turnkeeper_trio._engine.endings import Cause, Ending
-from turnkeeper_trio._engine.tables import Attempt, Job, Occurrence, Run
+from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import room
 from turnkeeper_trio._model.change import Change
 from turnkeeper_trio._model.event import OccurrenceMissed, OccurrenceSkipped, RunFinished
@@ -727,4 +728,4 @@ class Engines(RuleBasedStateMachine):
 
 
 TestEngines = Engines.TestCase
-TestEngines.settings = settings(settings.default, stateful_step_count=40)
+TestEngines.settings = settings(settings.default, max_examples=max(settings.default.max_examples, 200), stateful_step_count=40)

@@ -4,12 +4,13 @@ import inspect
 from typing import assert_never
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Cause, Ending
 from turnkeeper_trio._engine.lifecycle import cancel_lineage, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Run
+from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted

@@ -11,9 +11,9 @@ from turnkeeper_trio._engine.lifecycle import (
     end_run,
     plan_after,
     settle_job,
-    unplan,
 )
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.turns import in_the_way, room

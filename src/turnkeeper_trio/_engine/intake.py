@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, final
 from uuid import UUID
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import draw_due, halt, plan, plan_delay, take_out, unplan
+from turnkeeper_trio._engine.lifecycle import halt, take_out
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, unplan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Job, Occurrence, Run
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobAdded

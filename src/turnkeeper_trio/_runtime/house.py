@@ -18,8 +18,9 @@ from trio.lowlevel import enable_ki_protection
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._runtime.callers import Callers, internal_error
 from turnkeeper_trio._runtime.commands import Command
-from turnkeeper_trio._runtime.coordinator import Coordinator, internal_error
+from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
@@ -63,13 +64,14 @@ class House:
             bell=bell,
             functions=functions,
         )
+        callers = Callers(self._engine.state, self._commands)
         self._coordinator = Coordinator(
             self._engine,
             clock=clock,
             bell=bell,
             desk=self._desk,
             staging=self._staging,
-            commands=self._commands,
+            callers=callers,
             teller=teller,
             store=store,
         )
@@ -80,6 +82,7 @@ class House:
                 coordinator=self._coordinator,
                 staging=self._staging,
                 commands=self._commands,
+                callers=callers,
                 functions=functions,
                 teller=teller,
                 store=store,

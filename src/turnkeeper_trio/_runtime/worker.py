@@ -19,9 +19,9 @@ import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._runtime.clock import in_trio, loop_time, read
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
