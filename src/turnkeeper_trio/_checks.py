@@ -15,8 +15,11 @@ LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
 
 
 def instance(name: str, value: object, kind: type[T], example: str) -> T:
-    """Return ``value`` if it is of a kind; ``example`` says what to write instead."""
-    if not isinstance(value, kind):
+    """Return ``value`` if it is of a kind; ``example`` says what to write instead.
+
+    A class is not one of its instances, though it has their methods, which is all that a protocol looks at.
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
         raise ConfigurationError(f"{name} must be {example}, not {value!r}", parameter=name)
     return value
 

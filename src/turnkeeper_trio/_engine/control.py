@@ -11,9 +11,9 @@ from turnkeeper_trio._engine.lifecycle import (
     end_run,
     plan_after,
     settle_job,
-    unplan,
 )
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.turns import in_the_way, room
@@ -99,7 +99,7 @@ def delete_job(state: State, now: Now, job_id: UUID) -> None:
     cancel_job(state, now, job_id, reason="deleted")
     state.archive.forget_job(job)
     state.ended_jobs.pop(job, None)
-    del state.jobs[job_id]
+    state.jobs.pop(job_id, None)  # A history without room has forgotten it already.
     state.ledger.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
         state.emit(JobDeleted, now, job=job, name=job.request.name)
