@@ -44,6 +44,9 @@ from turnkeeper_trio.errors import StoreUnavailable
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
 
+SHARE: Final = 2
+"""How many submissions are taken in a turn at least, however few runs came back while others wait for workers."""
+
 STORE_RETRY: Final = 1.0
 """Seconds after which a batch is offered again to a store that was unavailable."""
 
@@ -156,13 +159,26 @@ class Coordinator:
         engine.state.listening = desk.telling = self._teller.wanted
         for attempt in desk.take_started():
             attempts.started(engine.state, attempt, now)
-        for attempt in desk.take_outcomes():
+        outcomes = desk.take_outcomes()
+        for attempt in outcomes:
             engine.report(attempt, now)
-        for submission in self._staging.take(BATCH):
+        for submission in self._staging.take(self._share(len(outcomes))):
             engine.accept(submission, now)
         self._callers.answer_asked(now, staged=self._staging.taken)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
+
+    def _share(self, came_back: int) -> int:
+        """Return how many submissions to take in this turn: while runs wait for workers, half as many as runs came back.
+
+        A turn can start no more runs than workers are free. Were all of staging taken in each turn, a few tasks that
+        submit without pause would have a hundred jobs taken for each few that are executed. To be taken costs about as
+        much as to be executed, so half as many leave most of the time to execution.
+        """
+        state = self._engine.state
+        if not len(state.ready) or state.closing is not None:
+            return BATCH
+        return min(BATCH, max(came_back // 2, SHARE))
 
     async def _commit(self) -> None:
         """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
