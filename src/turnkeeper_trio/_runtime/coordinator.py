@@ -44,6 +44,9 @@ from turnkeeper_trio.errors import StoreUnavailable
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
 
+SHARE: Final = 2
+"""How many submissions are taken in a turn at least, however few runs came back while others wait for workers."""
+
 STORE_RETRY: Final = 1.0
 """Seconds after which a batch is offered again to a store that was unavailable."""
 
@@ -108,14 +111,14 @@ class Coordinator:
         return self._forced is not None
 
     @enable_ki_protection
-    async def run(self) -> None:
+    async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
         with anyio.CancelScope(shield=True):
             try:
                 for stage in (self._take_turns, self._dismiss_workers):
                     try:
                         await stage()
-                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
+                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
                         # Nothing leaves the task: what the program is to know leaves the block. The workers are
                         # waited for all the same, so that what is said at the end is the truth.
                         self.abort(exc)
@@ -140,7 +143,7 @@ class Coordinator:
                 self._bell.ring()
             await self._bell.sleep(math.inf if due is None else clock.deadline(due))
 
-    async def _dismiss_workers(self) -> None:
+    async def _dismiss_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
         self._desk.close_dispatch()
         while self._desk.workers:
             await self._bell.sleep()
@@ -156,13 +159,26 @@ class Coordinator:
         engine.state.listening = desk.telling = self._teller.wanted
         for attempt in desk.take_started():
             attempts.started(engine.state, attempt, now)
-        for attempt in desk.take_outcomes():
+        outcomes = desk.take_outcomes()
+        for attempt in outcomes:
             engine.report(attempt, now)
-        for submission in self._staging.take(BATCH):
+        for submission in self._staging.take(self._share(len(outcomes))):
             engine.accept(submission, now)
         self._callers.answer_asked(now, staged=self._staging.taken)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
+
+    def _share(self, came_back: int) -> int:
+        """Return how many submissions to take in this turn: while runs wait for workers, half as many as runs came back.
+
+        A turn can start no more runs than workers are free. Were all of staging taken in each turn, a few tasks that
+        submit without pause would have a hundred jobs taken for each few that are executed. To be taken costs about as
+        much as to be executed, so half as many leave most of the time to execution.
+        """
+        state = self._engine.state
+        if not len(state.ready) or state.closing is not None:
+            return BATCH
+        return min(BATCH, max(came_back // 2, SHARE))
 
     async def _commit(self) -> None:
         """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
@@ -170,7 +186,7 @@ class Coordinator:
         self._cancel(engine.state.effects)
         changes = engine.take_changes()
         if not changes or self._store is None:
-            return
+            return  # noqa: ASYNC910  (memory has nothing to commit)
         self._committing = True
         while True:
             try:
