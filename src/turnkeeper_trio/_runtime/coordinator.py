@@ -169,7 +169,7 @@ class Coordinator:
             engine.begin_closing(now, forced=self._forced)
 
     def _share(self, came_back: int) -> int:
-        """Return how many submissions to take in this turn: while runs wait for workers, half as many as runs came back.
+        """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
 
         A turn can start no more runs than workers are free. Were all of staging taken in each turn, a few tasks that
         submit without pause would have a hundred jobs taken for each few that are executed. To be taken costs about as
