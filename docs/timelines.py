@@ -158,7 +158,9 @@ slow_first = partial(job, 26, 4)
 maintenance = partial(pause_everything, begin=25, end=62)
 
 DRAWINGS: dict[str, Callable[[], str]] = {
-    **{f"overlap {overlap}": partial(timeline, slow_first(cleanup=4), until=70, overlap=overlap) for overlap in Overlap},
+    **{
+        f"overlap {overlap}": partial(timeline, slow_first(cleanup=4), until=70, overlap=overlap) for overlap in Overlap
+    },
     "max_concurrent": partial(timeline, job(26, 26, 4), until=70, overlap=Overlap.ALLOW_ALL, max_concurrent=2),
     "superseded": partial(timeline, slow_first(cleanup=24), until=70, overlap=Overlap.CANCEL_OTHER),
     "retry": partial(timeline, job(2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12)),

@@ -22,10 +22,14 @@ def load() -> ModuleType:
 
 
 timelines = load()
-ASKED = [(page, found["name"], found["drawn"]) for page in PAGES for found in timelines.ASKED.finditer(page.read_text())]
+ASKED = [
+    (page, found["name"], found["drawn"]) for page in PAGES for found in timelines.ASKED.finditer(page.read_text())
+]
 
 
-@pytest.mark.parametrize(("page", "name", "drawn"), ASKED, ids=lambda value: value.stem if isinstance(value, Path) else "")
+@pytest.mark.parametrize(
+    ("page", "name", "drawn"), ASKED, ids=lambda value: value.stem if isinstance(value, Path) else ""
+)
 def test_a_timeline_is_what_happens(page: Path, name: str, drawn: str) -> None:
     assert drawn == timelines.DRAWINGS[name](), f"{page.name} is out of date: python docs/timelines.py"
 
@@ -35,5 +39,7 @@ def test_each_timeline_is_in_one_page() -> None:
 
 
 def test_no_timeline_escapes() -> None:
-    drawn = [block for page in PAGES for block in re.findall(r"```text\n(seconds .*?)\n```", page.read_text(), re.DOTALL)]
+    drawn = [
+        block for page in PAGES for block in re.findall(r"```text\n(seconds .*?)\n```", page.read_text(), re.DOTALL)
+    ]
     assert sorted(drawn) == sorted(drawn for _, _, drawn in ASKED)

@@ -292,7 +292,7 @@ async def test_a_cancellation_reaches_the_runs_even_while_the_body_is_shielded()
 
 async def test_an_exception_of_the_body_survives_a_cancellation_from_outside() -> None:
     """Regression: the watcher passed the cancellation on through the task group, and the exception was lost."""
-    with pytest.raises(ValueError, match="body"):  # noqa: PT012
+    with pytest.raises(ValueError, match="body"):
         with anyio.move_on_after(5):
             async with open_scheduler(max_workers=1) as scheduler:
                 await scheduler.add_job(NOW, forever)

@@ -461,7 +461,7 @@ async def test_after_the_end_questions_are_answered_and_changes_refused() -> Non
     with pytest.raises(LookupError):
         await scheduler.wait_run(job_id)
     with pytest.raises(TypeError):
-        await scheduler.get_job_details([])  # type: ignore[arg-type]
+        await scheduler.list_all_jobs(states=5)  # type: ignore[arg-type]
 
 
 async def test_questions_after_the_end_are_checkpoints() -> None:

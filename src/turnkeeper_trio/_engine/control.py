@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.arrival import begin, refusal
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.lifecycle import (
@@ -29,7 +30,7 @@ from turnkeeper_trio.policies import Overlap
 
 def find_job(state: State, job_id: UUID) -> Job:
     """Return a job that lives, or that ended and is remembered."""
-    job = state.jobs.get(job_id)
+    job = state.jobs.get(_checks.instance("job_id", job_id, UUID, "the id of a job"))
     if job is None:
         raise JobNotFound(f"no job has the id {job_id}", job_id=job_id)
     return job
@@ -37,7 +38,9 @@ def find_job(state: State, job_id: UUID) -> Job:
 
 def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
     """Return a run, planned, active or ended, by its id."""
-    item: Occurrence | Run | NonRun | None = state.by_id.get(run_id)
+    item: Occurrence | Run | NonRun | None = state.by_id.get(
+        _checks.instance("run_id", run_id, UUID, "the id of a run")
+    )
     if item is None:
         raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
     return item

@@ -111,14 +111,14 @@ class Coordinator:
         return self._forced is not None
 
     @enable_ki_protection
-    async def run(self) -> None:
+    async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
         with anyio.CancelScope(shield=True):
             try:
                 for stage in (self._take_turns, self._dismiss_workers):
                     try:
                         await stage()
-                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
+                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
                         # Nothing leaves the task: what the program is to know leaves the block. The workers are
                         # waited for all the same, so that what is said at the end is the truth.
                         self.abort(exc)
@@ -143,7 +143,7 @@ class Coordinator:
                 self._bell.ring()
             await self._bell.sleep(math.inf if due is None else clock.deadline(due))
 
-    async def _dismiss_workers(self) -> None:
+    async def _dismiss_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
         self._desk.close_dispatch()
         while self._desk.workers:
             await self._bell.sleep()
@@ -186,7 +186,7 @@ class Coordinator:
         self._cancel(engine.state.effects)
         changes = engine.take_changes()
         if not changes or self._store is None:
-            return
+            return  # noqa: ASYNC910  (memory has nothing to commit)
         self._committing = True
         while True:
             try:

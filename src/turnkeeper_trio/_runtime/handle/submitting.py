@@ -86,7 +86,7 @@ class Submitting(Line):
             self._parts.callers.expect(reply)
             with anyio.CancelScope(shield=True):
                 await reply.get()
-        return RecurringJobId(submission.job_id)
+        return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
 
     def try_add_job(
         self,
