@@ -4,7 +4,7 @@ from typing import Final
 
 from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN
 from turnkeeper_trio._engine.endings import Cause
-from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, unplan
+from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, settle_job, unplan
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Closing, Run
@@ -58,6 +58,7 @@ def step(state: State, now: Now, limit: int) -> bool:
             occurrence = entry[-1]
             unplan(state, occurrence)
             end_occurrence(state, occurrence, Outcome.NEVER_STARTED, now, NEVER)
+            settle_job(state, occurrence.job, now)
             left -= 1
     return left > 0
 
