@@ -277,6 +277,22 @@ class TestExcept:
         found = upcoming(schedule, start=datetime(2010, 11, 6, 12, tzinfo=UTC), count=2)
         assert found == [datetime(2010, 11, 7, 16, tzinfo=UTC), datetime(2010, 11, 8, 16, tzinfo=UTC)]
 
+    def test_an_excluded_day_that_comes_back_is_excluded_again(self):
+        """Saturday, 6 November 2010, in Goose Bay ended at 03:00 UTC, and went on from 03:01 to 04:00 UTC."""
+        zone, saturday = "America/Goose_Bay", date(2010, 11, 6)
+        schedule = Except(Cron("*/20 23,0 * * *", timezone=zone), saturday)
+        sunday = datetime(2010, 11, 7, tzinfo=UTC)
+        found = upcoming(schedule, start=sunday - timedelta(hours=4), count=4)
+        assert [at.format("HH:mm") for at in found] == ["03:00", "04:00", "04:20", "04:40"]
+        assert schedule.count_between(sunday - timedelta(hours=4), sunday + timedelta(hours=4, minutes=40)) == 4
+        assert (
+            schedule.count_between(sunday + timedelta(hours=3, seconds=30), sunday + timedelta(hours=4, minutes=20))
+            == 2
+        )
+        late = Once(sunday + timedelta(hours=3, minutes=30))  # on the part of Saturday that came back
+        noon = Except(Cron("0 12 * * *", timezone=zone), late, timezone=zone)
+        assert noon.next_after(sunday - timedelta(hours=23)) == sunday + timedelta(hours=16)
+
     def test_long_exclusions_cost_one_step(self):
         schedule = Except(Cron("* * * * * *"), (date(2026, 1, 1), date(2525, 12, 31)))
         assert schedule.next_after(NOW) == datetime(2526, 1, 1, tzinfo=UTC)
@@ -342,3 +358,16 @@ class TestExcept:
         assert schedule.next_after(datetime(9999, 12, 30, 12, tzinfo=UTC)) is None
         assert schedule.count_between(datetime(9999, 12, 29, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)) == 2
         assert Except(weekdays, weekdays).next_after(datetime(9999, 12, 29, tzinfo=UTC)) is None
+
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+    def test_the_first_and_last_days_of_the_calendar_in_a_zone(self, zone):
+        noon = WeekdayTimes.on(EVERY_DAY, time(12), timezone=zone)
+        schedule = Except(noon, date(1, 1, 2), WeekdayTimes.on(["fri"], time(0), timezone=zone), date(9999, 12, 31))
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        at = schedule.next_after(first)
+        assert at.astimezone(ZoneInfo(zone)).date() == date(1, 1, 1)
+        assert schedule.next_after(at).astimezone(ZoneInfo(zone)).date() == date(1, 1, 3)
+        assert schedule.count_between(first, first + 20 * DAY) == len(listed(schedule, first, first + 20 * DAY))
+        assert schedule.count_between(last - 20 * DAY, last) == len(listed(schedule, last - 20 * DAY, last))
+        assert schedule.next_after(last) is None
+        assert schedule.next_after_us(-(10**30)) == schedule.next_after_us(us(first))

@@ -34,6 +34,8 @@ def first(expression: str, count: int = 4) -> list[str]:
         ("0 9 ? * ?", "0 9 * * *"),
         ("5/15 9 * * *", "5-59/15 9 * * *"),
         ("0 9 * * MON/2", "0 9 * * MON,WED,FRI"),
+        ("0 9 * * 7/2", "0 9 * * SUN,TUE,THU,SAT"),
+        ("0 9 * * 1-7/2", "0 9 * * SUN,MON,WED,FRI"),
         ("0 9 * * */7", "0 9 * * SUN,SUN"),
         ("0 9 * * 5L", "0 9 * * FRIl"),
         ("0 9 * * fri#2", "0 9 * * 5#2"),

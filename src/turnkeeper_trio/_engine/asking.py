@@ -130,7 +130,8 @@ def wait_job(state: State, now: Now, job_id: UUID) -> "Wait | RunRecord | None":
         del came
         return _record(state, None if job.history is None else job.history.last_run)
 
-    return last([]) if job.pending is None and not job.runs else state.waits.on([job], last)
+    over = job.pending is None and not job.runs and job.state is not JobState.PAUSED
+    return last([]) if over else state.waits.on([job], last)
 
 
 def wait_idle(state: State, now: Now, *, due_only: bool) -> "Wait | None":
@@ -160,7 +161,7 @@ def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int
         staging_rejected_full=rejected_total,
         job_queue_scheduled_current=state.pending,
         job_staging_buffer_current=staged,
-        workers_active_current=sum(attempt.claimed for attempt in state.assigned),
+        workers_active_current=sum(attempt.scope is not None for attempt in state.assigned),
         job_execution_duration=DurationStatistics(counters.execution_count, seconds(counters.execution_sum)),
         job_queue_wait_duration=DurationStatistics(counters.queue_wait_count, seconds(counters.queue_wait_sum)),
         books=books(state),

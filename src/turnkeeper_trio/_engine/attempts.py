@@ -1,19 +1,22 @@
 """What becomes of a run when one of its attempts has ended."""
 
+import inspect
 from typing import assert_never
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Cause, Ending
 from turnkeeper_trio._engine.lifecycle import cancel_lineage, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Run
+from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
@@ -38,25 +41,6 @@ def started(state: State, attempt: Attempt, now: Now) -> None:
     )
 
 
-def look_again(state: State, attempt: Attempt, now: Now) -> None:
-    """The alarm of an attempt has gone off: it is stuck, unless it began later than was thought."""
-    if attempt.cause is not None:
-        attempt.stuck = True
-    elif not attempt.claimed:
-        state.set_alarm(attempt, now.loop + _stuck_after(attempt))
-        return
-    elif now.loop - attempt.started.loop < _stuck_after(attempt):
-        state.set_alarm(attempt, attempt.started.loop + _stuck_after(attempt))
-        return
-    state.effects.stuck.append(attempt)
-
-
-def _stuck_after(attempt: Attempt) -> int:
-    after = attempt.run.job.request.stuck_after_us
-    assert after is not None
-    return after
-
-
 def report(state: State, attempt: Attempt, now: Now) -> None:
     """An attempt has come back from its worker."""
     del state.assigned[attempt]
@@ -68,16 +52,17 @@ def report(state: State, attempt: Attempt, now: Now) -> None:
         return
     if EXECUTED in state.waits and not state.executing:
         state.over(EXECUTED)
-    _note_on_run(state, attempt)
+    if attempt.revoked:
+        return  # The scheduler was torn down before it came back: its run was dealt with then.
+    note_on_run(state, attempt)
     _hear_verdict(attempt)
     state.counters.count(attempt)
     _decide(state, attempt.run, attempt, now)
 
 
-def _note_on_run(state: State, attempt: Attempt) -> None:
+def note_on_run(state: State, attempt: Attempt) -> None:
+    """Note on a run what an attempt that has ended was."""
     run = attempt.run
-    if run.attempt is not attempt:
-        return  # It was revoked, or the scheduler was torn down before it came back: its run was dealt with then.
     run.attempt = None
     run.begun = attempt.number
     run.since = attempt.ended.loop
@@ -168,11 +153,14 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
     """Return the delay in microseconds, or ``None`` and why there is none. A policy is a user's: it may be faulty."""
     try:
         delay = run.job.request.retry_policy.delay(failed, state.rng)
+        if inspect.iscoroutine(delay):
+            delay.close()  # or Python warns that it was never awaited
+            return None, "its retry policy is async: a policy answers at once, write plain def"
         return (None, "its retry policy gave up") if delay is None else (_checks.duration("the delay", delay), "")
     except ConfigurationError as exc:
         return None, f"its retry policy gave no delay: {exc}"
     except Exception as exc:  # noqa: BLE001  (whatever a policy raises, only its run is concerned)
-        return None, f"its retry policy raised {exc!r}"
+        return None, f"its retry policy raised {described(exc)}"
 
 
 def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:

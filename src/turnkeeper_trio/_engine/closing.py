@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN
+from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN, note_on_run
 from turnkeeper_trio._engine.endings import Cause
-from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, settle_job, unplan
+from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, settle_job
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Closing, Run
 from turnkeeper_trio._model.event import ShutdownStarted
@@ -32,6 +33,14 @@ def begin_closing(state: State, now: Now, *, forced: bool) -> None:
         closing.forced = True
         if state.listening:
             state.emit(ShutdownStarted, now, forced=True)
+
+
+def cut_off(state: State, now: Now) -> None:
+    """Force, and have every attempt that executes end. It proposes nothing: it may be done while a store commits."""
+    begin_closing(state, now, forced=True)
+    for attempt in state.assigned:
+        if attempt.scope is not None and attempt.run.attempt is attempt:
+            ask_to_end(state, attempt.run, Cause.SHUTDOWN, now, BY_SHUTDOWN)
 
 
 def step(state: State, now: Now, limit: int) -> bool:
@@ -71,9 +80,14 @@ def end_all(state: State, now: Now) -> None:
     while not step(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):
-        assert run.attempt is not None
-        run.begun = run.attempt.number
-        end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+        if run.executing:
+            attempt = run.attempt
+            assert attempt is not None
+            attempt.ended, attempt.revoked = now, True
+            note_on_run(state, attempt)
+            end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+        else:
+            _end_waiting(state, run, now)
 
 
 def warn(state: State, now: Now) -> None:

@@ -39,11 +39,11 @@ def leave_waiting(job: Job, run: Run) -> None:
         job.waiting = NO_RUNS
 
 
-def call_next(state: State, job: Job, overlap: Overlap | None = None) -> None:
+def call_next(state: State, job: Job) -> None:
     """Let those that wait go to the ready queue, in their order, while there is room. A paused job's only by hand."""
     if job.waiting is NO_RUNS or state.closing is not None:
         return
-    free = room(job, overlap or job.request.overlap)
+    free = room(job, job.request.overlap)
     for run in tuple(job.waiting):
         if free < 1:
             return

@@ -28,10 +28,23 @@ class Function:
 
 @final
 class PrivateName(str):
-    """The name of a function that was not registered: for people, ``module.qualname``; it carries the function."""
+    """The name of a function that was not registered: for people, ``module.qualname``; it carries the function.
+
+    Many functions may go by one such name (loaded again, made in a loop): it is equal to another if the functions are.
+    """
 
     __slots__ = ("function",)
     function: Function
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is the name of the same function."""
+        return isinstance(other, PrivateName) and _is_same(self.function.call, other.function.call)
+
+    def __ne__(self, other: object) -> bool:
+        """Return whether it is not: a string would look at the text."""
+        return not self == other
+
+    __hash__ = str.__hash__
 
 
 @final
@@ -49,7 +62,7 @@ class Functions:
         names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
         for each in names:
             known = self._by_name.get(each)
-            if known is not None and known.call is not fn:
+            if known is not None and known.call != fn:
                 raise ConfigurationError(f"another function is registered as {each!r}", parameter="name")
         function = Function(fn)
         for each in names:
@@ -89,6 +102,16 @@ def _check_callable(fn: object) -> None:
         raise TypeError(f"an awaitable was given, not a function: {fn!r}; give the function and its arguments")
     if not callable(fn):
         raise TypeError(f"a function was expected, not {fn!r}")
+    called = _unwrapped(fn)
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        name = getattr(called, "__qualname__", repr(called))
+        raise TypeError(f"{name} is a generator function: to call it runs nothing of it; iterate over it in a function")
+
+
+def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    if isinstance(one, functools.partial) and isinstance(other, functools.partial):
+        return _is_same(one.func, other.func) and (one.args, one.keywords) == (other.args, other.keywords)
+    return one == other
 
 
 def _unwrapped(fn: Any) -> Any:
@@ -99,4 +122,4 @@ def _unwrapped(fn: Any) -> Any:
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     fn = _unwrapped(fn)
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004

@@ -18,8 +18,9 @@ from trio.lowlevel import enable_ki_protection
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._runtime.callers import Callers, internal_error
 from turnkeeper_trio._runtime.commands import Command
-from turnkeeper_trio._runtime.coordinator import Coordinator, internal_error
+from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
@@ -28,7 +29,7 @@ from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import CriticalJobFailed
+from turnkeeper_trio.errors import CriticalJobFailed, InternalError
 
 
 @final
@@ -63,13 +64,14 @@ class House:
             bell=bell,
             functions=functions,
         )
+        callers = Callers(self._engine.state, self._commands)
         self._coordinator = Coordinator(
             self._engine,
             clock=clock,
             bell=bell,
             desk=self._desk,
             staging=self._staging,
-            commands=self._commands,
+            callers=callers,
             teller=teller,
             store=store,
         )
@@ -80,6 +82,7 @@ class House:
                 coordinator=self._coordinator,
                 staging=self._staging,
                 commands=self._commands,
+                callers=callers,
                 functions=functions,
                 teller=teller,
                 store=store,
@@ -98,14 +101,12 @@ class House:
         tasks.start_soon(self._watch, name="turnkeeper watcher")
 
     @enable_ki_protection
-    async def _work(self) -> None:
+    async def _work(self) -> None:  # noqa: ASYNC910  (a task of its own)
         worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
         try:
             await worker.work()
-        except BaseException as exc:
+        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
             self._coordinator.abort(exc)
-            if not isinstance(exc, Exception):
-                raise
         finally:
             self._desk.worker_ended()
 
@@ -134,7 +135,7 @@ class House:
                     await coordinator.ended.wait()
                 coordinator.close(forced=not coordinator.ended.is_set())
                 await coordinator.ended.wait()
-            except anyio.get_cancelled_exc_class() as exc:
+            except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
                 cancelled = exc
             except KeyboardInterrupt as exc:
                 coordinator.fatal = exc
@@ -144,13 +145,13 @@ class House:
             with anyio.CancelScope(shield=True):
                 try:
                     await coordinator.ended.wait()
-                except anyio.get_cancelled_exc_class() as exc:
+                except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
                     # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
                     cancelled = exc
                 except KeyboardInterrupt as exc:
                     coordinator.fatal = exc
         self._watching.cancel()
-        return cancelled
+        return cancelled  # noqa: ASYNC910  (leaving the task group is one)
 
     def clear_away(self) -> None:
         """No task is left: take in what lies in the streams, and close them. Synchronous, and never fails half-way."""
@@ -160,12 +161,24 @@ class House:
         self._desk.release()
 
     @property
-    def program_error(self) -> BaseException | None:
-        """What ends the program rather than the body: a fault of the library, or of a job that ended the program."""
+    def ends_program(self) -> bool:
+        """Whether an error of the program leaves, and not a cancellation of the body.
+
+        If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
+        """
         coordinator = self._coordinator
-        if coordinator.crash is not None and isinstance(coordinator.crash, Exception):
-            return internal_error(coordinator.crash)
-        return coordinator.fatal
+        return bool(isinstance(coordinator.crash, Exception) or self.fatal or coordinator.critical)
+
+    @property
+    def internal_error(self) -> InternalError | None:
+        """What made it impossible to go on."""
+        cause = self._coordinator.crash
+        return None if cause is None else internal_error(cause)
+
+    @property
+    def fatal(self) -> BaseException | None:
+        """What ends the program: the ``KeyboardInterrupt`` or ``SystemExit`` of a job or an observer, or a Ctrl-C."""
+        return self._coordinator.fatal
 
     @property
     def critical_failure(self) -> CriticalJobFailed | None:

@@ -1,6 +1,7 @@
 """Ending the scheduler."""
 
 import signal
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import anyio
@@ -10,6 +11,7 @@ from turnkeeper_trio import _checks
 from turnkeeper_trio._engine import closing
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.handle.line import Line, Parts
 from turnkeeper_trio.errors import ShutdownTimeout
 
@@ -31,11 +33,8 @@ class Ending(Line):
     def shutdown_report(self) -> ShutdownReport | None:
         """What the shutdown did; ``None`` before it is complete. Also after the block."""
         if self._report is None and self._parts.coordinator.ended.is_set():
-            self._report = self._report_so_far()
+            self._report = closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
         return self._report
-
-    def _report_so_far(self) -> ShutdownReport:
-        return closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
 
     async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109
         """Shut down, letting the runs that are executing come to their end.
@@ -79,7 +78,7 @@ class Ending(Line):
             await coordinator.ended.wait()
         report = self.shutdown_report
         if report is None:
-            so_far = self._report_so_far()
+            so_far = closing.report(self._parts.engine.state, read(self._parts.clock))
             names = ", ".join(f"{run.name} ({run.phase})" for run in so_far.still_running)
             raise ShutdownTimeout(f"the shutdown still waits for {names or 'a store'}", report=so_far)
         return report
@@ -100,21 +99,23 @@ class Ending(Line):
         """
         self._refuse_inside_job("run_until_signal()")
         coordinator = self._parts.coordinator
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._obey, signals or (signal.SIGINT, signal.SIGTERM))
-            await coordinator.ended.wait()
-            tasks.cancel_scope.cancel()
+        with anyio.open_signal_receiver(*signals or (signal.SIGINT, signal.SIGTERM)) as received:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._obey, received)
+                await coordinator.ended.wait()
+                tasks.cancel_scope.cancel()
         report = self.shutdown_report
         assert report is not None
         return report
 
-    async def _obey(self, signals: tuple[signal.Signals, ...]) -> None:
+    async def _obey(self, received: AsyncIterator[signal.Signals]) -> None:
         coordinator = self._parts.coordinator
-        with anyio.open_signal_receiver(*signals) as received:
+        await anext(received)
+        coordinator.close(forced=False)
+        with anyio.move_on_after(self._parts.shutdown_grace):
             await anext(received)
-            coordinator.close(forced=False)
-            with anyio.move_on_after(self._parts.shutdown_grace):
-                await anext(received)
-            coordinator.close(forced=True)
-            # Further signals are swallowed: the cleanup that they would cut short is under way.
-            await anyio.sleep_forever()
+        coordinator.close(forced=True)
+        # Further signals are swallowed: the cleanup that they would cut short is under way. Left unread, they would be
+        # delivered once more when the receiver closes.
+        async for _ in received:
+            pass
