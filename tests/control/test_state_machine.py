@@ -28,8 +28,8 @@ from turnkeeper_trio import (
     Never,
     OccurrenceMissed,
     OccurrenceSkipped,
-    OnConflict,
     Once,
+    OnConflict,
     Outcome,
     Overlap,
     PriorityQueueType,
@@ -40,6 +40,7 @@ from turnkeeper_trio import (
     TurnKeeperError,
 )
 from turnkeeper_trio._engine import asking, attempts, changing, control, forecast, pausing
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.changing import Call
 from turnkeeper_trio._engine.check import check
 from turnkeeper_trio._engine.endings import Ending
@@ -47,7 +48,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Attempt, Job
+from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.instants import instant_us
 from turnkeeper_trio.jobs import JobSetChanges
