@@ -91,6 +91,10 @@ class Coordinator:
         self._forced = bool(self._forced) or forced
         self._bell.ring()
 
+    def wake(self) -> None:
+        """Have it take a turn, and so look at the clock."""
+        self._bell.ring()
+
     def expect(self, reply: Reply) -> None:
         """Somebody waits for an answer that comes with a commit."""
         self._replies[reply] = None

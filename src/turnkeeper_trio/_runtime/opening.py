@@ -12,6 +12,7 @@ from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.harness import attached
 from turnkeeper_trio._runtime.house import House
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.policies import PriorityQueueType
@@ -87,16 +88,19 @@ async def open_scheduler(
         history_ttl=_checks.optional_duration("history_ttl", history_ttl),
         store_asks=store is not None,
     )
+    harness = attached()
     house = House(
         options,
         staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),
         command_size=_checks.integer("command_buffer_size", command_buffer_size, least=1),
         shutdown_grace=None if grace is None else seconds(grace),
-        clock=choose_clock(clock),
-        observers=tuple(observers),
-        rng=_checks.instance("rng", random.Random() if rng is None else rng, random.Random, "a random.Random"),  # noqa: S311
-        store=store,
+        clock=choose_clock(harness.clock() if clock is None else clock),
+        observers=harness.observers(tuple(observers)),
+        rng=_checks.instance("rng", harness.rng() if rng is None else rng, random.Random, "a random.Random"),
+        store=harness.store(store),
+        harness=harness,
     )
+    harness.opened(house.scheduler)
     body_error: BaseException | None = None
     with anyio.CancelScope() as host:
         try:

@@ -121,7 +121,7 @@ class Worker:
     async def _call(self, attempt: Attempt) -> Any:
         """Call the function, in a context that no other attempt sees."""
         job = attempt.run.job
-        function = self._desk.functions.resolve(job.target)
+        function = self._desk.function(attempt)
         context = self._context.copy()
         run_context = RunContext(self._state, attempt, self._host)
         context.run(CURRENT_RUN.set, run_context)
