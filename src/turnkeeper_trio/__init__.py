@@ -7,7 +7,15 @@ scheduler or of a job is alive, and every run is accounted for.
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.report import ShutdownReport
-from turnkeeper_trio._model.run import ActiveRun, FailedAttempt, Origin, Outcome, RunPhase, RunRecord
+from turnkeeper_trio._model.run import (
+    ActiveRun,
+    FailedAttempt,
+    Origin,
+    Outcome,
+    RunPhase,
+    RunRecord,
+    UpcomingRun,
+)
 from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
 from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
 from turnkeeper_trio._runtime.context import RunContext, current_run
@@ -21,6 +29,7 @@ from turnkeeper_trio.errors import (
     JobActive,
     JobEnded,
     JobError,
+    JobExists,
     JobHalted,
     JobNotFound,
     RunNotFound,
@@ -32,6 +41,7 @@ from turnkeeper_trio.errors import (
     SubmissionRefused,
     SubmitError,
     TurnKeeperError,
+    VersionConflict,
     WouldDeadlock,
 )
 from turnkeeper_trio.events import (
@@ -41,6 +51,10 @@ from turnkeeper_trio.events import (
     JobCancelled,
     JobDeleted,
     JobFinished,
+    JobPaused,
+    JobResumed,
+    JobUpdated,
+    Lagged,
     OccurrenceMissed,
     OccurrenceSkipped,
     RunFinished,
@@ -50,20 +64,36 @@ from turnkeeper_trio.events import (
     SchedulerStopped,
     ShutdownStarted,
 )
-from turnkeeper_trio.jobs import JobDetails, JobSummary, RecurringJobRequest
-from turnkeeper_trio.policies import CatchUp, Overlap, PriorityQueueType
+from turnkeeper_trio.jobs import (
+    JobDetails,
+    JobSet,
+    JobSetChanges,
+    JobSetEntry,
+    JobSummary,
+    RecurringJobRequest,
+)
+from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
 from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
+from turnkeeper_trio.simulation import SimulatedRun, Simulation, simulate
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
     WEEKEND,
     WORKDAYS,
     After,
+    AnyOf,
+    Between,
+    CalendarInterval,
+    Cron,
+    Except,
     FixedDelay,
     Interval,
     Never,
     Once,
     Weekday,
     WeekdayTimes,
+    schedule_from_json,
+    upcoming,
 )
 
 __all__ = [
@@ -72,17 +102,24 @@ __all__ = [
     "WORKDAYS",
     "ActiveRun",
     "After",
+    "AnyOf",
+    "Between",
     "Books",
+    "CalendarInterval",
+    "CancelJob",
     "CatchUp",
     "ClockStepped",
     "ConfigurationError",
     "CriticalJobFailed",
+    "Cron",
     "DurationStatistics",
     "Event",
+    "Except",
     "ExponentialBackoff",
     "FailedAttempt",
     "FixedDelay",
     "FixedRetryDelay",
+    "GiveUp",
     "InternalError",
     "Interval",
     "JobActive",
@@ -92,15 +129,24 @@ __all__ = [
     "JobDetails",
     "JobEnded",
     "JobError",
+    "JobExists",
     "JobFinished",
     "JobHalted",
     "JobNotFound",
+    "JobPaused",
+    "JobResumed",
+    "JobSet",
+    "JobSetChanges",
+    "JobSetEntry",
     "JobState",
     "JobSummary",
+    "JobUpdated",
+    "Lagged",
     "MetricsSnapshot",
     "Never",
     "OccurrenceMissed",
     "OccurrenceSkipped",
+    "OnConflict",
     "Once",
     "Origin",
     "Outcome",
@@ -108,6 +154,7 @@ __all__ = [
     "PriorityQueueType",
     "RecurringJobId",
     "RecurringJobRequest",
+    "Retry",
     "RunContext",
     "RunContextFilter",
     "RunFinished",
@@ -125,12 +172,18 @@ __all__ = [
     "ShutdownReport",
     "ShutdownStarted",
     "ShutdownTimeout",
+    "SimulatedRun",
+    "Simulation",
+    "Snooze",
     "StagingFull",
     "StoreUnavailable",
     "SubmissionRefused",
     "SubmitError",
     "SystemClock",
     "TurnKeeperError",
+    "UpcomingRun",
+    "Verdict",
+    "VersionConflict",
     "VirtualClock",
     "Weekday",
     "WeekdayTimes",
@@ -138,6 +191,9 @@ __all__ = [
     "current_run",
     "current_scheduler",
     "open_scheduler",
+    "schedule_from_json",
+    "simulate",
+    "upcoming",
 ]
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "JobActive",
     "JobEnded",
     "JobError",
+    "JobExists",
     "JobHalted",
     "JobNotFound",
     "RunNotFound",
@@ -26,6 +27,7 @@ __all__ = [
     "SubmissionRefused",
     "SubmitError",
     "TurnKeeperError",
+    "VersionConflict",
     "WouldDeadlock",
 ]
 
@@ -113,13 +115,23 @@ class RunNotFound(JobError, LookupError):
 
 
 @final
+class JobExists(JobError):
+    """A job was submitted under the key of another, with `OnConflict.RAISE`; ``job_id`` names the other."""
+
+
+@final
+class VersionConflict(JobError):
+    """The job was changed since the version that the caller knows."""
+
+
+@final
 class JobActive(JobError):
     """The job has an active run, and may have only one; ``run_id`` names it."""
 
 
 @final
 class JobHalted(JobError):
-    """The job is halted: its schedule is faulty. The message tells why."""
+    """The job is halted: its schedule is faulty, or it failed too often. The message tells why."""
 
 
 @final

@@ -1,5 +1,7 @@
 """Schedules of users: what they may do, and what happens if they do something else."""
 
+# ruff: noqa: DTZ001, PLW0108  (naive datetimes are part of what is tested; a row of a table)
+
 import warnings
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -51,7 +53,9 @@ async def coming(after):
 
 def test_a_schedule_of_a_user_is_asked_in_utc():
     assert asking.next_after_us(Mine(hourly), US) == US + HOUR
-    assert asking.next_after_us(Mine(lambda after: pendulum.instance(hourly(after)).in_tz("Asia/Tokyo")), US) == US + HOUR
+    assert (
+        asking.next_after_us(Mine(lambda after: pendulum.instance(hourly(after)).in_tz("Asia/Tokyo")), US) == US + HOUR
+    )
     assert asking.next_after_us(Mine(lambda after: None), US) is None
     assert asking.next_after_us(Mine(hourly), -(10**30)) == MIN_INSTANT + HOUR
     assert asking.next_after_us(Mine(failing), MAX_INSTANT) is None
@@ -86,7 +90,7 @@ def test_a_fault_says_what_is_wrong(answer, message):
 
 
 def test_a_fault_within_a_schedule_of_a_user_stays_the_fault_it_is():
-    with pytest.raises(asking.ScheduleFault, match="^Mine.next_after raised RuntimeError: the moon is down$"):
+    with pytest.raises(asking.ScheduleFault, match=r"^Mine.next_after raised RuntimeError: the moon is down$"):
         asking.next_after_us(Mine((Never() | Mine(failing)).next_after), US)
 
 
@@ -120,6 +124,8 @@ def test_binding():
     plain = Mine(hourly)
     assert asking.anchored_us(plain, US) is plain
     assert asking.anchored_us(Counting(lambda at: Once(at)), US) == Once(NOW)
+    assert asking.anchored_us(Counting(lambda at: After(5)), US) == After(5).anchored(NOW)
+    assert asking.anchored_us(Counting(lambda at: plain), US) is plain
     assert asking.anchored_us(After(5), US) == After(5).anchored(NOW)
     with pytest.raises(asking.ScheduleFault, match="anchored must return a schedule, it returned None"):
         asking.anchored_us(Counting(lambda at: None), US)

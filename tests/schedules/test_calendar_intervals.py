@@ -1,5 +1,7 @@
 """Years, months, weeks and days by the calendar."""
 
+# ruff: noqa: DTZ001, DTZ901, PLR0917  (naive datetimes are part of what is tested; a row of a table)
+
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,16 +73,18 @@ def test_binding():
     daily = CalendarInterval(days=1, timezone="Europe/Berlin")
     bound = daily.anchored(datetime(2026, 3, 28, 9, 30, 15, tzinfo=berlin))
     assert (bound.start, bound.at) == (date(2026, 3, 28), time(9, 30, 15))
-    assert bound.next_after(datetime(2026, 3, 28, 9, 30, 15, tzinfo=berlin)) == datetime(2026, 3, 29, 7, 30, 15, tzinfo=UTC)
+    assert bound.next_after(datetime(2026, 3, 28, 9, 30, 15, tzinfo=berlin)) == datetime(
+        2026, 3, 29, 7, 30, 15, tzinfo=UTC
+    )
     assert bound.anchored(NOW) is bound
     nine = CalendarInterval(months=1, at=time(9), timezone="Europe/Berlin")
     assert (nine.start, nine.at) == (None, time(9))
     assert nine.anchored(datetime(2026, 1, 5, 7, tzinfo=berlin)).next_after(datetime(2026, 1, 5, 7, tzinfo=berlin)) == (
         datetime(2026, 1, 5, 9, tzinfo=berlin)
     )
-    assert nine.anchored(datetime(2026, 1, 5, 10, tzinfo=berlin)).next_after(datetime(2026, 1, 5, 10, tzinfo=berlin)) == (
-        datetime(2026, 2, 5, 9, tzinfo=berlin)
-    )
+    assert nine.anchored(datetime(2026, 1, 5, 10, tzinfo=berlin)).next_after(
+        datetime(2026, 1, 5, 10, tzinfo=berlin)
+    ) == (datetime(2026, 2, 5, 9, tzinfo=berlin))
     with pytest.raises(ConfigurationError, match="has no start yet"):
         nine.next_after(NOW)
     with pytest.raises(ConfigurationError, match="has no start yet"):
@@ -98,7 +102,10 @@ def test_equal_by_meaning():
     assert CalendarInterval(months=12) == CalendarInterval(years=1)
     assert CalendarInterval(days=14) == CalendarInterval(weeks=2)
     assert CalendarInterval(months=1) != CalendarInterval(months=1, at=time(9))
-    assert repr(CalendarInterval(months=14, days=8)) == "CalendarInterval(years=1, months=2, weeks=1, days=1, timezone='UTC')"
+    assert (
+        repr(CalendarInterval(months=14, days=8))
+        == "CalendarInterval(years=1, months=2, weeks=1, days=1, timezone='UTC')"
+    )
 
 
 def test_the_end_of_the_calendar():

@@ -4,6 +4,8 @@ None of the three is taken for the truth: where they disagree with each other or
 case is listed in `DISAGREEMENTS` with both answers, so that it is seen when one of them changes.
 """
 
+# ruff: noqa: DTZ001, E501, PLR0917  (naive datetimes are part of what is tested; tables are easier to read one row a line; a row of a table)
+
 import random
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -88,7 +90,9 @@ def test_croniter_in_utc(seed):
     assert found == by_croniter(written, start, 6), written
 
 
-@pytest.mark.parametrize("written", ["0 0 L * *", "0 0 1,L * *", "0 0 * * 5L", "0 0 * * 1#1", "0 0 * * 5#5", "0 0 29 2 *"])
+@pytest.mark.parametrize(
+    "written", ["0 0 L * *", "0 0 1,L * *", "0 0 * * 5L", "0 0 * * 1#1", "0 0 * * 5#5", "0 0 29 2 *"]
+)
 def test_cronsim_on_special_days(written):
     assert ours(written, START, 20) == by_cronsim(written, START, 20)
 
@@ -99,7 +103,17 @@ def test_croniter_on_special_days(written):
 
 
 @pytest.mark.parametrize(
-    "written", ["30 2 * * *", "15 2 * * *", "45 1 * * *", "0 0 * * *", "30 * * * *", "*/15 * * * *", "30 */2 * * *", "30 23 * * *"]
+    "written",
+    [
+        "30 2 * * *",
+        "15 2 * * *",
+        "45 1 * * *",
+        "0 0 * * *",
+        "30 * * * *",
+        "*/15 * * * *",
+        "30 */2 * * *",
+        "30 23 * * *",
+    ],
 )
 @pytest.mark.parametrize(
     ("zone", "start"),
@@ -150,7 +164,10 @@ def test_disagreements_around_clock_changes(who, why, written, zone, asked, answ
 def test_croniter_joins_starred_days_with_or():
     """croniter takes ``*/2`` for a given field, and joins the fields of days with "or"; Vixie cron joins with "and"."""
     assert ours("0 0 */2 * MON", START, 2) == [datetime(2026, 2, 23, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)]
-    assert by_croniter("0 0 */2 * MON", START, 2) == [datetime(2026, 2, 11, tzinfo=UTC), datetime(2026, 2, 13, tzinfo=UTC)]
+    assert by_croniter("0 0 */2 * MON", START, 2) == [
+        datetime(2026, 2, 11, tzinfo=UTC),
+        datetime(2026, 2, 13, tzinfo=UTC),
+    ]
 
 
 def test_cronsim_counts_a_stepped_weekday_up_to_seven():

@@ -5,6 +5,8 @@ enumerated label by label: a label happens at the first instant, from the earlie
 the wall clock shows it or something later.
 """
 
+# ruff: noqa: DTZ001  (naive datetimes are part of what is tested)
+
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -142,9 +144,7 @@ def test_weekday_times_agree_with_brute_force(data):
     times = data.draw(st.sets(st.tuples(st.integers(0, 23), st.integers(0, 59)), min_size=1, max_size=6))
     names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     schedule = WeekdayTimes([(names[day], time(*at)) for day in days for at in times], timezone=name)
-    expected = once(
-        start, end, zone, lambda label: label.weekday() in days and (label.hour, label.minute) in times
-    )
+    expected = once(start, end, zone, lambda label: label.weekday() in days and (label.hour, label.minute) in times)
     assert walked(schedule, start, end) == expected
     assert schedule.count_between(start, end) == len(expected)
 

@@ -1,5 +1,7 @@
 """What holds for a schedule of each kind: it is a value, JSON and `repr` bring it back, and it can be asked at all."""
 
+# ruff: noqa: DTZ001  (naive datetimes are part of what is tested)
+
 import copy
 import json
 import pickle
@@ -61,7 +63,12 @@ VALUES = [
     Never(),
     daily | Interval(minutes=5),
     AnyOf(daily, Never(), After(5)),
-    Except(daily, date(2026, 12, 25), (date(2026, 8, 1), date(2026, 8, 31)), WeekdayTimes.on("mon", time(0), timezone=BERLIN)),
+    Except(
+        daily,
+        date(2026, 12, 25),
+        (date(2026, 8, 1), date(2026, 8, 31)),
+        WeekdayTimes.on("mon", time(0), timezone=BERLIN),
+    ),
     Except(daily | Cron("@hourly"), date(2026, 12, 25), timezone="UTC"),
     Except(daily, Cron("@monthly", timezone=BERLIN)),
     Between(daily, NOW, NOW + timedelta(days=3)),

@@ -1,5 +1,7 @@
 """Times of day on days of the week."""
 
+# ruff: noqa: DTZ001  (naive datetimes are part of what is tested)
+
 from datetime import UTC, datetime, time, timedelta
 
 import pendulum

@@ -4,6 +4,8 @@ The columns: what the schedule is, the instant from which it is asked, and the a
 reason, which its heading tells.
 """
 
+# ruff: noqa: DTZ001, E501  (naive datetimes are part of what is tested; tables are easier to read one row a line)
+
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 

@@ -328,3 +328,16 @@ def test_two_processes_have_the_same_trace() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(traces) == 1
+
+
+def test_a_timer_at_the_end_of_all_time_is_none() -> None:
+    """Regression: beside a thread, ``sleep_forever`` was the next timer, and time jumped to infinity."""
+
+    async def main(loop: VirtualEventLoop) -> float:
+        forever = asyncio.ensure_future(asyncio.sleep(float("inf")))
+        await asyncio.sleep(0)
+        await anyio.to_thread.run_sync(time.sleep, 0.02)
+        forever.cancel()
+        return loop.time()
+
+    assert run(main) == 0

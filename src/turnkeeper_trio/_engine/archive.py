@@ -111,7 +111,7 @@ class Archive:
         newest_run = history.runs[-1].number if history.runs else 0
         if last is not None and last.number > newest_run and (last.outcome, last.reason) == (item.outcome, item.reason):
             self._forget(last)
-            last.occurrence = item.occurrence
+            last.occurrence, last.scheduled_at = item.occurrence, item.scheduled_at
             last.finished_at = item.finished_at
             last.count += item.count
             item = last
@@ -186,7 +186,7 @@ def record_of(item: Run | NonRun, run_id: UUID) -> RunRecord:
         job_id=RecurringJobId(job.job_id),
         name=job.request.name,
         origin=occurrence.origin,
-        scheduled_at=utc_pendulum(occurrence.scheduled_at),
+        scheduled_at=utc_pendulum(item.scheduled_at if isinstance(item, NonRun) else occurrence.scheduled_at),
         due_at=utc_pendulum(occurrence.due_at),
         started_at=None if started_at is None else utc_pendulum(started_at),
         finished_at=utc_pendulum(item.finished_at),

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from turnkeeper_trio._engine.control import find_job
+from turnkeeper_trio._engine.control import find_job, find_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence, Run
@@ -15,7 +15,6 @@ from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
-from turnkeeper_trio.errors import RunNotFound
 from turnkeeper_trio.jobs import JobDetails, JobSummary
 
 
@@ -26,6 +25,7 @@ def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
     last = {name: getattr(history, name, None) for name in ("last_run", "last_success", "last_failure")}
     return JobDetails(
         job_id=RecurringJobId(job.job_id),
+        key=request.key,
         name=request.name,
         tags=request.tags,
         schedule=job.schedule,
@@ -36,9 +36,11 @@ def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
         retry_count=max((run.failures for run in job.runs), default=0),
         state=job.state,
         state_reason=job.reason,
+        version=job.version,
         next_run_time=None if pending is None else utc_pendulum(pending.due_at),
         next_run_instance=None if pending is None else state.run_id(pending),
         active_runs=tuple(state.active_run(run, now) for run in job.runs),
+        waiting_runs=len(job.waiting),
         last_run=_record(state, last["last_run"]),
         last_success=_record(state, last["last_success"]),
         last_failure=_record(state, last["last_failure"]),
@@ -112,9 +114,7 @@ def run_history(
 def wait_run(state: State, now: Now, run_id: UUID) -> "Wait | RunRecord":
     """Answer with the record of a run once it has ended."""
     del now
-    item = state.by_id.get(run_id)
-    if item is None:
-        raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
+    item = find_run(state, run_id)
     if not isinstance(item, Occurrence) and item.outcome is not None:
         return state.record(item)
     occurrence = item if isinstance(item, Occurrence) else item.occurrence
@@ -150,6 +150,7 @@ def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int
         jobs_panicked=counters.raised,
         jobs_timed_out=counters.timed_out,
         jobs_retried=counters.retried,
+        jobs_snoozed=counters.snoozed,
         jobs_permanently_failed=outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT],
         jobs_lineage_cancelled=counters.lineage_cancelled,
         jobs_instance_discarded_cancelled=(

@@ -3,17 +3,22 @@
 from typing import assert_never
 
 from turnkeeper_trio import _checks
-from turnkeeper_trio._engine.lifecycle import end_run
+from turnkeeper_trio._engine.endings import Cause, Ending
+from turnkeeper_trio._engine.lifecycle import cancel_lineage, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Cause, Ending, Run
+from turnkeeper_trio._engine.tables import Attempt, Run
+from turnkeeper_trio._engine.turns import call_next
+from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
+TOO_LATE = "it could not start before its start_deadline"
 BY_SHUTDOWN = "cut off by the shutdown"
 DURING_CLEANUP = "failed while it cleaned up after it was asked to end"
 NO_RETRY_AT_SHUTDOWN = "the scheduler shut down before its retry"
@@ -33,14 +38,46 @@ def started(state: State, attempt: Attempt, now: Now) -> None:
     )
 
 
+def look_again(state: State, attempt: Attempt, now: Now) -> None:
+    """The alarm of an attempt has gone off: it is stuck, unless it began later than was thought."""
+    if attempt.cause is not None:
+        attempt.stuck = True
+    elif not attempt.claimed:
+        state.set_alarm(attempt, now.loop + _stuck_after(attempt))
+        return
+    elif now.loop - attempt.started.loop < _stuck_after(attempt):
+        state.set_alarm(attempt, attempt.started.loop + _stuck_after(attempt))
+        return
+    state.effects.stuck.append(attempt)
+
+
+def _stuck_after(attempt: Attempt) -> int:
+    after = attempt.run.job.request.stuck_after_us
+    assert after is not None
+    return after
+
+
 def report(state: State, attempt: Attempt, now: Now) -> None:
     """An attempt has come back from its worker."""
     del state.assigned[attempt]
-    if not attempt.claimed:
-        return  # It was revoked, and its run was dealt with then.
     if attempt.place != OUT:
         state.alarms.remove(attempt)
+    if not attempt.claimed:
+        if not attempt.revoked:
+            end_run(state, attempt.run, Outcome.MISSED, now, TOO_LATE)
+        return
+    if EXECUTED in state.waits and not state.executing:
+        state.over(EXECUTED)
+    _note_on_run(state, attempt)
+    _hear_verdict(attempt)
+    state.counters.count(attempt)
+    _decide(state, attempt.run, attempt, now)
+
+
+def _note_on_run(state: State, attempt: Attempt) -> None:
     run = attempt.run
+    if run.attempt is not attempt:
+        return  # It was revoked, or the scheduler was torn down before it came back: its run was dealt with then.
     run.attempt = None
     run.begun = attempt.number
     run.since = attempt.ended.loop
@@ -50,8 +87,22 @@ def report(state: State, attempt: Attempt, now: Now) -> None:
         run.first_loop = attempt.started.loop
         state.counters.queue_wait_count += 1
         state.counters.queue_wait_sum += max(0, attempt.started.wall - run.occurrence.due_at)
-    state.counters.count(attempt)
-    if attempt.ending is Ending.RETURNED and attempt.value is not False:
+
+
+def _hear_verdict(attempt: Attempt) -> None:
+    """A verdict means the same whether it was returned or raised."""
+    said = attempt.value if attempt.ending is Ending.RETURNED else attempt.error
+    if isinstance(said, Verdict):
+        attempt.ending, attempt.value, attempt.error = Ending.VERDICT, said, None
+    elif isinstance(said, type) and issubclass(said, Verdict):
+        error = TypeError(f"it returned the class {said.__name__}: return or raise an instance of it")
+        attempt.ending, attempt.error = Ending.RAISED, error
+
+
+def _decide(state: State, run: Run, attempt: Attempt, now: Now) -> None:
+    if attempt.ending is Ending.VERDICT:
+        _heed(state, run, attempt, now)
+    elif attempt.ending is Ending.RETURNED and attempt.value is not False:
         end_run(state, run, Outcome.SUCCEEDED, now, value=attempt.value)
     elif attempt.ending is Ending.FATAL:
         state.effects.fatal = attempt.error
@@ -66,9 +117,9 @@ def _asked_to_end(state: State, run: Run, attempt: Attempt, now: Now) -> None:
     """It did not succeed, and it had been asked to end: nothing is tried again."""
     error = attempt.error
     match attempt.cause:
-        case Cause.CANCEL if attempt.ending is Ending.CUT_OFF:
-            end_run(state, run, Outcome.CANCELLED, now, run.job.reason)
-        case Cause.CANCEL:
+        case Cause.CANCEL | Cause.REPLACED if attempt.ending is Ending.CUT_OFF:
+            end_run(state, run, Outcome.CANCELLED, now, run.reason)
+        case Cause.CANCEL | Cause.REPLACED:
             end_run(state, run, Outcome.FAILED, now, DURING_CLEANUP, error=error)
         case Cause.SHUTDOWN | None:
             end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN, error=error)
@@ -76,7 +127,8 @@ def _asked_to_end(state: State, run: Run, attempt: Attempt, now: Now) -> None:
             assert_never(attempt.cause)
 
 
-def _failed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
+def _failed(state: State, run: Run, attempt: Attempt, now: Now, after: int | None = None) -> None:
+    """An attempt failed: try again, ``after`` so long or as the policy says, if that is allowed."""
     outcome = Outcome.TIMED_OUT if attempt.ending is Ending.TIMED_OUT else Outcome.FAILED
     reason = _reason(attempt)
     job = run.job
@@ -87,14 +139,17 @@ def _failed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
     if job.state is JobState.CANCELLED:
         end_run(state, run, outcome, now, f"{reason}; not tried again, for its job was cancelled", error=attempt.error)
         return
-    elapsed = seconds(attempt.ended.loop - run.first_loop)
-    delay, why_not = _ask_policy(state, run, FailedAttempt(run.failures, outcome, attempt.error, elapsed))
-    if delay is None:
+    why_not = ""
+    if after is None:
+        elapsed = seconds(attempt.ended.loop - run.first_loop)
+        after, why_not = _ask_policy(state, run, FailedAttempt(run.failures, outcome, attempt.error, elapsed))
+    if after is None:
         end_run(state, run, outcome, now, f"{reason}; {why_not}", error=attempt.error)
     elif state.closing is not None:
         end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN, error=attempt.error)
     else:
-        _wait_for_retry(state, run, attempt, delay, now)
+        state.counters.retried += 1
+        _go_on_later(state, run, attempt, after, now)
 
 
 def _reason(attempt: Attempt) -> str:
@@ -103,6 +158,8 @@ def _reason(attempt: Attempt) -> str:
             return "it returned False"
         case Ending.TIMED_OUT:
             return "it did not end within its timeout"
+        case Ending.VERDICT:
+            return str(attempt.value)
         case _:
             return f"it raised {type(attempt.error).__name__}"
 
@@ -118,11 +175,11 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
         return None, f"its retry policy raised {exc!r}"
 
 
-def _wait_for_retry(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:
+def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:
+    """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
     job = run.job
     run.waiting_retry = True
     run.error = attempt.error
-    state.counters.retried += 1
     state.retries.push((attempt.ended.loop + delay, job.seq, run.number, run))
     if attempt.error is not None:
         state.effects.ended.append(run)
@@ -134,7 +191,32 @@ def _wait_for_retry(state: State, run: Run, attempt: Attempt, delay: int, now: N
             run_id=state.run_id(run),
             name=job.request.name,
             attempt=attempt.number,
-            outcome=Outcome.TIMED_OUT if attempt.ending is Ending.TIMED_OUT else Outcome.FAILED,
+            reason=_reason(attempt),
             error=attempt.error,
             delay=seconds(delay),
         )
+    call_next(state, job)
+
+
+def _heed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
+    """The job said itself how its run is to go on. Having been asked to end goes before trying again."""
+    verdict = attempt.value
+    match verdict:
+        case CancelJob():
+            cancel_lineage(state, run.job, now, str(verdict))
+            end_run(state, run, Outcome.CANCELLED, now, str(verdict))
+        case GiveUp():
+            end_run(state, run, Outcome.FAILED, now, str(verdict))
+        case _ if attempt.cause is not None:
+            _asked_to_end(state, run, attempt, now)
+        case Retry():
+            _failed(state, run, attempt, now, verdict.after_us)
+        case Snooze() if run.job.state is JobState.CANCELLED:
+            end_run(state, run, Outcome.CANCELLED, now, run.job.reason)
+        case Snooze() if state.closing is not None:
+            end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN)
+        case Snooze():
+            _go_on_later(state, run, attempt, verdict.delay_us, now)
+        case _:
+            attempt.error = TypeError(f"{type(verdict).__name__} is no verdict: use Retry, Snooze, GiveUp or CancelJob")
+            _failed(state, run, attempt, now)

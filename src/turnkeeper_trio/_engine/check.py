@@ -35,8 +35,9 @@ def _check_active(state: State) -> None:
     assert {run for job in jobs for run in job.runs} == set(state.active)
     ready, retries = set(state.ready), set(state.retries)
     bound = {run for run in state.active if run.attempt is not None}
-    assert len(ready) + len(retries) + len(bound) == len(state.active)
-    assert ready | retries | bound == set(state.active)
+    waiting = {run for job in jobs for run in job.waiting}
+    assert len(ready) + len(retries) + len(bound) + len(waiting) == len(state.active)
+    assert ready | retries | bound | waiting == set(state.active)
     assert {run for run in state.active if run.waiting_retry} == retries
     for run in state.active:
         assert run.outcome is None

@@ -3,11 +3,11 @@
 from typing import Final
 
 from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN
-from turnkeeper_trio._engine.control import ask_to_end
-from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, unplan
+from turnkeeper_trio._engine.endings import Cause
+from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, unplan
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Cause, Closing, Run
+from turnkeeper_trio._engine.tables import Closing, Run
 from turnkeeper_trio._model.event import ShutdownStarted
 from turnkeeper_trio._model.report import ShutdownReport
 from turnkeeper_trio._model.run import Outcome
@@ -23,6 +23,9 @@ def begin_closing(state: State, now: Now, *, forced: bool) -> None:
     if closing is None:
         closing = state.closing = Closing(now.loop)
         closing.warn_at = now.loop + _WARN_AFTER[0]
+        for run in tuple(state.active):
+            if run.blocked:
+                _end_waiting(state, run, now)
         if state.listening:
             state.emit(ShutdownStarted, now, forced=forced)
     if forced and not closing.forced:
@@ -40,7 +43,7 @@ def step(state: State, now: Now, limit: int) -> bool:
         if run.attempt is attempt and not attempt.claimed:
             _end_waiting(state, run, now)
         elif closing.forced and run.attempt is attempt:
-            ask_to_end(state, attempt, Cause.SHUTDOWN, now)
+            ask_to_end(state, run, Cause.SHUTDOWN, now, BY_SHUTDOWN)
     left = limit
     while left and len(state.ready):
         run = state.ready.pop()
@@ -60,14 +63,16 @@ def step(state: State, now: Now, limit: int) -> bool:
 
 
 def end_all(state: State, now: Now) -> None:
-    """End what is left when no worker is: nothing at all, unless the scheduler was torn down."""
+    """End what is left: nothing at all, unless the scheduler was torn down.
+
+    Attempts that are still out stay in the table of assignments: they come back to find their run ended.
+    """
     while not step(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):
         assert run.attempt is not None
         run.begun = run.attempt.number
         end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
-    state.assigned.clear()
 
 
 def warn(state: State, now: Now) -> None:

@@ -1,19 +1,30 @@
-"""What users ask for of a job: cancel, delete, skip, trigger."""
+"""What users ask for of a job or a run: cancel, delete, skip, trigger."""
 
 from uuid import UUID
 
-from turnkeeper_trio._engine.dueness import begin
-from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, plan_after, settle_job, unplan
+from turnkeeper_trio._engine.arrival import begin, refusal
+from turnkeeper_trio._engine.endings import Cause
+from turnkeeper_trio._engine.lifecycle import (
+    ask_to_end,
+    cancel_lineage,
+    end_occurrence,
+    end_run,
+    plan_after,
+    settle_job,
+    unplan,
+)
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Cause, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.tables import Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.turns import in_the_way, room
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.change import ChangeKind
-from turnkeeper_trio._model.event import JobCancelled, JobDeleted
+from turnkeeper_trio._model.event import JobDeleted
 from turnkeeper_trio._model.ids import RunId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
-from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, SchedulerClosed
+from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound, SchedulerClosed
+from turnkeeper_trio.policies import Overlap
 
 
 def find_job(state: State, job_id: UUID) -> Job:
@@ -24,16 +35,12 @@ def find_job(state: State, job_id: UUID) -> Job:
     return job
 
 
-def ask_to_end(state: State, attempt: Attempt, cause: Cause, now: Now) -> None:
-    """Have the scope of an executing attempt cancelled, once; what happens then is read from its outcome."""
-    assert attempt.scope is not None
-    # A scope whose deadline has struck is on its way out already: the timeout was first, and the record says so.
-    if attempt.cause is None and not attempt.scope.cancel_called:
-        attempt.cause = cause
-        attempt.run.since = now.loop
-        state.effects.cancels.append(attempt)
-        run = attempt.run
-        state.alarms.push((now.loop + state.options.cleanup_grace, run.job.seq, run.number, attempt))
+def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
+    """Return a run, planned, active or ended, by its id."""
+    item: Occurrence | Run | NonRun | None = state.by_id.get(run_id)
+    if item is None:
+        raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
+    return item
 
 
 def cancel_job(
@@ -42,12 +49,11 @@ def cancel_job(
     """Mark a lineage as cancelled, and end what has not begun; the answer waits for what is to be ended."""
     job = find_job(state, job_id)
     if job.state not in ENDED_STATES:
-        _mark_cancelled(state, job, now, reason)
+        cancel_lineage(state, job, now, reason)
     ended = [_drop(state, run, now, reason) for run in tuple(job.runs) if not run.executing]
     executing = tuple(job.runs) if cancel_running else ()
     for run in executing:
-        assert run.attempt is not None
-        ask_to_end(state, run.attempt, Cause.CANCEL, now)
+        ask_to_end(state, run, Cause.CANCEL, now, reason)
     settle_job(state, job, now)
 
     def records(came: list[Run | NonRun]) -> tuple[RunRecord, ...]:
@@ -56,22 +62,35 @@ def cancel_job(
     return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
 
 
-def _mark_cancelled(state: State, job: Job, now: Now, reason: str) -> None:
-    job.state, job.reason = JobState.CANCELLED, reason
-    state.counters.lineage_cancelled += 1
-    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
-    if state.listening:
-        state.emit(JobCancelled, now, job=job, name=job.request.name, reason=reason)
-    if job.pending is not None:
-        occurrence = job.pending
-        unplan(state, occurrence, cancelled=True)
-        end_occurrence(state, occurrence, Outcome.CANCELLED, now, reason)
-
-
 def _drop(state: State, run: Run, now: Now, reason: str) -> Run | NonRun:
-    """End a run of a cancelled job that is not executing: due, bound to a worker, or waiting for its retry."""
+    """End a run of a cancelled job that is not executing: due, bound to a worker, or waiting."""
     state.counters.discarded_cancelled += 1
     return end_run(state, run, Outcome.CANCELLED, now, reason, error=run.error)
+
+
+def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wait | RunRecord":
+    """End one run, wherever it stands; the answer waits until it has ended. Its job goes on."""
+    item = find_run(state, run_id)
+    if isinstance(item, Occurrence):
+        return state.record(_withdraw(state, item, Outcome.CANCELLED, now, reason))
+    if item.outcome is not None:
+        return state.record(item)
+    assert isinstance(item, Run)
+    if not item.executing:
+        return state.record(end_run(state, item, Outcome.CANCELLED, now, reason, error=item.error))
+    ask_to_end(state, item, Cause.CANCEL, now, reason)
+    return state.waits.on([item.occurrence], lambda came: state.record(came[0]))
+
+
+def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, reason: str) -> NonRun:
+    """End a pending occurrence, and plan the one after it."""
+    job = occurrence.job
+    unplan(state, occurrence)
+    item = end_occurrence(state, occurrence, outcome, now, reason)
+    if state.closing is None:
+        plan_after(state, job, occurrence.scheduled_at, now)
+    settle_job(state, job, now)
+    return item
 
 
 def delete_job(state: State, now: Now, job_id: UUID) -> None:
@@ -89,35 +108,29 @@ def delete_job(state: State, now: Now, job_id: UUID) -> None:
 def skip_next_run(state: State, now: Now, job_id: UUID) -> RunRecord | None:
     """End the pending occurrence of a job as skipped, and plan the one after it."""
     job = find_job(state, job_id)
-    _refuse_if_over(state, job)
-    occurrence = job.pending
-    if occurrence is None:
+    refuse_if_over(state, job)
+    if job.pending is None:
         return None
-    unplan(state, occurrence)
-    item = end_occurrence(state, occurrence, Outcome.SKIPPED, now, "skipped by hand")
-    plan_after(state, job, occurrence.scheduled_at, now)
-    settle_job(state, job, now)
-    return state.record(item)
+    return state.record(_withdraw(state, job.pending, Outcome.SKIPPED, now, "skipped by hand"))
 
 
-def trigger_job(state: State, now: Now, job_id: UUID) -> RunId:
+def trigger_job(state: State, now: Now, job_id: UUID, *, overlap: Overlap | None = None) -> RunId:
     """Begin an extra run of a job; its pending occurrence stays where it is."""
     job = find_job(state, job_id)
-    _refuse_if_over(state, job)
+    refuse_if_over(state, job)
     if job.state is JobState.HALTED:
         raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job_id)
-    for run in job.runs:
-        if not run.waiting_retry or job.request.retry_past_next:
-            run_id = state.run_id(run)
-            message = f"the job {job.request.name!r} has an active run, {run_id}, and may have only one"
-            raise JobActive(message, job_id=job_id, run_id=run_id)
+    policy = overlap or job.request.overlap
+    why = refusal(job, policy, len(job.waiting))
+    if why and (job.waiting or room(job, policy) < 1):
+        run_id = state.run_id((in_the_way(job) or list(job.waiting))[0])
+        raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job_id, run_id=run_id)
     state.counters.planned += 1
-    begun = begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now)
-    assert begun is not None
-    return state.run_id(begun)
+    return state.run_id(begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now, policy))
 
 
-def _refuse_if_over(state: State, job: Job) -> None:
+def refuse_if_over(state: State, job: Job) -> None:
+    """Raise if nothing of a job may be begun or changed any more."""
     if state.closing is not None:
         raise SchedulerClosed("the scheduler is shutting down: nothing new is begun")
     if job.state in ENDED_STATES:

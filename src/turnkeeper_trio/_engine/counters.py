@@ -2,8 +2,10 @@
 
 from typing import final
 
-from turnkeeper_trio._engine.tables import Attempt, Ending
+from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio.verdicts import Snooze
 
 
 @final
@@ -22,6 +24,7 @@ class Counters:
         "raised",
         "retried",
         "returned_false",
+        "snoozed",
         "submitted",
         "succeeded",
         "timed_out",
@@ -39,6 +42,7 @@ class Counters:
         self.raised = 0
         self.timed_out = 0
         self.retried = 0
+        self.snoozed = 0
         self.execution_count = 0
         self.execution_sum = 0
         self.queue_wait_count = 0
@@ -57,5 +61,9 @@ class Counters:
                 self.raised += 1
             case Ending.TIMED_OUT:
                 self.timed_out += 1
+            case Ending.VERDICT if isinstance(attempt.value, Snooze):
+                self.snoozed += 1
+            case Ending.VERDICT:
+                self.returned_false += 1
             case Ending.CUT_OFF | Ending.REVOKED:
                 pass

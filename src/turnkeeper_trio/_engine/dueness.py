@@ -1,23 +1,36 @@
-"""What happens when an instant comes: catch-up, overlap, the ready queue, and who is bound to a worker next."""
+"""What happens when an instant comes: catch-up, arrival, the ready queue, and who is bound to a worker next."""
 
+from turnkeeper_trio._engine.arrival import begin
+from turnkeeper_trio._engine.attempts import TOO_LATE
+from turnkeeper_trio._engine.catching_up import catch_up, miss, too_late
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import draw_due, end_occurrence, end_run, halt, plan, plan_after
+from turnkeeper_trio._engine.lifecycle import (
+    end_occurrence,
+    end_run,
+    following_us,
+    halt,
+    may_plan,
+    plan_after,
+    settle_job,
+)
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import NO_RUNS, Attempt, Job, Occurrence, Run
+from turnkeeper_trio._engine.tables import Attempt, Occurrence, Run
+from turnkeeper_trio._engine.turns import call_next, wait_turn
 from turnkeeper_trio._engine.waiting import IDLE, IDLE_DUE
 from turnkeeper_trio._model.change import ChangeKind
-from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio.schedules import FixedDelay
-from turnkeeper_trio.schedules._asking import ScheduleFault, count_between_us, latest_us, next_after_us
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio.policies import CatchUp
+from turnkeeper_trio.schedules._asking import ScheduleFault
 
-SUPERSEDED_BY_NEXT = "superseded by the next occurrence"
-OVERLAP = "the run before it had not ended"
-PASSED = "its instant passed before the scheduler could look"
+ALL_RUN = "its job has had all its runs"
 
 
 def take_due(state: State, now: Now, limit: int) -> bool:
     """Move what has become due to the ready queue, at most ``limit`` of it; return whether all of it was moved."""
+    if state.pauses:
+        return True
     left = limit
     while left and (entry := state.retries.peek()) is not None and entry[0] <= now.loop:
         _retry(state, state.retries.pop(), now)
@@ -32,84 +45,69 @@ def take_due(state: State, now: Now, limit: int) -> bool:
 
 
 def fire(state: State, occurrence: Occurrence, now: Now) -> None:
-    """The instant of an occurrence has come, and it has left its queue: plan the following one, and begin."""
+    """The instant of an occurrence has come, and it has left its queue: begin, and plan the following one."""
+    occurrence.job.pending = None
+    take_up(state, occurrence, now, occurrence.job.request.catch_up)
+
+
+def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> None:
+    """Begin what is to run of an occurrence that is due and those after it that have passed, and plan the next."""
     job = occurrence.job
-    job.pending = None
-    if not isinstance(job.schedule, FixedDelay):
-        try:
-            following = next_after_us(job.schedule, occurrence.scheduled_at)
-            if following is not None and following <= now.wall:
-                occurrence = _catch_up(state, job, occurrence, now)
-            elif following is not None:
-                plan(state, job, following, draw_due(state, job, following), Origin.SCHEDULE)
-        except ScheduleFault as fault:
-            halt(state, job, str(fault), now)
-    begin(state, occurrence, now)
-
-
-def _catch_up(state: State, job: Job, occurrence: Occurrence, now: Now) -> Occurrence:
-    """Plan the occurrence that follows, and return the one to run now: the latest whose instant has passed.
-
-    Those before it are counted as missed in one step: by the arithmetic of the schedule, not one by one.
-    """
-    latest = latest_us(job.schedule, occurrence.scheduled_at, now.wall)
-    assert latest is not None
-    due_at = draw_due(state, job, latest)
-    if due_at > now.wall:
-        # Its jitter keeps the latest one for later, so the one before it is the one to run.
-        plan(state, job, latest, due_at, Origin.SCHEDULE)
-        previous = latest_us(job.schedule, occurrence.scheduled_at, latest - 1)
-        if previous is None:
-            return occurrence
-        latest = due_at = previous
-    else:
+    occurrences, latest, fault = [occurrence], occurrence.scheduled_at, None
+    try:
+        following = following_us(job, occurrence.scheduled_at)
+        if following is not None and following <= now.wall:
+            occurrences, latest = catch_up(state, occurrence, now, policy)
+        elif too_late(occurrence, now, policy):
+            miss(state, occurrence, now)
+            occurrences = []
+    except ScheduleFault as exc:
+        fault = exc
+    for each in occurrences:
+        if may_plan(job, each.scheduled_at):
+            begin(state, each, now)
+        else:
+            end_occurrence(state, each, Outcome.SKIPPED, now, ALL_RUN)
+    if fault is not None:
+        halt(state, job, str(fault), now)
+    elif job.pending is None and job.state is JobState.ACTIVE and not (job.runs and job.delayed):
         plan_after(state, job, latest, now)
-    missed, exact = count_between_us(job.schedule, occurrence.scheduled_at, latest)
-    state.counters.planned += missed
-    reason = PASSED if exact else f"{PASSED} (at least {missed}: the schedule cannot count them)"
-    end_occurrence(state, occurrence, Outcome.MISSED, now, reason, count=missed)
-    return Occurrence(job, latest, due_at, Origin.SCHEDULE)
-
-
-def begin(state: State, occurrence: Occurrence, now: Now) -> Run | None:
-    """Make a run of an occurrence that is due, unless one of its job is in the way (`Overlap.SKIP`)."""
-    job = occurrence.job
-    for run in tuple(job.runs):
-        if not run.waiting_retry or job.request.retry_past_next:
-            end_occurrence(state, occurrence, Outcome.SKIPPED, now, OVERLAP)
-            return None
-        end_run(state, run, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=run.error)
-    run = Run(occurrence, state.next_run(), now.loop)
-    if job.runs is NO_RUNS:
-        job.runs = {}
-    job.runs[run] = None
-    state.active[run] = None
-    if occurrence.run_id is not None:
-        state.by_id[occurrence.run_id] = run
-    _make_ready(state, run, occurrence.due_at)
-    return run
-
-
-def _make_ready(state: State, run: Run, due_at: int) -> None:
-    state.ready.push((-run.job.request.priority, due_at, run.job.seq, run.number, run))
+    settle_job(state, job, now)
 
 
 def _retry(state: State, run: Run, now: Now) -> None:
+    """The time of a retry has come: it takes its turn among the runs of its job."""
     run.waiting_retry = False
-    run.since = now.loop
-    _make_ready(state, run, now.wall)
+    run.since, run.ready_at = now.loop, now.wall
+    wait_turn(run.job, run)
+    call_next(state, run.job)
 
 
 def assign(state: State, now: Now) -> None:
     """Bind as many ready runs as there is capacity for, in their order."""
     capacity = state.capacity
-    while capacity > 0 and len(state.ready):
-        _bind(state, state.ready.pop(), now)
+    while capacity > 0 and len(state.ready) and not state.pauses:
+        run = state.ready.pop()
+        start_by = _start_by(run)
+        if start_by is not None and now.wall > start_by:
+            end_run(state, run, Outcome.MISSED, now, TOO_LATE)
+            continue
+        _bind(state, run, start_by, now)
         capacity -= 1
 
 
-def _bind(state: State, run: Run, now: Now) -> None:
+def _start_by(run: Run) -> int | None:
+    """Return the wall time by which the first attempt of a run has to begin, if its job says so."""
+    limit = run.job.request.start_deadline_us
+    return None if limit is None or run.begun else run.occurrence.due_at + limit
+
+
+def _bind(state: State, run: Run, start_by: int | None, now: Now) -> None:
     attempt = Attempt(run, run.begun + 1, now)
+    attempt.start_by = start_by
+    stuck_after = run.job.request.stuck_after_us
+    if stuck_after is not None:
+        state.set_alarm(attempt, now.loop + stuck_after)
     run.attempt = attempt
     state.assigned[attempt] = None
     state.effects.assignments.append(attempt)

@@ -11,7 +11,7 @@ from turnkeeper_trio._model.run import ActiveRun
 class Effects:
     """Filled by decisions, emptied by the runtime, once a turn."""
 
-    __slots__ = ("answers", "assignments", "cancels", "ended", "events", "fatal", "halted", "stuck", "waited_for")
+    __slots__ = ("answers", "assignments", "cancels", "critical", "ended", "events", "fatal", "stuck", "waited_for")
 
     def __init__(self) -> None:
         """Nothing is to be done."""
@@ -28,5 +28,7 @@ class Effects:
         """Attempts that did not unwind within their grace."""
         self.waited_for: tuple[ActiveRun, ...] = ()
         """Runs for which the shutdown has been waiting for long."""
+        self.critical: Run | None = None
+        """A run of a critical job that failed for good."""
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
 from uuid import UUID
 
-from turnkeeper_trio._engine import attempts, closing, dueness, intake
+from turnkeeper_trio._engine import attempts, changing, closing, dueness, intake
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.intake import StoredJob, Submission
 from turnkeeper_trio._engine.now import Now
@@ -38,8 +38,8 @@ class Engine:
         attempts.report(self.state, attempt, now)
 
     def accept(self, submission: Submission, now: Now) -> Job:
-        """Take a staged job into the books."""
-        return intake.accept(self.state, submission, now)
+        """Take a staged job into the books, or change the one that has its key."""
+        return changing.take(self.state, submission, now)
 
     def begin_closing(self, now: Now, *, forced: bool) -> None:
         """Begin to shut down, or go from graceful to forced."""
@@ -66,10 +66,7 @@ class Engine:
     def _sound_alarms(self, now: Now) -> None:
         alarms = self.state.alarms
         while (entry := alarms.peek()) is not None and entry[0] <= now.loop:
-            attempt = alarms.pop()
-            attempt.stuck = True
-            attempt.run.since = now.loop
-            self.state.effects.stuck.append(attempt)
+            attempts.look_again(self.state, alarms.pop(), now)
 
     def next_due(self, now: Now) -> int | None:
         """Return the wall time at which there is something to do next; ``None`` if nothing is planned.
@@ -81,9 +78,10 @@ class Engine:
             return now.wall
         state = self.state
         due: list[int] = []
-        if (entry := state.queue.peek()) is not None:
+        if (entry := state.queue.peek()) is not None and not state.pauses:
             due.append(entry[0])
-        by_loop = (queue.peek() for queue in (state.retries, state.delays, state.alarms))
+        queues = (state.alarms,) if state.pauses else (state.retries, state.delays, state.alarms)
+        by_loop = (queue.peek() for queue in queues)
         due += [now.wall + entry[0] - now.loop for entry in by_loop if entry is not None]
         if state.closing is not None and state.active:
             due.append(now.wall + state.closing.warn_at - now.loop)

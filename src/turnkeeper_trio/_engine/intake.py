@@ -15,9 +15,11 @@ from turnkeeper_trio._engine.tables import Attempt, Job, Run
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobAdded
 from turnkeeper_trio._model.instants import duration_us, instant_us, utc_pendulum
+from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.record import plain
 from turnkeeper_trio._model.run import Origin
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import FixedDelay
 from turnkeeper_trio.schedules._asking import ScheduleFault, anchored_us, first_us
 
@@ -32,6 +34,7 @@ class Submission:
     target: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] | None
+    on_conflict: OnConflict
     token: Any = None
     """Who waits until the store has committed it, where somebody does."""
 
@@ -50,14 +53,34 @@ class StoredJob:
 
 
 def accept(state: State, submission: Submission, now: Now) -> Job:
-    """Take a job into the books, and plan its first occurrence."""
+    """Take a new job into the books, and plan its first occurrence."""
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    state.jobs[job.job_id] = job
+    _enter(state, job)
     state.counters.submitted += 1
     if state.ledger.asked:
         proposal = Proposal(job, submission.token)
         state.ledger.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
+    anchor_and_plan(state, job, now)
+    if state.listening:
+        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+        state.emit(JobAdded, now, job=job, name=request.name, next_run_time=at)
+    return job
+
+
+def _enter(state: State, job: Job) -> None:
+    """Put a job in the table; an ended one of the same key goes, and leaves its history."""
+    before = state.jobs.get(job.job_id)
+    if before is not None:
+        assert before.state in ENDED_STATES
+        state.ended_jobs.pop(before, None)
+        job.history = before.history
+    state.jobs[job.job_id] = job
+
+
+def anchor_and_plan(state: State, job: Job, now: Now) -> None:
+    """Bind the schedule of a job to now, or to its initial run, and plan the first occurrence."""
+    request = job.request
     initial = _initial_us(request.initial_run_time, now)
     try:
         job.schedule = anchored_us(request.schedule, now.wall if initial is None else initial)
@@ -69,10 +92,6 @@ def accept(state: State, submission: Submission, now: Now) -> Job:
             plan(state, job, first, draw_due(state, job, first), Origin.SCHEDULE)
     except ScheduleFault as fault:
         halt(state, job, str(fault), now)
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
-        state.emit(JobAdded, now, job=job, name=request.name, next_run_time=at)
-    return job
 
 
 def _initial_us(at: datetime | timedelta | None, now: Now) -> int | None:

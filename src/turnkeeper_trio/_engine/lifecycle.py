@@ -2,12 +2,22 @@
 
 from typing import Any
 
+from turnkeeper_trio._engine.archive import history_of
+from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.turns import call_next, leave_waiting
 from turnkeeper_trio._model.change import ChangeKind
-from turnkeeper_trio._model.event import JobFinished, JobHalted, OccurrenceMissed, OccurrenceSkipped, RunFinished
+from turnkeeper_trio._model.event import (
+    JobCancelled,
+    JobFinished,
+    JobHalted,
+    OccurrenceMissed,
+    OccurrenceSkipped,
+    RunFinished,
+)
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
@@ -15,6 +25,7 @@ from turnkeeper_trio.schedules import FixedDelay
 from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
+HALTED = "its job was halted"
 
 
 def draw_due(state: State, job: Job, at: int) -> int:
@@ -28,17 +39,37 @@ def draw_due(state: State, job: Job, at: int) -> int:
     return at + state.rng.randint(0, jitter)
 
 
-def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> Occurrence:
-    """Put an occurrence in the queue."""
+def following_us(job: Job, after: int) -> int | None:
+    """Return the instant of the first occurrence of a job after another, if there is one: not past its end."""
+    if job.delayed:
+        return None
+    at = next_after_us(job.schedule, after)
+    until = job.request.until_us
+    return None if at is None or (until is not None and at > until) else at
+
+
+def may_plan(job: Job, at: int) -> bool:
+    """Return whether a job may have a further occurrence, at an instant."""
+    request = job.request
+    return (request.until_us is None or at <= request.until_us) and (
+        request.max_runs is None or job.ran < request.max_runs
+    )
+
+
+def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
+    """Put an occurrence in the queue, unless the job has had all it may have."""
+    if not may_plan(job, at):
+        return
     occurrence = Occurrence(job, at, due_at, origin)
     state.queue.push((due_at, job.seq, occurrence))
     _note_planned(state, job, occurrence)
-    return occurrence
 
 
 def plan_delay(state: State, job: Job, schedule: FixedDelay, now: Now) -> None:
     """Plan the occurrence that is due one fixed delay from now, by the loop's clock."""
     at = now.wall + schedule.delay_us
+    if not may_plan(job, at):
+        return
     occurrence = Occurrence(job, at, at, Origin.SCHEDULE)
     state.delays.push((now.loop + schedule.delay_us, job.seq, occurrence))
     _note_planned(state, job, occurrence)
@@ -50,7 +81,7 @@ def plan_after(state: State, job: Job, after: int, now: Now) -> None:
         plan_delay(state, job, job.schedule, now)
         return
     try:
-        at = next_after_us(job.schedule, after)
+        at = following_us(job, after)
         if at is not None:
             plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
@@ -76,11 +107,21 @@ def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> 
 
 
 def end_occurrence(
-    state: State, occurrence: Occurrence, outcome: Outcome, now: Now, reason: str, *, count: int = 1
+    state: State,
+    occurrence: Occurrence,
+    outcome: Outcome,
+    now: Now,
+    reason: str,
+    *,
+    count: int = 1,
+    last: int | None = None,
+    by: Run | None = None,
 ) -> NonRun:
-    """An occurrence, or ``count`` in a row up to this one, did not and will not run."""
+    """An occurrence did not and will not run; nor ``count`` in a row from it to ``last``; ``by`` was in the way."""
     item = NonRun(occurrence, outcome, reason, now.wall, state.archive.next_number())
     item.count = count
+    if last is not None:
+        item.scheduled_at = last
     job = occurrence.job
     state.counters.outcomes[outcome] += count
     kept = state.archive.add_non_run(item)
@@ -94,13 +135,15 @@ def end_occurrence(
     if state.listening:
         fields: dict[str, Any] = {
             "name": job.request.name,
-            "scheduled_at": utc_pendulum(occurrence.scheduled_at),
+            "scheduled_at": utc_pendulum(item.scheduled_at),
             "reason": reason,
         }
         if outcome is Outcome.MISSED:
             state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, **fields)
         else:
-            state.emit(OccurrenceSkipped, now, job=job, run_id=state.run_id(kept), outcome=outcome, **fields)
+            blocking = None if by is None else state.active_run(by, now)
+            run_id = state.run_id(kept)
+            state.emit(OccurrenceSkipped, now, job=job, run_id=run_id, outcome=outcome, blocked_by=blocking, **fields)
     state.over(occurrence, kept)
     return kept
 
@@ -114,31 +157,43 @@ def end_run(
     *,
     value: Any = None,
     error: BaseException | None = None,
+    by: Run | None = None,
 ) -> Run | NonRun:
     """An active run has come to its end. What never began is kept as an occurrence that did not run."""
     job = run.job
     item: Run | NonRun = run
     _take_out(state, run)
     if run.begun == 0:
-        item = end_occurrence(state, run.occurrence, outcome, now, reason)
+        item = end_occurrence(state, run.occurrence, outcome, now, reason, by=by)
     else:
         run.outcome, run.reason, run.value, run.error = outcome, reason, value, error
         run.finished_at = now.wall
         state.counters.outcomes[outcome] += 1
         _archive(state, run, now)
-    if (
-        isinstance(job.schedule, FixedDelay)
-        and job.pending is None
-        and job.state is JobState.ACTIVE
-        and not state.closing
-    ):
-        plan_delay(state, job, job.schedule, now)
+        _heed_failures(state, run, now)
+    call_next(state, job)
+    if job.delayed and job.pending is None and not job.runs and job.state is JobState.ACTIVE and not state.closing:
+        plan_after(state, job, now.wall, now)
     settle_job(state, job, now)
     return item
 
 
+def _heed_failures(state: State, run: Run, now: Now) -> None:
+    """Halt a job that failed too often in a row, and end the program over one that must not fail."""
+    job, request = run.job, run.job.request
+    if run.outcome not in FAILURES:
+        return
+    if request.critical and state.effects.critical is None:
+        state.effects.critical = run
+    failures = history_of(job).consecutive_failures
+    if request.halt_after is not None and failures >= request.halt_after and job.state is JobState.ACTIVE:
+        halt(state, job, f"{failures} runs in a row failed for good", now)
+
+
 def _take_out(state: State, run: Run) -> None:
     job = run.job
+    if run.blocked:
+        leave_waiting(job, run)
     del state.active[run]
     del job.runs[run]
     if not job.runs:
@@ -174,18 +229,52 @@ def _archive(state: State, run: Run, now: Now) -> None:
 
 
 def halt(state: State, job: Job, reason: str, now: Now) -> None:
-    """Plan nothing more of a job whose schedule is faulty. Its runs go on."""
+    """Plan nothing more of a job until it is resumed: its schedule is faulty, or it failed too often."""
     job.state, job.reason = JobState.HALTED, reason
+    withdraw_pending(state, job, Outcome.CANCELLED, now, HALTED)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     state.emit(JobHalted, now, job=job, name=job.request.name, reason=reason)
     settle_job(state, job, now)
 
 
+def withdraw_pending(state: State, job: Job, outcome: Outcome, now: Now, reason: str) -> None:
+    """End the pending occurrence of a job, if it has one."""
+    if job.pending is not None:
+        occurrence = job.pending
+        unplan(state, occurrence, cancelled=outcome is Outcome.CANCELLED)
+        end_occurrence(state, occurrence, outcome, now, reason)
+
+
+def cancel_lineage(state: State, job: Job, now: Now, reason: str) -> None:
+    """Mark a job as cancelled: nothing of it starts any more. Its runs are the caller's to end."""
+    job.state, job.reason = JobState.CANCELLED, reason
+    state.counters.lineage_cancelled += 1
+    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
+    if state.listening:
+        state.emit(JobCancelled, now, job=job, name=job.request.name, reason=reason)
+    withdraw_pending(state, job, Outcome.CANCELLED, now, reason)
+
+
+def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> None:
+    """Have the scope of an executing run cancelled, once; what happens then is read from its outcome."""
+    attempt = run.attempt
+    assert attempt is not None
+    assert attempt.scope is not None
+    # A scope whose deadline has struck is on its way out already: the timeout was first, and the record says so.
+    if attempt.cause is not None or attempt.scope.cancel_called:
+        return
+    attempt.cause = cause
+    run.reason, run.since = reason, now.loop
+    state.effects.cancels.append(attempt)
+    grace = run.job.request.cleanup_grace_us
+    state.set_alarm(attempt, now.loop + (state.options.cleanup_grace if grace is None else grace))
+
+
 def settle_job(state: State, job: Job, now: Now) -> None:
     """If nothing more comes of a job, say so to whoever waits for that, and let go of what it no longer needs."""
-    if job.pending is not None or job.runs:
+    if job.pending is not None or job.runs or job.state is JobState.PAUSED:
         return
-    if job.state is JobState.ACTIVE and job.had_occurrence:
+    if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:
         job.state = JobState.FINISHED
         state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
         if state.listening:

@@ -10,7 +10,7 @@ search for it is needed either.
 """
 
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heappop, heappush, merge
 from typing import Any, Final, Generic, Protocol, TypeVar, final
 
 OUT: Final = -1
@@ -41,6 +41,10 @@ class Queue(Protocol[T]):
         """Iterate over the live items, in no particular order."""
         ...
 
+    def in_order(self) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the live entries in their order, as lazily as the heap allows. The queue must not change."""
+        ...
+
     @property
     def entries(self) -> int:
         """How many entries are held, dead ones included."""
@@ -61,6 +65,17 @@ class Queue(Protocol[T]):
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Remove an item that is in this queue; ``cancelled`` has it counted in `discarded` when its entry goes."""
         ...
+
+
+def _heap_in_order(heap: list[tuple[Any, ...]], arity: int) -> Iterator[tuple[Any, ...]]:
+    """Iterate over a heap in order: what may come next is the frontier, a small heap beside it."""
+    frontier = [(heap[0], 0)] if heap else []
+    while frontier:
+        entry, place = heappop(frontier)
+        yield entry
+        first = place * arity + 1
+        for below in range(first, min(first + arity, len(heap))):
+            heappush(frontier, (heap[below], below))
 
 
 _ARITY_SHIFT = 3
@@ -85,6 +100,10 @@ class HandleQueue(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Iterate over the items, in no particular order."""
         return (entry[-1] for entry in self._entries)
+
+    def in_order(self) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the entries in their order."""
+        return _heap_in_order(self._entries, _ARITY)
 
     @property
     def entries(self) -> int:
@@ -181,6 +200,11 @@ class LazyQueue(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Iterate over the live items, in no particular order."""
         return (entry[-1] for heap in (self._heap, self._old) for entry in heap if entry[-1].place == _IN)
+
+    def in_order(self) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the live entries in their order."""
+        both = merge(_heap_in_order(self._heap, 2), _heap_in_order(self._old, 2))
+        return (entry for entry in both if entry[-1].place == _IN)
 
     @property
     def entries(self) -> int:

@@ -16,7 +16,7 @@ from turnkeeper_trio._engine.counters import Counters
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.ledger import Ledger
 from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.queues import HandleQueue, LazyQueue, Queue
+from turnkeeper_trio._engine.queues import OUT, HandleQueue, LazyQueue, Queue
 from turnkeeper_trio._engine.tables import Attempt, Closing, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.waiting import Subject, Waits
 from turnkeeper_trio._model.event import Event
@@ -73,8 +73,8 @@ class State:
         """Runs that wait for their retry, by loop time."""
         self.ready: Queue[Run] = HandleQueue()
         """Due runs that wait for capacity, by (priority, instant, job in the order of submission)."""
-        self.alarms: Queue[Any] = HandleQueue()
-        """What is to be looked at again at a loop time."""
+        self.alarms: Queue[Attempt] = HandleQueue()
+        """Attempts to be looked at again, by loop time."""
         self.active: dict[Run, None] = {}
         """Due runs that have not ended, in the order in which they became due."""
         self.assigned: dict[Attempt, None] = {}
@@ -88,6 +88,10 @@ class State:
         self.waits = Waits()
         self.effects = Effects()
         self.closing: Closing | None = None
+        self.pauses: dict[object, str] = {}
+        """Who paused everything, and why; while anybody has, nothing is moved and nothing is bound."""
+        self.applied: dict[UUID, None] = {}
+        """Jobs that came with a job set."""
         self.listening = False
         """Whether anybody wants events; the runtime says so. Failures are always told, for the log."""
 
@@ -132,6 +136,11 @@ class State:
         return self.options.max_workers + self.options.dispatch_buffer - len(self.assigned)
 
     @property
+    def executing(self) -> bool:
+        """Whether any attempt is being executed."""
+        return any(attempt.claimed for attempt in self.assigned)
+
+    @property
     def pending(self) -> int:
         """How many occurrences are planned and not due."""
         return len(self.queue) + len(self.delays)
@@ -149,6 +158,12 @@ class State:
             **fields,
         )
         self.effects.events.append(event)
+
+    def set_alarm(self, attempt: Attempt, loop: int) -> None:
+        """Look at an attempt again at a loop time; a later alarm takes the place of an earlier one."""
+        if attempt.place != OUT:
+            self.alarms.remove(attempt)
+        self.alarms.push((loop, attempt.run.job.seq, attempt.run.number, attempt))
 
     def over(self, subject: Subject, item: Any = None) -> None:
         """What somebody may be waiting on has come to an end, as ``item``."""

@@ -6,16 +6,17 @@ A million jobs may wait at once, each a `Job` and an `Occurrence`: what only an 
 
 from collections import deque
 from collections.abc import Mapping
-from enum import Enum, auto
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 from uuid import UUID
 
+from turnkeeper_trio._engine.endings import Cancellable, Cause, Ending
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.schedules import FixedDelay
 
 
 @final
@@ -25,10 +26,12 @@ class Job:
     __slots__ = (
         "args",
         "had_occurrence",
+        "held",
         "history",
         "job_id",
         "kwargs",
         "pending",
+        "ran",
         "reason",
         "request",
         "runs",
@@ -36,6 +39,8 @@ class Job:
         "seq",
         "state",
         "target",
+        "version",
+        "waiting",
     )
 
     def __init__(
@@ -63,9 +68,22 @@ class Job:
         self.pending: Occurrence | None = None
         self.had_occurrence = False
         """Whether it ever had an occurrence: one that never had is run by hand, and does not finish."""
+        self.ran = 0
+        """How many of its occurrences were taken up by a run; by hand does not count."""
+        self.held: Occurrence | None = None
+        """While paused: the occurrence that was pending then."""
+        self.version = 1
+        """Grows by one with each change of the request or the function."""
         self.runs: dict[Run, None] = NO_RUNS
         """Its active runs, in the order in which they became due."""
+        self.waiting: dict[Run, None] = NO_RUNS
+        """Those of its active runs that wait for others of them to end."""
         self.history: JobHistory | None = None
+
+    @property
+    def delayed(self) -> bool:
+        """Whether its next occurrence is counted from the end of a run."""
+        return isinstance(self.schedule, FixedDelay)
 
 
 @final
@@ -118,6 +136,7 @@ class Run:
         "occurrence",
         "outcome",
         "place",
+        "ready_at",
         "reason",
         "since",
         "started_at",
@@ -134,6 +153,8 @@ class Run:
         self.since = since
         """The loop time at which it entered the phase it is in."""
         self.place = OUT
+        self.ready_at = occurrence.due_at
+        """The instant by which it stands in the ready queue: when it was due, or its retry."""
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry = False
@@ -149,6 +170,11 @@ class Run:
         self.value: Any = None
         self.error: BaseException | None = None
         self.reason = ""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits for other runs of its job to end."""
+        return self in self.job.waiting
 
     @property
     def executing(self) -> bool:
@@ -174,7 +200,7 @@ NO_RUNS: Final[dict[Run, None]] = {}
 class NonRun:
     """An occurrence, or several in a row, that did not run."""
 
-    __slots__ = ("count", "finished_at", "number", "occurrence", "outcome", "reason")
+    __slots__ = ("count", "finished_at", "number", "occurrence", "outcome", "reason", "scheduled_at")
 
     def __init__(self, occurrence: Occurrence, outcome: Outcome, reason: str, finished_at: int, number: int) -> None:
         """Make the row of one occurrence that did not run."""
@@ -184,41 +210,8 @@ class NonRun:
         self.finished_at = finished_at
         self.number = number
         self.count = 1
-
-
-class Cause(Enum):
-    """Why an attempt was asked to end."""
-
-    CANCEL = auto()
-    SHUTDOWN = auto()
-
-
-class Ending(Enum):
-    """How an attempt ended, as the worker saw it."""
-
-    REVOKED = auto()
-    """It was taken back before its body began."""
-    RETURNED = auto()
-    RAISED = auto()
-    TIMED_OUT = auto()
-    """Its own deadline cut it off."""
-    CUT_OFF = auto()
-    """It was cancelled by its scope, for the cause on record."""
-    FATAL = auto()
-    """It raised ``KeyboardInterrupt`` or ``SystemExit``."""
-
-
-class Cancellable(Protocol):
-    """What the engine knows of a cancel scope."""
-
-    @property
-    def cancel_called(self) -> bool:
-        """Whether it has been cancelled, or its deadline has passed."""
-        ...
-
-    def cancel(self) -> object:
-        """Ask what runs in the scope to end."""
-        ...
+        self.scheduled_at = occurrence.scheduled_at
+        """The instant of the last of them."""
 
 
 @final
@@ -240,6 +233,7 @@ class Attempt:
         "revoked",
         "run",
         "scope",
+        "start_by",
         "started",
         "stuck",
         "thread",
@@ -257,6 +251,8 @@ class Attempt:
         self.stuck = False
         self.cause: Cause | None = None
         """Why it was asked to end, if it was."""
+        self.start_by: int | None = None
+        """The wall time after which it may not begin any more."""
         self.scope: Cancellable | None = None
         """The scope it executes in; the worker's."""
         self.body: Any = None
@@ -270,8 +266,8 @@ class Attempt:
         self.error: BaseException | None = None
 
     def claim(self, now: Now, scope: Cancellable) -> bool:
-        """Begin, unless it has been revoked. Called by the worker, with no checkpoint between this and the body."""
-        if self.revoked:
+        """Begin, unless it has been revoked or is too late. Called by the worker, right before the body."""
+        if self.revoked or (self.start_by is not None and now.wall > self.start_by):
             return False
         self.claimed = True
         self.ending = Ending.CUT_OFF  # Until the worker says otherwise.

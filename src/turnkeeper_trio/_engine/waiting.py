@@ -11,6 +11,9 @@ IDLE: Final = "idle"
 IDLE_DUE: Final = "idle but for later"
 """What a caller waits on who waits until nothing is active and nothing is due."""
 
+EXECUTED: Final = "no run executes"
+"""What a caller waits on who waits until nothing executes."""
+
 Subject = Job | Occurrence | str
 """What somebody can wait on."""
 
@@ -62,6 +65,10 @@ class Waits:
     def __len__(self) -> int:
         """Return on how many subjects somebody waits."""
         return len(self._by_subject)
+
+    def __contains__(self, subject: Subject) -> bool:
+        """Return whether anybody waits on a subject."""
+        return subject in self._by_subject
 
     def on(self, subjects: Iterable[Subject], result: Callable[[list[Any]], Any]) -> Wait:
         """Make a wait on subjects, and remember it."""

@@ -7,7 +7,7 @@ import pendulum
 
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
-from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,34 @@ class Event(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAdded(Event):
     """A job has been taken."""
+
+    name: str
+    next_run_time: pendulum.DateTime | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUpdated(Event):
+    """The request or the function of a job is another."""
+
+    name: str
+    version: int
+    next_run_time: pendulum.DateTime | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPaused(Event):
+    """A job is paused; without ``job_id``: all jobs are."""
+
+    name: str
+    note: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResumed(Event):
+    """A job is resumed; without ``job_id``: nobody pauses all jobs any more."""
 
     name: str
     next_run_time: pendulum.DateTime | None
@@ -83,11 +111,11 @@ class RunStarted(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetrying(Event):
-    """An attempt has failed, and another follows."""
+    """An attempt has failed, or asked to go on later, and another follows."""
 
     name: str
     attempt: int
-    outcome: Outcome
+    reason: str
     error: BaseException | None
     delay: float
 
@@ -103,7 +131,11 @@ class RunFinished(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStuck(Event):
-    """A run was asked to end, and has not ended within its ``cleanup_grace``."""
+    """A run has not ended within its ``cleanup_grace``, or executes for longer than its ``stuck_after``."""
+
+    phase: RunPhase
+    running_for: float
+    """Seconds since it was asked to end, or since the attempt began."""
 
     name: str
     attempt: int
@@ -119,6 +151,8 @@ class OccurrenceSkipped(Event):
     scheduled_at: pendulum.DateTime
     outcome: Outcome
     reason: str
+    blocked_by: ActiveRun | None
+    """The run that was in the way, if one was, and how long it had been running."""
 
 
 @final
@@ -153,3 +187,11 @@ class ShutdownStarted(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerStopped(Event):
     """The last event: no task of the scheduler or of a job is left."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lagged(Event):
+    """A subscriber was too slow: so many events were not kept for it, right before the next one it receives."""
+
+    count: int

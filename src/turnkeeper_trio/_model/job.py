@@ -10,8 +10,11 @@ class JobState(StrEnum):
     ACTIVE = "active"
     """Its occurrences run when they fall due."""
 
+    PAUSED = "paused"
+    """It was paused: nothing of it is planned until it is resumed. It can be triggered by hand."""
+
     HALTED = "halted"
-    """Its schedule is faulty; nothing of it is planned."""
+    """Its schedule is faulty, or it failed too often: nothing of it is planned until it is resumed."""
 
     CANCELLED = "cancelled"
     """It was cancelled: nothing of it starts any more."""

@@ -1,10 +1,14 @@
 """What every record can do: show itself as plain JSON values."""
 
+import dis
+import inspect
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
@@ -76,6 +80,8 @@ def forget_locals(error: BaseException) -> None:
     """Clear the local variables of every frame that ``error`` and what it chains to keep alive; the text stays.
 
     A stored traceback otherwise keeps each local of each frame (a large result, a connection) for as long as itself.
+    Frames that may go on are left alone: an error that a background task caught, and handed to the job, shows that
+    task's frame, and before Python 3.13 to clear the frame of a suspended coroutine is to close it.
     """
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
@@ -84,7 +90,20 @@ def forget_locals(error: BaseException) -> None:
         if exc is None or id(exc) in seen:
             continue
         seen.add(id(exc))
-        traceback.clear_frames(exc.__traceback__)
+        for frame, _ in traceback.walk_tb(exc.__traceback__):
+            if not _may_be_suspended(frame):
+                with suppress(RuntimeError):  # It is being executed.
+                    frame.clear()
         todo += (exc.__cause__, exc.__context__)
         if isinstance(exc, BaseExceptionGroup):
             todo += cast("tuple[BaseException, ...]", exc.exceptions)
+
+
+_RESUMABLE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_YIELD: Final = dis.opmap["YIELD_VALUE"]
+
+
+def _may_be_suspended(frame: FrameType) -> bool:
+    """Return whether a frame stands where a generator or coroutine waits to be resumed; one that ended rarely does."""
+    code = frame.f_code
+    return bool(code.co_flags & _RESUMABLE) and code.co_code[frame.f_lasti] == _YIELD

@@ -1,10 +1,12 @@
 """What a shutdown did."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio._model.texts import counted, listed
 
 
 @final
@@ -28,12 +30,31 @@ class ShutdownReport(Record):
     """Occurrences whose instant had not come: they are left as they were planned, and will not run."""
 
     def __str__(self) -> str:
-        """Return the counts in one line."""
-        parts = (
-            f"{len(self.finished)} finished",
-            f"{len(self.interrupted)} interrupted",
-            f"{sum(record.count for record in self.never_started)} never started",
-            f"{len(self.still_running)} still running",
-            f"{self.unrun} planned for later and left unrun",
+        """Return the counts in one line, then a line for each run; of many runs the first of each kind."""
+        groups = (
+            ("finished", self.finished),
+            ("interrupted", self.interrupted),
+            ("never started", self.never_started),
+            ("still running", self.still_running),
         )
-        return "shutdown: " + ", ".join(parts)
+        counts = listed(f"{_occurrences(runs)} {kind}" for kind, runs in groups if runs)
+        head = f"{'still shutting down' if self.still_running else 'shut down'}: {counts or 'no run was active'}"
+        if self.unrun:
+            head += f"; {counted(self.unrun, 'occurrence')} planned for later, left unrun"
+        width = max((len(run.name) for _, runs in groups for run in runs[:_SHOWN]), default=0)
+        return "\n".join([head, *(line for kind, runs in groups for line in _lines(kind, runs, width))])
+
+
+_SHOWN: Final = 10
+"""How many runs of each kind are shown to people."""
+
+
+def _occurrences(runs: Sequence[RunRecord | ActiveRun]) -> int:
+    return sum(run.count if isinstance(run, RunRecord) else 1 for run in runs)
+
+
+def _lines(kind: str, runs: Sequence[RunRecord | ActiveRun], width: int) -> Iterator[str]:
+    for run in runs[:_SHOWN]:
+        yield f"  {run.name:<{width}}  {str(run).splitlines()[0]}"
+    if len(runs) > _SHOWN:
+        yield f"  and {_occurrences(runs[_SHOWN:])} more {kind}"

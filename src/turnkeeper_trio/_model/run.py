@@ -9,6 +9,7 @@ import pendulum
 from turnkeeper_trio._model.fault import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.texts import counted, duration_text, error_text
 
 
 @unique
@@ -136,6 +137,26 @@ class RunRecord(Record):
     count: int = 1
     """How many occurrences this record stands for; 1 for anything that ran."""
 
+    def __str__(self) -> str:
+        """Tell how it ended, and why: ``failed after 3 attempts: berlin-1 is down``."""
+        ended = self.outcome.replace("_", " ")
+        if self.outcome is Outcome.SUCCEEDED:
+            after = f" after {counted(self.attempts, 'attempt')}" if self.attempts > 1 else ""
+            return f"{ended}{after}, in {duration_text(self.duration)}"
+        if self.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+            ended += f" after {counted(self.attempts, 'attempt')}"
+        elif self.count > 1:
+            ended += f" ({counted(self.count, 'occurrence')})"
+        why = self._why()
+        return f"{ended}: {why}" if why else ended
+
+    def _why(self) -> str:
+        if self.error is None or self.outcome is not Outcome.FAILED:
+            return self.reason
+        # The error says more than that there was one; what the reason says beyond that stays.
+        more = self.reason.removeprefix(f"it raised {type(self.error).__name__}").removeprefix("; ")
+        return f"{error_text(self.error)}; {more}" if more else error_text(self.error)
+
     def unwrap(self) -> Any:
         """Return the value of a run that succeeded; raise what it raised otherwise.
 
@@ -167,6 +188,16 @@ class RunNotSucceeded(TurnKeeperError):
 
 @final
 @dataclass(frozen=True, slots=True)
+class UpcomingRun(Record):
+    """An occurrence that is planned, or that would be planned after it if nothing changes."""
+
+    job_id: RecurringJobId
+    name: str
+    scheduled_at: pendulum.DateTime
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class ActiveRun(Record):
     """A run that has become due and has not ended."""
 
@@ -180,3 +211,9 @@ class ActiveRun(Record):
 
     running_for: float
     """Seconds it has been in this phase, by the clock of the event loop."""
+
+    def __str__(self) -> str:
+        """Tell where it stands: ``executing for 12.3 s, attempt 1``."""
+        phase = self.phase.replace("_", " ")
+        attempt = f", attempt {self.attempt}" if self.attempt else ""
+        return f"{phase} for {duration_text(self.running_for)}{attempt}"

@@ -1,9 +1,10 @@
 """What the scheduler counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import final
 
 from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.texts import counted, duration_text
 
 
 @final
@@ -21,6 +22,12 @@ class DurationStatistics(Record):
     def mean(self) -> float | None:
         """Seconds it took on average; ``None`` before the first time."""
         return self.sum / self.count if self.count else None
+
+    def __str__(self) -> str:
+        """Tell the mean: ``12.3 ms on average, 5 times``."""
+        return (
+            "not yet" if self.mean is None else f"{duration_text(self.mean)} on average, {counted(self.count, 'time')}"
+        )
 
 
 @final
@@ -67,6 +74,12 @@ class Books(Record):
         """Whether every planned occurrence is accounted for. Always true; tests say so after every step."""
         return self.planned == self.pending + self.active + self.ended
 
+    def __str__(self) -> str:
+        """Write the equality without its zeros: ``5 planned = 2 pending + 2 succeeded + 1 failed``."""
+        terms = [(field.name, getattr(self, field.name)) for field in fields(self)][1:]
+        right = " + ".join(f"{count} {name.replace('_', ' ')}" for name, count in terms if count)
+        return f"{self.planned} planned {'=' if self.balanced else '≠'} {right or 'none'}"
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,9 @@ class MetricsSnapshot(Record):
 
     jobs_retried: int
     """Attempts that were followed by a retry."""
+
+    jobs_snoozed: int
+    """Attempts that asked to go on later (`Snooze`)."""
 
     jobs_permanently_failed: int
     """Runs that ended failed or timed out, with no retry left."""
@@ -124,3 +140,19 @@ class MetricsSnapshot(Record):
 
     books: Books
     """Every occurrence ever planned, by what became of it."""
+
+    def __str__(self) -> str:
+        """Return a small table, a line for each subject."""
+        attempts = f"{self.jobs_executed_success} succeeded, {self.jobs_executed_fail} returned False, "
+        attempts += f"{self.jobs_panicked} raised, {self.jobs_timed_out} timed out; {self.jobs_retried} retried"
+        staging = f"{self.job_staging_buffer_current} waiting; {self.staging_submitted_total} came, "
+        staging += f"{self.staging_rejected_full} turned away"
+        lines = (
+            ("runs", self.books),
+            ("attempts", attempts),
+            ("executing", f"{self.workers_active_current} now; {self.job_execution_duration}"),
+            ("queue wait", self.job_queue_wait_duration),
+            ("jobs", f"{self.jobs_submitted} submitted, {self.jobs_lineage_cancelled} cancelled"),
+            ("staging", staging),
+        )
+        return "\n".join(f"{subject:<11} {text}" for subject, text in lines)

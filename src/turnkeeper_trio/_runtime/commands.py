@@ -14,7 +14,7 @@ from turnkeeper_trio._engine.waiting import Wait
 class Reply:
     """The caller's end of a question: it waits here, and is answered once."""
 
-    __slots__ = ("_answer", "_answered", "_event", "given_up", "wait")
+    __slots__ = ("_answer", "_answered", "_event", "among", "given_up", "wait")
 
     def __init__(self) -> None:
         """Make an unanswered reply."""
@@ -25,6 +25,8 @@ class Reply:
         """Whether the caller waits no longer."""
         self.wait: Wait | None = None
         """What the answer depends on, where it was not ready at once."""
+        self.among: dict[Reply, None] = {}
+        """The unanswered replies that it is kept among: it goes when it is answered, and when it is given up."""
 
     @property
     def open(self) -> bool:
@@ -43,6 +45,7 @@ class Reply:
             await self._event.wait()
         except BaseException:
             self.given_up = True
+            self.among.pop(self, None)
             if self.wait is not None:
                 self.wait.withdraw()
             raise

@@ -1,14 +1,18 @@
 """What a job can ask while it runs: which run it is, and which scheduler runs it."""
 
+import threading
 from contextvars import ContextVar
 from typing import Final, final
 
+import anyio
+import anyio.from_thread
 import pendulum
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.instants import MICROSECONDS, utc_pendulum
 
 
 @final
@@ -57,6 +61,23 @@ class RunContext:
         """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions."""
         attempt = self._attempt
         return attempt.cause is not None or (attempt.scope is not None and attempt.scope.cancel_called)
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Move the deadline of this attempt by so many seconds, if it has a timeout. Also from the job's thread.
+
+        Raises:
+            ConfigurationError: ``seconds`` is negative.
+        """
+        us = _checks.duration("seconds", seconds)
+        if self._attempt.thread == threading.get_ident():
+            anyio.from_thread.run_sync(self._extend, us)
+        else:
+            self._extend(us)
+
+    def _extend(self, us: int) -> None:
+        scope = self._attempt.scope
+        if isinstance(scope, anyio.CancelScope) and not scope.cancel_called:
+            scope.deadline += us / MICROSECONDS
 
     @property
     def executing(self) -> bool:

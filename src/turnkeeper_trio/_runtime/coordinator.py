@@ -14,6 +14,7 @@ no attempt is out: an outcome always finds it. When it ends, for whatever reason
 same step.
 """
 
+import logging
 from typing import Any, Final, final
 
 import anyio
@@ -28,21 +29,29 @@ from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
+from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.desk import Desk
-from turnkeeper_trio._runtime.logs import LOGGER, log_waiting
+from turnkeeper_trio._runtime.logs import log_waiting, write
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import SchedulerClosed, StoreUnavailable, TurnKeeperError
+from turnkeeper_trio.errors import InternalError, SchedulerClosed, StoreUnavailable, TurnKeeperError
 
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
 
 STORE_RETRY: Final = 1.0
 """Seconds after which a batch is offered again to a store that was unavailable."""
+
+
+def internal_error(cause: BaseException) -> InternalError:
+    """Return the error that tells of a fault of this library."""
+    error = InternalError("the scheduler failed; this is a fault of turnkeeper_trio, please report it")
+    error.__cause__ = cause
+    return error
 
 
 @final
@@ -82,6 +91,8 @@ class Coordinator:
         """What ended it before its time."""
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+        self.critical: RunRecord | None = None
+        """The record of a critical job that failed for good."""
         self.body: anyio.CancelScope | None = None
         """The scope of the ``async with`` body: cancelled when the program is to end."""
 
@@ -96,8 +107,9 @@ class Coordinator:
         self._bell.ring()
 
     def expect(self, reply: Reply) -> None:
-        """Somebody waits for an answer that comes with a commit."""
+        """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
         self._replies[reply] = None
+        reply.among = self._replies
 
     @property
     def closing(self) -> bool:
@@ -174,6 +186,8 @@ class Coordinator:
 
     def _carry_out(self, command: Command, now: Now) -> None:
         reply = command.reply
+        if not reply.given_up:
+            self.expect(reply)
         try:
             answer = command.run(self._engine.state, now)
         except TurnKeeperError as exc:
@@ -184,7 +198,6 @@ class Coordinator:
                 answer.withdraw()
             else:
                 reply.wait = answer
-                self._replies[reply] = None
         else:
             self._engine.state.effects.answers.append((reply, answer))
 
@@ -199,7 +212,7 @@ class Coordinator:
             try:
                 refusals = await self._store.apply(changes)
             except StoreUnavailable as exc:
-                LOGGER.warning("the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
+                write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
                 engine.settle(refusals)
@@ -222,6 +235,9 @@ class Coordinator:
             self._teller.tell(effects.events)
         if effects.waited_for:
             log_waiting(effects.waited_for)
+        if effects.critical is not None and self.critical is None:
+            self.critical = self._engine.state.record(effects.critical)
+            self._end_program()
         for run in effects.ended:
             if run.error is not None:
                 forget_locals(run.error)
@@ -233,8 +249,17 @@ class Coordinator:
         state = self._engine.state
         for attempt in state.effects.stuck:
             run, name = attempt.run, attempt.run.job.request.name
-            about = {"name": name, "attempt": attempt.number, "stack": stack_of(attempt)}
-            state.emit(RunStuck, now, job=run.job, run_id=state.run_id(run), **about)
+            state.emit(
+                RunStuck,
+                now,
+                job=run.job,
+                run_id=state.run_id(run),
+                name=name,
+                attempt=attempt.number,
+                phase=run.phase,
+                running_for=seconds(now.loop - run.since),
+                stack=stack_of(attempt),
+            )
 
     def _end_program(self) -> None:
         self.close(forced=True)
@@ -251,34 +276,48 @@ class Coordinator:
                 attempt.scope.cancel()
 
     def finish(self) -> None:
-        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent."""
-        now = self.last_turn = read(self._clock)
+        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent.
+
+        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same.
+        """
         self._staging.close()
         self._commands.close()
-        for attempt in self._desk.take_outcomes():
-            self._engine.report(attempt, now)
-        for submission in self._staging.take(len(self._staging)):
-            self._engine.accept(submission, now)
         self._asked += self._commands.take(len(self._commands))
-        state = self._engine.state
+        try:
+            self._close_books()
+        except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
+            self.crash = self.crash or exc
+        finally:
+            self._dismiss_callers()
+            if not self.ended.is_set():
+                self.ended.set()
+
+    def _close_books(self) -> None:
+        now = self.last_turn = read(self._clock)
+        engine, state = self._engine, self._engine.state
+        for attempt in self._desk.take_outcomes():
+            engine.report(attempt, now)
+        for submission in self._staging.take(len(self._staging)):
+            engine.accept(submission, now)
         if state.closing is None:
-            self._engine.begin_closing(now, forced=True)
+            engine.begin_closing(now, forced=True)
         closing.end_all(state, now)
+        state.listening = self._teller.wanted
+        if state.listening and not self.ended.is_set():
+            state.emit(SchedulerStopped, now)
+        effects = engine.take_effects()
+        effects.assignments.clear()
+        self._act(effects)
+
+    def _dismiss_callers(self) -> None:
         for command in self._asked:
             if command.reply.open:
                 command.reply.answer(self.answer_after_end(command))
         self._asked.clear()
-        if state.listening and not self.ended.is_set():
-            state.emit(SchedulerStopped, now)
-        effects = self._engine.take_effects()
-        effects.assignments.clear()
-        self._act(effects)
         for reply in tuple(self._replies):
             if reply.open:
                 reply.answer(SchedulerClosed("the scheduler ended before this came about"))
         self._replies.clear()
-        if not self.ended.is_set():
-            self.ended.set()
 
     def answer_after_end(self, command: Command) -> Any:
         """Return what can be answered from the final state; what would change something is refused."""
@@ -289,6 +328,8 @@ class Coordinator:
             answer = command.run(self._engine.state, self.last_turn)
         except TurnKeeperError as exc:
             return exc
+        except Exception as exc:  # noqa: BLE001  (after a crash the tables may be in any state)
+            return internal_error(exc)
         if isinstance(answer, Wait):
             answer.withdraw()
             return closed

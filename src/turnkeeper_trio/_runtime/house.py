@@ -19,7 +19,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._runtime.commands import Command
-from turnkeeper_trio._runtime.coordinator import Coordinator
+from turnkeeper_trio._runtime.coordinator import Coordinator, internal_error
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
@@ -29,7 +29,7 @@ from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import InternalError
+from turnkeeper_trio.errors import CriticalJobFailed
 
 
 @final
@@ -57,6 +57,7 @@ class House:
         self._engine: Final = Engine(options, new_id=uuid4, rng=rng)
         self._staging: Inlet[Submission] = Inlet(staging_size, bell)
         self._commands: Inlet[Command] = Inlet(command_size, bell)
+        teller = Teller(observers)
         self._desk = Desk(
             max_workers=options.max_workers,
             dispatch_buffer=options.dispatch_buffer,
@@ -72,7 +73,7 @@ class House:
             desk=self._desk,
             staging=self._staging,
             commands=self._commands,
-            teller=Teller(observers),
+            teller=teller,
             store=store,
         )
         self.scheduler: Final = Scheduler(
@@ -83,6 +84,7 @@ class House:
                 staging=self._staging,
                 commands=self._commands,
                 functions=functions,
+                teller=teller,
                 store=store,
                 shutdown_grace=shutdown_grace,
             )
@@ -121,7 +123,11 @@ class House:
                     self._coordinator.close(forced=True)
 
     async def see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
-        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile."""
+        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
+
+        On trio, Ctrl-C is delivered to the main task wherever it waits, protected and shielded or not: also here. It
+        ends the program, as one that a job raises does; were it let through, it would leave in the task group's group.
+        """
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None
@@ -133,6 +139,8 @@ class House:
                 await coordinator.ended.wait()
             except anyio.get_cancelled_exc_class() as exc:
                 cancelled = exc
+            except KeyboardInterrupt as exc:
+                coordinator.fatal = exc
         host.shield = True
         while not coordinator.ended.is_set():
             coordinator.close(forced=True)
@@ -142,6 +150,8 @@ class House:
                 except anyio.get_cancelled_exc_class() as exc:
                     # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
                     cancelled = exc
+                except KeyboardInterrupt as exc:
+                    coordinator.fatal = exc
         self._watching.cancel()
         return cancelled
 
@@ -157,7 +167,15 @@ class House:
         """What ends the program rather than the body: a fault of the library, or of a job that ended the program."""
         coordinator = self._coordinator
         if coordinator.crash is not None and isinstance(coordinator.crash, Exception):
-            error = InternalError("the scheduler failed; this is a fault of turnkeeper_trio, please report it")
-            error.__cause__ = coordinator.crash
-            return error
+            return internal_error(coordinator.crash)
         return coordinator.fatal
+
+    @property
+    def critical_failure(self) -> CriticalJobFailed | None:
+        """The failure of a critical job, from the job's exception."""
+        record = self._coordinator.critical
+        if record is None:
+            return None
+        error = CriticalJobFailed(record)
+        error.__cause__ = record.error
+        return error

@@ -1,9 +1,10 @@
 """The log: events as lines under the logger ``turnkeeper_trio``, and the filter that names the run on every line."""
 
 import logging
+import traceback
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Final, final
+from typing import Any, Final, final
 
 from turnkeeper_trio._model.event import (
     ClockStepped,
@@ -13,6 +14,9 @@ from turnkeeper_trio._model.event import (
     JobDeleted,
     JobFinished,
     JobHalted,
+    JobPaused,
+    JobResumed,
+    JobUpdated,
     OccurrenceMissed,
     OccurrenceSkipped,
     RunFinished,
@@ -35,15 +39,27 @@ _LINES: Final[dict[type[Event], tuple[int, str]]] = {
     JobDeleted: (logging.INFO, "%(name)s deleted"),
     JobFinished: (logging.INFO, "%(name)s finished: no further occurrence"),
     JobHalted: (logging.ERROR, "%(name)s is halted: %(reason)s"),
+    JobPaused: (logging.INFO, "%(name)s paused: %(note)s"),
+    JobResumed: (logging.INFO, "%(name)s resumed, next run %(next_run_time)s"),
+    JobUpdated: (logging.INFO, "%(name)s updated to version %(version)d, next run %(next_run_time)s"),
     OccurrenceMissed: (logging.INFO, "%(name)s missed %(count)d: %(reason)s"),
     OccurrenceSkipped: (logging.INFO, "%(name)s at %(scheduled_at)s is %(outcome)s: %(reason)s"),
-    RunRetrying: (logging.INFO, "%(name)s, attempt %(attempt)d %(outcome)s: %(error)r; the next in %(delay).3f s"),
+    RunRetrying: (logging.INFO, "%(name)s, attempt %(attempt)d: %(reason)s; the next in %(delay).3f s"),
     RunStarted: (logging.INFO, "%(name)s started, attempt %(attempt)d"),
-    RunStuck: (logging.WARNING, "%(name)s was asked to end and has not ended; it is at\n%(stack)s"),
+    RunStuck: (logging.WARNING, "%(name)s has been %(phase)s for %(running_for).1f s; it is at\n%(stack)s"),
     SchedulerStopped: (logging.INFO, "stopped"),
     ShutdownStarted: (logging.INFO, "shutdown started, forced: %(forced)s"),
 }
 """The level and the text of each kind of event; a run that finished has lines of its own."""
+
+
+def write(level: int, text: str, *args: object, **options: Any) -> None:
+    """Write a line to the log. What hangs on the log is the user's: a faulty filter costs the line, and no more."""
+    try:
+        LOGGER.log(level, text, *args, **options)
+    except Exception:  # noqa: BLE001  (a log must not stop the scheduler)
+        if logging.raiseExceptions:
+            traceback.print_exc()  # As the standard library does where a handler fails.
 
 
 def log_event(event: Event) -> None:
@@ -55,13 +71,14 @@ def log_event(event: Event) -> None:
     if LOGGER.isEnabledFor(level):
         values = {field.name: getattr(event, field.name) for field in fields(event)}
         about = _about(event.job_id, event.run_id, values.get("name"), values.get("attempt"))
-        LOGGER.log(level, text, values, extra=about)
+        write(level, text, values, extra=about)
 
 
 def log_waiting(runs: Iterable[ActiveRun]) -> None:
     """Say what a shutdown is waiting for."""
     for run in runs:
-        LOGGER.warning(
+        write(
+            logging.WARNING,
             "the shutdown waits for %s, attempt %d, %s for %.0f s",
             run.name,
             run.attempt,
@@ -75,9 +92,9 @@ def _log_finished(event: RunFinished, record: RunRecord) -> None:
     about = _about(event.job_id, event.run_id, record.name, record.attempts)
     if record.outcome in {Outcome.FAILED, Outcome.TIMED_OUT}:
         text = "%s failed for good after %d attempt(s): %s"
-        LOGGER.error(text, record.name, record.attempts, record.reason, exc_info=record.error, extra=about)
+        write(logging.ERROR, text, record.name, record.attempts, record.reason, exc_info=record.error, extra=about)
     else:
-        LOGGER.info("%s %s in %.3f s", record.name, record.outcome, record.duration, extra=about)
+        write(logging.INFO, "%s %s in %.3f s", record.name, record.outcome, record.duration, extra=about)
 
 
 def _about(job_id: object, run_id: object, name: object, attempt: object) -> dict[str, object]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TypeGuard
 
 import anyio
 
@@ -66,11 +67,13 @@ async def open_scheduler(
     What leaves the block is always one bare exception, by this precedence; a loser becomes the context and a note:
 
     1. `InternalError`, from its cause: a fault of this library;
-    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then);
+    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then), or the
+       ``KeyboardInterrupt`` of a Ctrl-C that came while the block was being left;
     3. the exception of the body;
-    4. a cancellation, as cancellation.
+    4. `CriticalJobFailed`, from the exception of the job (the body is cancelled then);
+    5. a cancellation, as cancellation.
 
-    The failure of a job never leaves.
+    The failure of a job that is not critical never leaves.
 
     Entering and leaving are checkpoints.
 
@@ -110,22 +113,29 @@ async def open_scheduler(
                     yield house.scheduler
                 except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
                     body_error = exc
-                cancelled = await house.see_out(host, failed=body_error is not None)
-                body_error = body_error or cancelled
+                interruption = await house.see_out(host, failed=body_error is not None)
+                body_error = body_error or interruption
         finally:
             house.clear_away()
-        if isinstance(body_error, anyio.get_cancelled_exc_class()) and house.program_error is None:
-            raise body_error
-    _leave(house.program_error, body_error)
+        if _is_cancellation(body_error) and house.program_error is None and house.critical_failure is None:
+            raise body_error  # It passes as the cancellation it is; if it is the host's own, the host takes it.
+    error = None if _is_cancellation(body_error) else body_error
+    leaving = _first(house.program_error, error, house.critical_failure)
+    if leaving is not None:
+        raise leaving
 
 
-def _leave(program_error: BaseException | None, body_error: BaseException | None) -> None:
-    """Raise what goes first; the other becomes its context and a note."""
-    if program_error is None:
-        if body_error is not None and not isinstance(body_error, anyio.get_cancelled_exc_class()):
-            raise body_error
-        return
-    if body_error is not None and not isinstance(body_error, anyio.get_cancelled_exc_class()):
-        program_error.__context__ = body_error
-        program_error.add_note(f"the body of the scheduler's block raised, too: {body_error!r}")
-    raise program_error
+def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
+    return isinstance(error, anyio.get_cancelled_exc_class())
+
+
+def _first(*errors: BaseException | None) -> BaseException | None:
+    """Return the error that goes first; the others become its context and a note each."""
+    there = [error for error in errors if error is not None]
+    if not there:
+        return None
+    first, *others = there
+    for loser in others:
+        first.__context__ = first.__context__ or loser
+        first.add_note(f"besides, there was {loser!r}")
+    return first

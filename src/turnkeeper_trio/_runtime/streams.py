@@ -3,14 +3,21 @@
 A sender waits for room on an event and then puts its item in synchronously; it never waits inside of a ``send``. So a
 sender that is cancelled has put nothing in, on any event loop, and a receiver takes what is there without waiting. The
 alternative, ``await stream.send(item)``, may be cancelled after the item was handed over.
+
+Those who wait are served in the order in which they came, whatever the event loop makes of it (trio shuffles the tasks
+that are woken together): whoever makes room puts their items in for them. The alternative, to wake them and let them
+put their items in themselves, lets newcomers and each other overtake them.
 """
 
 import math
 from collections import deque
-from typing import Generic, TypeVar, final
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast, final
 
 import anyio
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from turnkeeper_trio.errors import TurnKeeperError
 
 T = TypeVar("T")
 
@@ -35,6 +42,24 @@ class Bell:
 
 
 @final
+class _Turn(Generic[T]):
+    """A sender that waits for room, and its item."""
+
+    __slots__ = ("came", "check", "item", "placed", "refused", "withdrawn")
+
+    def __init__(self, item: T, check: Callable[[], None] | None) -> None:
+        self.item = item
+        self.check = check
+        self.came = anyio.Event()
+        self.refused: Exception | None = None
+        """What the check raised when there was room."""
+        self.placed = False
+        """Whether the item has been put in for it."""
+        self.withdrawn = False
+        """Whether it was cancelled after that, and before it could know."""
+
+
+@final
 class Inlet(Generic[T]):
     """The sender's end and the coordinator's end of one bounded stream."""
 
@@ -42,48 +67,50 @@ class Inlet(Generic[T]):
         """Make a stream of ``size`` places."""
         self.size = size
         self._bell = bell
-        self._send, self._receive = anyio.create_memory_object_stream[T](size)
-        self._waiting: deque[anyio.Event] = deque()
+        self._send, self._receive = anyio.create_memory_object_stream[T | _Turn[T]](size)
+        self._waiting: deque[_Turn[T]] = deque()
+        """Not empty only while the stream is full."""
         self.closed = False
         self.sent = 0
-        """How many items were ever put in."""
+        """How many items were ever put in, withdrawn ones included."""
         self.taken = 0
-        """How many items were ever taken out."""
+        """How many items were ever taken out, withdrawn ones included."""
+        self.withdrawn = 0
+        """How many items were put in for a sender that was cancelled just then."""
 
     def __len__(self) -> int:
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T) -> None:
-        """Wait for room, then put an item in: a checkpoint, then perhaps a wait, then nothing that can be cancelled.
+    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
+        """Wait for room, then put an item in, unless ``check``, called in the same step, raises.
 
-        Those who wait are served in the order in which they came.
+        A checkpoint, then perhaps a wait, then nothing that can be cancelled. Those who wait are served in the order in
+        which they came.
 
         Raises:
             anyio.ClosedResourceError: it has been closed, before or while the sender waited.
         """
         await checkpoint()
-        first = True
-        while not self.closed and (len(self) >= self.size or (first and self._waiting)):
-            room = anyio.Event()
-            # A sender that was woken and found its place taken goes back to the head of the line.
-            if first:
-                self._waiting.append(room)
-            else:
-                self._waiting.appendleft(room)
-            first = False
+        if not self.closed and len(self) >= self.size:
+            turn = _Turn(item, check)
+            self._waiting.append(turn)
             try:
-                await room.wait()
+                await turn.came.wait()
             except BaseException:
-                self._leave(room)
+                self._leave(turn)
                 raise
+            if turn.refused is not None:
+                raise turn.refused
+            if turn.placed:
+                return
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
             await checkpoint_if_cancelled()
-        self.put_nowait(item)
+        self.put_nowait(item, check)
 
-    def put_nowait(self, item: T) -> None:
-        """Put an item in.
+    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+        """Put an item in, unless ``check``, called in the same step, raises.
 
         Raises:
             anyio.WouldBlock: there is no room.
@@ -91,34 +118,55 @@ class Inlet(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
-        self._send.send_nowait(item)
-        self.sent += 1
-        self._bell.ring()
+        if len(self) >= self.size:
+            raise anyio.WouldBlock
+        if check is not None:
+            check()
+        self._put(item)
 
     def take(self, limit: int) -> list[T]:
-        """Take out what is there, at most ``limit`` items, and wake as many senders as there is room for."""
-        items = [self._receive.receive_nowait() for _ in range(min(limit, len(self)))]
-        self.taken += len(items)
-        self._wake(self.size - len(self))
+        """Take out what is there, at most ``limit`` items, and put in what those who wait have."""
+        items: list[T] = []
+        for _ in range(min(limit, len(self))):
+            item = self._receive.receive_nowait()
+            self.taken += 1
+            if not isinstance(item, _Turn):
+                items.append(item)
+            elif not (turn := cast("_Turn[T]", item)).withdrawn:
+                items.append(turn.item)
+        while self._waiting and len(self) < self.size:
+            turn = self._waiting.popleft()
+            try:
+                if turn.check is not None:
+                    turn.check()
+            except TurnKeeperError as exc:
+                turn.refused = exc
+            else:
+                self._put(turn)
+                turn.placed = True
+            turn.came.set()
         return items
 
     def close(self) -> None:
         """Let nothing in any more; those who wait for room get the error. What is in it stays to be taken."""
         self.closed = True
-        self._wake(len(self._waiting))
+        while self._waiting:
+            self._waiting.popleft().came.set()
 
     def release(self) -> None:
         """Close the stream itself, empty or not."""
         self._send.close()
         self._receive.close()
 
-    def _wake(self, room: int) -> None:
-        for _ in range(min(room, len(self._waiting))):
-            self._waiting.popleft().set()
+    def _put(self, item: T | _Turn[T]) -> None:
+        self._send.send_nowait(item)
+        self.sent += 1
+        self._bell.ring()
 
-    def _leave(self, room: anyio.Event) -> None:
-        """A sender has given up: if it had been woken already, its turn goes to the next."""
-        if room.is_set():
-            self._wake(1)
-        else:
-            self._waiting.remove(room)
+    def _leave(self, turn: _Turn[T]) -> None:
+        """A sender has given up. Nobody has taken its item yet: it runs before whoever was rung for by that item."""
+        if turn.placed:
+            turn.withdrawn = True
+            self.withdrawn += 1
+        elif turn in self._waiting:
+            self._waiting.remove(turn)

@@ -1,5 +1,6 @@
-"""Telling: observers and the log are told each event, synchronously, once it is certain."""
+"""Telling: the log, observers and subscribers are told each event, synchronously, once it is certain."""
 
+import inspect
 import logging
 import re
 import time
@@ -7,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, final
 
 from turnkeeper_trio._model.event import Event
-from turnkeeper_trio._runtime.logs import LOGGER, log_event
+from turnkeeper_trio._runtime.logs import LOGGER, log_event, write
+from turnkeeper_trio._runtime.subscriptions import Subscription
 
 SLOW: Final = 0.010
 """Seconds over which an observer's call is logged: the coordinator does nothing else meanwhile."""
@@ -20,12 +22,13 @@ class Teller:
     def __init__(self, observers: Iterable[object]) -> None:
         """Tell these observers, in their order."""
         self._observers: list[object] = list(observers)
+        self._subscriptions: dict[Subscription, None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
 
     @property
     def wanted(self) -> bool:
         """Whether anybody wants to hear of ordinary events."""
-        return bool(self._observers) or LOGGER.isEnabledFor(logging.INFO)
+        return bool(self._observers or self._subscriptions) or LOGGER.isEnabledFor(logging.INFO)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell events, in their order."""
@@ -34,32 +37,62 @@ class Teller:
             if self._observers:
                 for observer, call in self._calls_for(type(event)):
                     self._call(observer, call, event)
+            for subscription in self._subscriptions:
+                subscription.offer(event)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Offer events to a subscriber from now on."""
+        self._subscriptions[subscription] = None
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Offer no more events to a subscriber."""
+        del self._subscriptions[subscription]
+        subscription.close()
 
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:
-            name = method_name(kind)
-            methods = ((observer, getattr(observer, name, None)) for observer in self._observers)
-            calls = self._calls[kind] = [(observer, method) for observer, method in methods if callable(method)]
+            found: list[tuple[object, Callable[[Event], Any]]] = []
+            for observer in self._observers:
+                try:
+                    method = getattr(observer, method_name(kind), None)
+                except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+                    self._drop(observer, kind, exc)
+                else:
+                    if callable(method):
+                        found.append((observer, method))
+            calls = self._calls[kind] = found
         return calls
 
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
         began = time.perf_counter()
         try:
-            call(event)
-        except Exception:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
-            LOGGER.exception("the observer %r raised at %s, and is told nothing more", observer, type(event).__name__)
-            self._observers = [each for each in self._observers if each is not observer]
-            self._calls.clear()
+            _refuse_coroutine(call(event))
+        except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+            self._drop(observer, type(event), exc)
             return
         took = time.perf_counter() - began
         if took > SLOW:
-            LOGGER.warning(
+            write(
+                logging.WARNING,
                 "the observer %r took %.0f ms at %s; the scheduler stood still meanwhile",
                 observer,
                 took * 1000,
                 type(event).__name__,
             )
+
+    def _drop(self, observer: object, kind: type[Event], error: Exception) -> None:
+        """Tell an observer nothing more, for it raised."""
+        self._observers = [each for each in self._observers if each is not observer]
+        self._calls.clear()
+        text = "the observer %r raised at %s, and is told nothing more"
+        write(logging.ERROR, text, observer, kind.__name__, exc_info=error)
+
+
+def _refuse_coroutine(returned: object) -> None:
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
 
 
 def method_name(kind: type[Event]) -> str:

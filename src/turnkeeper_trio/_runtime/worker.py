@@ -19,8 +19,9 @@ import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Ending
+from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._runtime.clock import in_trio, read
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
@@ -137,7 +138,7 @@ class Worker:
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
             attempt.thread = threading.get_ident()
-            return _call_plainly(function.call, args, kwargs)
+            return call_plainly(function.call, args, kwargs)
 
         with self._desk.clock.hold():
             return await anyio.to_thread.run_sync(call, limiter=self._desk.limiter)
@@ -147,7 +148,7 @@ async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
     return await function.call(*args, **kwargs)
 
 
-def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
     try:
         value = call(*args, **kwargs)
     except StopIteration as exc:
@@ -164,8 +165,20 @@ def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) 
     return value
 
 
+def _begin_at_job(error: BaseException) -> None:
+    """Cut the library's own frames, and those of the way into the thread, off the begin of a traceback."""
+    trace = after = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == __file__:
+            after = trace.tb_next
+        trace = trace.tb_next
+    if after is not None:
+        error.__traceback__ = after
+
+
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
     """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
+    _begin_at_job(error)
     todo = [error]
     while todo:
         each = todo.pop()

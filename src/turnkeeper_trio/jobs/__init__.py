@@ -1,6 +1,7 @@
-"""What a job is to its user: the request that asks for it, and what is told about it."""
+"""What a job is to its user: the request that asks for it, sets of them, and what is told about it."""
 
 from turnkeeper_trio.jobs.details import JobDetails, JobSummary
+from turnkeeper_trio.jobs.job_set import JobSet, JobSetChanges, JobSetEntry
 from turnkeeper_trio.jobs.request import RecurringJobRequest
 
-__all__ = ["JobDetails", "JobSummary", "RecurringJobRequest"]
+__all__ = ["JobDetails", "JobSet", "JobSetChanges", "JobSetEntry", "JobSummary", "RecurringJobRequest"]

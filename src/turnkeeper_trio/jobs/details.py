@@ -18,6 +18,7 @@ class JobDetails(Record):
     """All there is to know about a job."""
 
     job_id: RecurringJobId
+    key: str | None
     name: str
     tags: tuple[str, ...]
     schedule: Schedule
@@ -36,7 +37,10 @@ class JobDetails(Record):
 
     state: JobState
     state_reason: str
-    """Why it is halted or cancelled."""
+    """Why it is halted, paused or cancelled."""
+
+    version: int
+    """Grows by one with each change of the request or the function."""
 
     next_run_time: pendulum.DateTime | None
     """When its next occurrence is due; ``None`` if none is planned."""
@@ -45,6 +49,9 @@ class JobDetails(Record):
     """The run that its next occurrence will be."""
 
     active_runs: tuple[ActiveRun, ...]
+    waiting_runs: int
+    """How many of the active runs wait for others of them to end."""
+
     last_run: RunRecord | None
     last_success: RunRecord | None
     last_failure: RunRecord | None

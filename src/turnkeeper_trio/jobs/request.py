@@ -30,6 +30,9 @@ class RecurringJobRequest:
     max_retries: int = 0
     """How often a failed run is tried again."""
 
+    key: str | None = field(default=None, kw_only=True)
+    """What makes the job the same job when it is submitted again, after a reload, say: its id is made of it."""
+
     retry: RetryPolicy | None = field(default=None, kw_only=True)
     """How long to wait before a retry; `ExponentialBackoff` if not given. Only with ``max_retries``."""
 
@@ -39,11 +42,26 @@ class RecurringJobRequest:
     timeout: float | timedelta | None = field(default=None, kw_only=True)
     """How long one attempt may execute, in seconds or as a ``timedelta``. Waiting and back-off do not count."""
 
+    cleanup_grace: float | timedelta | None = field(default=None, kw_only=True)
+    """How long a run that was asked to end may take before it is called stuck; ``None``: as the scheduler says."""
+
+    stuck_after: float | timedelta | None = field(default=None, kw_only=True)
+    """After how long an attempt that is still executing is told as stuck (`RunStuck`); nothing is done about it."""
+
     overlap: Overlap = field(default=Overlap.SKIP, kw_only=True)
     """What happens to an occurrence that falls due while a run of the job waits for a worker or executes."""
 
+    max_concurrent: int | None = field(default=None, kw_only=True)
+    """With `Overlap.ALLOW_ALL`, how many runs of the job there may be at once; ``None``: as many as can be."""
+
+    max_waiting: int = field(default=1000, kw_only=True)
+    """How many runs of the job may wait for one another; beyond it occurrences are skipped."""
+
     catch_up: CatchUp = field(default=CatchUp.ONE, kw_only=True)
     """What happens to occurrences whose instant passed before the scheduler could look."""
+
+    start_deadline: float | timedelta | None = field(default=None, kw_only=True)
+    """How late a run may start; one that could only start later is missed. ``None``: better late than never."""
 
     retry_past_next: bool = field(default=False, kw_only=True)
     """Whether a run that waits for its retry keeps the next occurrence from running. If not, it ends, failed."""
@@ -54,23 +72,48 @@ class RecurringJobRequest:
     jitter: float | timedelta = field(default=0, kw_only=True)
     """Each occurrence is due later than its instant by a time drawn anew from zero to this: never past the next one."""
 
+    max_runs: int | None = field(default=None, kw_only=True)
+    """After how many runs the job is finished. Runs by hand do not count, nor do occurrences that were skipped."""
+
+    until: datetime | None = field(default=None, kw_only=True)
+    """The last instant an occurrence may have; the job is finished after it."""
+
+    halt_after: int | None = field(default=None, kw_only=True)
+    """After how many runs in a row that failed for good the job is halted."""
+
+    critical: bool = field(default=False, kw_only=True)
+    """Whether a run that fails for good ends the program: `CriticalJobFailed` leaves `open_scheduler`."""
+
     tags: tuple[str, ...] = field(default=(), kw_only=True)
     """Words to find the job by."""
 
     timeout_us: int | None = field(init=False, repr=False, compare=False)
+    cleanup_grace_us: int | None = field(init=False, repr=False, compare=False)
+    stuck_after_us: int | None = field(init=False, repr=False, compare=False)
+    start_deadline_us: int | None = field(init=False, repr=False, compare=False)
+    until_us: int | None = field(init=False, repr=False, compare=False)
     jitter_us: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check each parameter, and give the values one form."""
         _checks.text("name", self.name)
+        if self.key is not None:
+            _checks.text("key", self.key)
         _check_schedule(self.schedule)
         _checks.integer("max_retries", self.max_retries, least=0)
         _check_retry(self.retry, self.max_retries)
         _check_initial(self.initial_run_time)
         _set(self, "timeout_us", _checks.optional_duration("timeout", self.timeout, least=1))
+        _set(self, "cleanup_grace_us", _checks.optional_duration("cleanup_grace", self.cleanup_grace))
+        _set(self, "stuck_after_us", _checks.optional_duration("stuck_after", self.stuck_after, least=1))
+        _set(self, "start_deadline_us", _checks.optional_duration("start_deadline", self.start_deadline))
+        _set(self, "until_us", None if self.until is None else _checks.instant("until", self.until))
         _set(self, "overlap", _checks.member("overlap", self.overlap, Overlap))
         _set(self, "catch_up", _checks.member("catch_up", self.catch_up, CatchUp))
+        _check_overlap(self)
+        _check_bounds(self)
         _checks.flag("retry_past_next", self.retry_past_next)
+        _checks.flag("critical", self.critical)
         _checks.integer("priority", self.priority)
         _set(self, "jitter_us", _checks.duration("jitter", self.jitter))
         _set(self, "tags", _tags(self.tags))
@@ -122,6 +165,25 @@ def _check_retry(retry: object, max_retries: int) -> None:
             "retry is given, but max_retries is 0, so it would never be used; write max_retries=3, say",
             parameter="retry",
         )
+
+
+def _check_overlap(request: RecurringJobRequest) -> None:
+    _checks.integer("max_waiting", request.max_waiting, least=0)
+    if request.max_concurrent is not None:
+        _checks.integer("max_concurrent", request.max_concurrent, least=1)
+        if request.overlap is not Overlap.ALLOW_ALL:
+            raise ConfigurationError(
+                f"max_concurrent is given, but overlap is {request.overlap}, which allows one run at a time; "
+                f"write overlap=Overlap.ALLOW_ALL",
+                parameter="max_concurrent",
+            )
+
+
+def _check_bounds(request: RecurringJobRequest) -> None:
+    for name in ("max_runs", "halt_after"):
+        value = getattr(request, name)
+        if value is not None:
+            _checks.integer(name, value, least=1)
 
 
 def _check_initial(at: object) -> None:

@@ -116,9 +116,10 @@ def anchored_us(asked: Schedule, at: int) -> Schedule:
     moment = utc_datetime(at)
     bound = _called(asked, "anchored", lambda: binding(moment))
     try:
-        return schedule("the schedule", bound)
+        made = schedule("the schedule", bound)
     except ConfigurationError as exc:
         raise ScheduleFault(f"{type(asked).__name__}.anchored must return a schedule, it returned {bound!r}") from exc
+    return made.anchored_us(at) if isinstance(made, BuiltinSchedule) else made
 
 
 def _listed(asked: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:

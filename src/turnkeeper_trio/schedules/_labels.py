@@ -49,8 +49,8 @@ def next_once(zone: Zone, labels: Labels, after: int) -> int | None:
     offset = zone.offset(after)
     floor = after + offset
     while (label := _next_label(labels, floor)) is not None:
-        at = label - offset
-        if zone.clear_offset(at) != offset:
+        at = zone.only_pass(label, offset)
+        if at is None or at <= after:
             at, beyond = zone.first_pass(label)
             if at <= after:  # `after` lies in the second pass, and this label happened in the first
                 floor = beyond - 1
@@ -77,6 +77,8 @@ def next_every_pass(zone: Zone, labels: Labels, after: int) -> int | None:
             return None
         elif at == ahead:
             return at if at <= MAX_INSTANT else None
+        elif (first := zone.only_pass(label, offset)) is not None:
+            return first if first <= MAX_INSTANT else None
         else:
             first, second = zone.both(label)
             if first <= second:

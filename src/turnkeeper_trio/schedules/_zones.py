@@ -27,13 +27,16 @@ SHIFT: Final = 25 * 3600 * MICROSECONDS
 
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC", "UCT", "Etc/UCT", "Universal", "Etc/Universal", "Zulu", "Etc/Zulu"})
 _PROBE_DAYS = 2
+_HALF_HOUR = 1800 * MICROSECONDS
+_CELL = 37  # bits of an instant within a cell: 38 hours, less than lies between any two changes
+_MOST_CELLS = 8192
 
 
 @final
 class Zone:
     """A time zone by its IANA name, with offsets in microseconds. One object a name: `zone_named`."""
 
-    __slots__ = ("_epoch", "_fixed", "info", "key")
+    __slots__ = ("_cells", "_epoch", "_fixed", "info", "key")
 
     def __init__(self, key: str, info: ZoneInfo) -> None:
         """Wrap a loaded zone."""
@@ -41,6 +44,7 @@ class Zone:
         self.info = info
         self._epoch = datetime(1970, 1, 1, tzinfo=info)
         self._fixed = key in _UTC_NAMES
+        self._cells: dict[int, int | None] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return zone_named, (self.key,)
@@ -55,14 +59,49 @@ class Zone:
 
     def offset(self, at: int) -> int:
         """Return the offset from UTC at an instant."""
-        return 0 if self._fixed else _us(self.local(at).utcoffset())
+        if self._fixed:
+            return 0
+        try:
+            known = self._cells[at >> _CELL]
+        except KeyError:
+            known = self._cell(at >> _CELL)
+        return _us(self.local(at).utcoffset()) if known is None else known
 
     def clear_offset(self, at: int) -> int | None:
         """Return the offset at an instant, or ``None`` if the wall clock shows its label for the second time."""
         if self._fixed:
             return 0
+        try:
+            known = self._cells[at >> _CELL]
+        except KeyError:
+            known = self._cell(at >> _CELL)
+        if known is not None:
+            return known
         local = self.local(at)
         return None if local.fold else _us(local.utcoffset())
+
+    def _cell(self, number: int) -> int | None:
+        """Return the offset throughout a cell of time, and remember it; ``None`` if it changes, or labels come back.
+
+        No two changes are as close as the two ends of a cell, and what a change brings back lies right after it.
+        """
+        first, last = self.local(number << _CELL), self.local(((number + 1) << _CELL) - 1)
+        offset = _us(first.utcoffset())
+        if len(self._cells) >= _MOST_CELLS:
+            self._cells.clear()
+        known = self._cells[number] = None if first.fold or _us(last.utcoffset()) != offset else offset
+        return known
+
+    def only_pass(self, label: int, offset: int) -> int | None:
+        """Return when a label happens for the first time, if that is plain to see; ``offset`` is a guess."""
+        at = label - offset
+        seen = self.clear_offset(at)
+        if seen == offset:
+            return at
+        if seen is None:
+            return None
+        at = label - seen
+        return at if self.clear_offset(at) == seen else None
 
     def both(self, label: int) -> tuple[int, int]:
         """Return the two timestamps of a wall label: that of fold 0 and that of fold 1."""
@@ -74,15 +113,23 @@ class Zone:
 
     def change(self, after: int, until: int) -> int:
         """Return the instant in ``(after, until]`` from which the offset is that of ``until``; the two must differ."""
-        early, late = after // MICROSECONDS, until // MICROSECONDS
         offset = self.offset(until)
+        # Nearly all changes are at a full or half hour: look there first.
+        late = self._first_with(offset, after // _HALF_HOUR, -(-until // _HALF_HOUR), _HALF_HOUR) * _HALF_HOUR
+        if self.offset(late - MICROSECONDS) != offset:
+            return late
+        early = max(after, late - _HALF_HOUR) // MICROSECONDS
+        return self._first_with(offset, early, min(until, late) // MICROSECONDS, MICROSECONDS) * MICROSECONDS
+
+    def _first_with(self, offset: int, early: int, late: int, unit: int) -> int:
+        """Return the first of ``early + 1`` … ``late`` at which the offset is ``offset``; at ``late`` it is."""
         while late - early > 1:
             middle = (early + late) // 2
-            if self.offset(middle * MICROSECONDS) == offset:
+            if self.offset(middle * unit) == offset:
                 late = middle
             else:
                 early = middle
-        return late * MICROSECONDS
+        return late
 
     def first_pass(self, label: int) -> tuple[int, int]:
         """Return when a label happens under the rule "once", and the first label beyond its gap or overlap.
@@ -167,8 +214,8 @@ def zone(value: object) -> Zone:
         return zone_named(value.key)
     if isinstance(value, tzinfo):
         raise ConfigurationError(
-            f"timezone must have an IANA name, and {value!r} has none: a fixed offset is no zone, and does not follow "
-            f"the clock changes; write the place, as in timezone='Europe/Berlin'",
+            f"timezone must have an IANA name, and {value!r} has none; write the place, as in timezone='Europe/Berlin' "
+            f"(a fixed offset is no zone: it does not follow the clock changes)",
             parameter="timezone",
         )
     raise ConfigurationError(

@@ -102,7 +102,10 @@ class AnyOf(Combination):
         return self if same else type(self)(*bound)
 
     def _meaning(self) -> tuple[object, ...]:
-        return (frozenset(self._parts),)
+        try:
+            return (frozenset(self._parts),)
+        except TypeError:  # a user's schedule that cannot be hashed
+            return (self._parts,)
 
     def _code(self) -> str:
         return ", ".join(map(repr, self._parts))

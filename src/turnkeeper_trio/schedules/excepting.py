@@ -154,8 +154,7 @@ class Except(Combination):
 
     def _meaning(self) -> tuple[object, ...]:
         zone_key = None if self._zone is None else self._zone.key
-        days = frozenset(zip(self._schedules, (where.key for where in self._zones), strict=True))
-        return self._part, self._dates, zone_key, days
+        return self._part, self._dates, zone_key, self._schedules, tuple(where.key for where in self._zones)
 
     def _code(self) -> str:
         parts = [repr(self._part)]

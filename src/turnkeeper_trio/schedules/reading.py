@@ -29,7 +29,7 @@ def upcoming(
 
     Raises:
         ConfigurationError: An argument makes no sense.
-        ScheduleFault: A schedule of one's own raised, or did not advance.
+        TurnKeeperError: A schedule of one's own raised, or did not advance.
     """
     asked = _asking.schedule("schedule", schedule)
     at = instant_in_range("start", start)

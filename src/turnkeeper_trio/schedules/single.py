@@ -126,7 +126,7 @@ class After(_Single):
 
     def __init__(
         self,
-        delay: float | timedelta | None = None,
+        delay: float | timedelta = 0,
         *,
         weeks: float | None = None,
         days: float | None = None,
@@ -139,9 +139,8 @@ class After(_Single):
         units: dict[str, object] = {
             "weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds,
         }  # fmt: skip
-        if delay is None and all(value is None for value in units.values()):
-            delay = 0
-        set_slot(self, "_delay", total_us("delay", delay, units, least=0))
+        by_units = delay == 0 and any(value is not None for value in units.values())
+        set_slot(self, "_delay", total_us("delay", None if by_units else delay, units, least=0))
         set_slot(self, "_anchor", None if anchor is None else instant_in_range("anchor", anchor))
 
     @property

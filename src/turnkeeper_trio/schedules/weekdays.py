@@ -119,7 +119,8 @@ class WeekdayTimes(WallSchedule):
         named = cast("object", [days] if isinstance(days, str) else days)
         if not isinstance(named, Iterable):
             raise ConfigurationError(f"days must be weekdays, such as WORKDAYS, not {days!r}", parameter="days")
-        return cls([(day, at) for day in named for at in times], timezone=timezone)
+        listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]
+        return cls([(day, at) for day in listed for at in times], timezone=timezone)
 
     @property
     def pairs(self) -> tuple[tuple[Weekday, time], ...]:

@@ -7,8 +7,8 @@ A callback takes no time, however long it computes; a year of sleeping takes as 
 * Inside ``hold()`` time stands still, and the loop really waits to be woken: by I/O, or by a thread through
   ``call_soon_threadsafe``. Nothing else protects a thread: while one works that nobody holds time for
   (``asyncio.to_thread``, ``anyio.to_thread.run_sync``), timers fire as if it would take for ever.
-* With no timer left the loop really waits, as any event loop does: a thread, a signal or a peer may yet wake
-  it. If none does, that is for ever; a test needs a limit in real time beside it (pytest-timeout).
+* With no timer left but infinite ones the loop really waits, as any event loop does: a thread, a signal or a peer may
+  yet wake it. If none does, that is for ever; a test needs a limit in real time beside it (pytest-timeout).
 
 Rejected: overriding ``_run_once``, which would poll twice for each jump; and advancing by the timeout that
 the selector is given, which asyncio caps at a day and which need not add up to the timer's exact instant.

@@ -1,18 +1,22 @@
 """Asking about jobs, runs and numbers."""
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
 import pendulum
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _checks
-from turnkeeper_trio._engine import asking
+from turnkeeper_trio._engine import asking, forecast
+from turnkeeper_trio._model.event import Event
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
+from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
 from turnkeeper_trio._model.snapshot import MetricsSnapshot
 from turnkeeper_trio._runtime.handle.line import Line
+from turnkeeper_trio._runtime.subscriptions import Subscription
 from turnkeeper_trio.jobs import JobDetails, JobSummary
 
 
@@ -85,13 +89,61 @@ class Asking(Line):
         since_us = None if since is None else _checks.instant("since", since)
         return await self._ask(asking.run_history, job_id=job_id, since=since_us, outcomes=outcomes, limit=limit)
 
+    async def upcoming_runs(self, *, until: datetime | None = None, limit: int = 100) -> list[UpcomingRun]:
+        """Return the next occurrences of all jobs in their order, without jitter.
+
+        Those that are planned, and those that follow by the schedules if nothing changes. A fixed delay is counted from
+        the end of a run, so of such a job only what is planned can be told.
+
+        Args:
+            until: Only up to this instant.
+            limit: At most so many.
+
+        Raises:
+            ConfigurationError: ``until`` has no timezone, or ``limit`` is not a positive integer.
+        """
+        _checks.integer("limit", limit, least=1)
+        until_us = None if until is None else _checks.instant("until", until)
+        return await self._ask(forecast.upcoming_runs, until=until_us, limit=limit)
+
+    @asynccontextmanager
+    async def events(
+        self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024
+    ) -> AsyncGenerator[AsyncIterator[Event]]:
+        """Subscribe to events: ``async with scheduler.events(RunFinished) as events:``, then ``async for``.
+
+        From the moment the block is entered nothing is missed: subscribe first, then list what there is. The scheduler
+        never waits for a subscriber. One that has ``buffer`` events waiting misses what comes then, and is told how
+        many by a `Lagged` before its next event. The iteration ends after `SchedulerStopped`, which is always told.
+
+        Args:
+            *types: Kinds of events; none for all.
+            job_id: Only events of this job.
+            buffer: How many events may wait for the subscriber.
+
+        Entering is a checkpoint. One subscription serves one task.
+
+        Raises:
+            ConfigurationError: ``buffer`` is not a positive integer.
+            SchedulerClosed: the scheduler has ended.
+        """
+        await checkpoint()
+        if self._parts.coordinator.ended.is_set():
+            self._closed()
+        subscription = Subscription(types, job_id, _checks.integer("buffer", buffer, least=1))
+        self._parts.teller.subscribe(subscription)
+        try:
+            yield aiter(subscription)
+        finally:
+            self._parts.teller.unsubscribe(subscription)
+
     def get_metrics_snapshot(self) -> MetricsSnapshot:
         """Return the counters and gauges as they are now. Does not wait, and is no checkpoint; also after the end."""
         parts = self._parts
         return asking.metrics(
             parts.engine.state,
             staged=len(parts.staging),
-            staged_total=parts.staging.sent,
+            staged_total=parts.staging.sent - parts.staging.withdrawn,
             rejected_total=self._rejected,
         )
 

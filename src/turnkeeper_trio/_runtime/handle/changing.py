@@ -1,15 +1,24 @@
-"""Changing jobs."""
+"""Changing jobs and runs."""
 
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 from uuid import UUID
 
-from turnkeeper_trio._engine import control
+import anyio
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine import changing, control, pausing
+from turnkeeper_trio._engine.changing import Call
 from turnkeeper_trio._model.ids import RunId
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._runtime.handle.line import Line
+from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed
+from turnkeeper_trio.policies import CatchUp, Overlap
 
 
 class Changing(Line):
-    """The facet of the handle by which jobs are cancelled, deleted, skipped and triggered.
+    """The facet of the handle by which jobs and runs are changed.
 
     Each operation waits for room in the command stream, then for the coordinator's answer. Always a checkpoint.
     Cancelled while it waits for room, it has changed nothing; later, what was asked for happens all the same.
@@ -43,6 +52,24 @@ class Changing(Line):
             self._refuse_inside_job("cancel_job(cancel_running=True)")
         return await self._command(control.cancel_job, job_id, cancel_running=cancel_running, reason=reason)
 
+    async def cancel_run(self, run_id: UUID, *, reason: str = "") -> RunRecord:
+        """Cancel one run, and wait until its cleanup is done. Its job goes on with its next occurrence.
+
+        A planned run never starts; one that is due, bound to a worker or waiting ends cancelled; one that is executing
+        has its scope cancelled. A plain function in a thread cannot be cut off: it is waited for, and can ask
+        ``anyio.from_thread.check_cancelled()`` or ``current_run().cancel_requested``.
+
+        Returns:
+            The record: what really happened. A run that had ended already is not changed.
+
+        Raises:
+            RunNotFound: there is no such run, or its record has been forgotten.
+            WouldDeadlock: from inside that run.
+            SchedulerClosed: the scheduler has ended.
+        """
+        self._refuse_own_run(run_id)
+        return await self._command(control.cancel_run, run_id, reason=reason)
+
     async def delete_job(self, job_id: UUID) -> None:
         """Cancel a job and forget it, its history included. A run that is executing goes on.
 
@@ -65,21 +92,143 @@ class Changing(Line):
         """
         return await self._command(control.skip_next_run, job_id)
 
-    async def trigger_job_now(self, job_id: UUID) -> RunId:
+    async def update_job(
+        self,
+        job_id: UUID,
+        *,
+        if_version: int | None = None,
+        fn: Callable[..., Any] | str | None = None,
+        args: tuple[Any, ...] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> int:
+        """Change a job while it runs: any field of its request, its function, its arguments.
+
+        Where the schedule and the initial run stay the same, so do the grid, the pending occurrence and the history;
+        else a new grid begins now, and the pending occurrence is superseded. A run under way goes on, and ends under
+        the new rules. A paused job stays paused; a halted one goes on with another schedule.
+
+        Args:
+            job_id: The job.
+            if_version: Change it only if this is its version (`JobDetails.version`).
+            fn: Another function.
+            args: Other positional arguments.
+            kwargs: Other keyword arguments.
+            **changes: Fields of `RecurringJobRequest`, such as ``schedule=Interval(minutes=5)``; not the key.
+
+        Returns:
+            The version of the job now.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobEnded: the job has been cancelled or is finished.
+            VersionConflict: it has another version.
+            ConfigurationError: a value is wrong, or there is no such field.
+            SchedulerClosed: the scheduler is shutting down or has ended.
+        """
+        if "key" in changes:
+            raise ConfigurationError("the key of a job cannot be changed: it names the job", parameter="key")
+        target = None if fn is None else self._parts.functions.target(fn)
+        call = Call(target=target, args=args, kwargs=kwargs)
+        return await self._command(changing.update_job, job_id, if_version=if_version, call=call, changes=changes)
+
+    async def pause_job(self, job_id: UUID, *, note: str = "") -> None:
+        """Pause a job: nothing of it is planned or begun until it is resumed. What executes goes on. Twice is fine.
+
+        Its pending occurrence, and runs that have not begun, end cancelled; a run that waits for its retry goes on
+        waiting until the job is resumed. A paused job can be triggered by hand.
+
+        Args:
+            job_id: The job.
+            note: Why; it stands in the job's details.
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobHalted: the job is halted.
+            JobEnded: the job has been cancelled or is finished.
+            SchedulerClosed: the scheduler is shutting down or has ended.
+        """
+        await self._command(pausing.pause_job, job_id, note=note)
+
+    async def resume_job(self, job_id: UUID, *, missed: CatchUp | None = None) -> None:
+        """Go on with a paused or a halted job; one that is neither is left as it is.
+
+        Args:
+            job_id: The job.
+            missed: What happens to the occurrences whose instants passed while it was paused; ``None``: what its
+                request says (``catch_up``).
+
+        Raises:
+            JobNotFound: there is no such job.
+            JobEnded: the job has been cancelled or is finished.
+            SchedulerClosed: the scheduler is shutting down or has ended.
+        """
+        missed = None if missed is None else _checks.member("missed", missed, CatchUp)
+        await self._command(pausing.resume_job, job_id, missed=missed)
+
+    async def pause_all(self, *, note: str = "") -> None:
+        """Begin nothing more, of any job, until `resume_all`. What executes goes on. Jobs keep their own state.
+
+        Occurrences whose instants pass meanwhile are caught up afterwards, each by the rule of its job.
+
+        Raises:
+            SchedulerClosed: the scheduler has ended.
+        """
+        await self._command(pausing.pause_all, "all", note=note, wait=False)
+
+    async def resume_all(self) -> None:
+        """Undo `pause_all`. Blocks of `paused` that are open go on pausing.
+
+        Raises:
+            SchedulerClosed: the scheduler has ended.
+        """
+        await self._command(pausing.resume_all, "all")
+
+    @asynccontextmanager
+    async def paused(self, *, note: str = "", wait: bool = True) -> AsyncGenerator[None]:
+        """Pause everything for as long as the block lasts: ``async with scheduler.paused():``.
+
+        Args:
+            note: Why.
+            wait: Enter the block only when no run is executing any more.
+
+        Entering is a checkpoint, and cancelled leaves nothing paused; leaving is shielded from cancellation.
+
+        Raises:
+            WouldDeadlock: with ``wait``, from inside a job.
+            SchedulerClosed: the scheduler has ended.
+        """
+        if wait:
+            self._refuse_inside_job("paused()")
+        who = object()
+        try:
+            await self._command(pausing.pause_all, who, note=note, wait=wait)
+            yield
+        finally:
+            with anyio.CancelScope(shield=True), suppress(SchedulerClosed):
+                await self._command(pausing.resume_all, who)
+
+    async def trigger_job_now(self, job_id: UUID, *, overlap: Overlap | None = None) -> RunId:
         """Begin an extra run of a job now, as soon as a worker is free. Its planned occurrences stay where they are.
+
+        Args:
+            job_id: The job; it may be paused.
+            overlap: What happens if a run of the job is active; ``None``: what its request says.
 
         Returns:
             The id of the run; `Scheduler.wait_run` waits for it.
 
         Raises:
             JobNotFound: there is no such job.
-            JobActive: a run of the job waits for a worker or executes; ``run_id`` names it. (One that waits for its
-                retry does not stand in the way: it ends, failed, as when the next occurrence comes.)
+            JobActive: a run of the job waits for a worker or executes, and the policy would skip this one; ``run_id``
+                names the run. (One that waits for its retry does not stand in the way: it ends, failed, as when the
+                next occurrence comes.)
             JobHalted: the job is halted.
             JobEnded: the job has been cancelled or is finished.
             SchedulerClosed: the scheduler is shutting down or has ended.
         """
-        return await self._command(control.trigger_job, job_id)
+        overlap = None if overlap is None else _checks.member("overlap", overlap, Overlap)
+        return await self._command(control.trigger_job, job_id, overlap=overlap)
 
     def _is_own_job(self, job_id: UUID) -> bool:
         run = self._own_run()

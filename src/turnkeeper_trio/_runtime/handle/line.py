@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, NoReturn, ParamSpec, TypeVar, final
+from uuid import UUID
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -17,6 +18,7 @@ from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.streams import Inlet
+from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import SchedulerClosed, WouldDeadlock
 
@@ -38,6 +40,7 @@ class Parts:
     staging: Inlet[Submission]
     commands: Inlet[Command]
     functions: Functions
+    teller: Teller
     store: Store | None
     shutdown_grace: float | None
 
@@ -82,6 +85,17 @@ class Line:
             raise WouldDeadlock(
                 f"{what} was called from inside the job {run.name!r}, and would wait for that job to end"
             )
+
+    def _refuse_own_run(self, run_id: UUID) -> None:
+        run = self._own_run()
+        if run is not None and run.run_id == run_id:
+            raise WouldDeadlock(f"the job {run.name!r} would wait for its own run to end")
+
+    def _refuse_only_worker(self, what: str) -> None:
+        """A job that holds the only worker, and waits for another run, waits for ever."""
+        run = self._own_run()
+        if run is not None and self._parts.engine.state.options.max_workers == 1:
+            raise WouldDeadlock(f"{what} was called from inside the job {run.name!r}, which holds the only worker")
 
     def _closed(self, **submission: Any) -> NoReturn:
         raise SchedulerClosed("the scheduler is shutting down or has ended: it takes nothing new", **submission)

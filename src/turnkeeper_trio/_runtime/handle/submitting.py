@@ -1,22 +1,33 @@
 """Submitting jobs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine import asking, changing, control
 from turnkeeper_trio._engine.intake import Submission
-from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.ids import RecurringJobId, job_id_of_key
+from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._runtime.commands import Reply
-from turnkeeper_trio._runtime.handle.line import Line
-from turnkeeper_trio.errors import StagingFull
-from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio._runtime.handle.line import Line, Parts
+from turnkeeper_trio.errors import JobExists, JobNotFound, SchedulerClosed, StagingFull
+from turnkeeper_trio.jobs import JobSet, JobSetChanges, RecurringJobRequest
+from turnkeeper_trio.policies import OnConflict
 
 
 class Submitting(Line):
     """The facet of the handle by which jobs come in."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Make a handle of these parts."""
+        super().__init__(parts)
+        self._staged: dict[UUID, int] = {}
+        """Keyed jobs that may still be in staging, and as the how manieth they were put there."""
 
     def register(self, name: str, fn: Callable[..., Any], aliases: Iterable[str] = ()) -> None:
         """Give a function a name, under which jobs can be submitted, and by which stored jobs find it again.
@@ -40,6 +51,7 @@ class Submitting(Line):
         fn: Callable[..., Any] | str,
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
     ) -> RecurringJobId:
         """Submit a job, waiting for room in staging; return its id when the scheduler owns it.
 
@@ -48,6 +60,7 @@ class Submitting(Line):
             fn: A coroutine function; a plain function, which runs in a thread; or the name of a registered function.
             *args: Positional arguments of the function.
             kwargs: Keyword arguments of the function.
+            on_conflict: What happens if the request has a ``key`` that another job has, in the books or in staging.
 
         From any task of the event loop, jobs included; from a worker thread through ``anyio.from_thread.run``. Callers
         that wait for room are served in the order in which they came. What is asked of the scheduler after this has
@@ -58,28 +71,21 @@ class Submitting(Line):
 
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
+            JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
             SubmissionRefused: the store did not take the job; the error carries the submission.
             TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``.
             ConfigurationError: ``fn`` is a name that is not registered.
         """
-        submission = self._submission(request, fn, args, kwargs)
-        if self._parts.store is not None:
-            return await self._add_and_commit(submission, fn)
+        submission = self._submission(request, fn, args, kwargs, on_conflict)
+        reply = submission.token = None if self._parts.store is None else Reply()
         try:
-            await self._parts.staging.put(submission)
+            await self._parts.staging.put(submission, partial(self._note_key, submission))
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
-        return RecurringJobId(submission.job_id)
-
-    async def _add_and_commit(self, submission: Submission, fn: Callable[..., Any] | str) -> RecurringJobId:
-        reply = submission.token = Reply()
-        try:
-            await self._parts.staging.put(submission)
-        except anyio.ClosedResourceError:
-            self._closed(request=submission.request, fn=fn, args=submission.args, kwargs=submission.kwargs)
-        self._parts.coordinator.expect(reply)
-        with anyio.CancelScope(shield=True):
-            await reply.get()
+        if reply is not None:
+            self._parts.coordinator.expect(reply)
+            with anyio.CancelScope(shield=True):
+                await reply.get()
         return RecurringJobId(submission.job_id)
 
     def try_add_job(
@@ -88,6 +94,7 @@ class Submitting(Line):
         fn: Callable[..., Any] | str,
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
     ) -> RecurringJobId:
         """Submit a job if there is room in staging; return its id.
 
@@ -97,12 +104,13 @@ class Submitting(Line):
         Raises:
             StagingFull: there is no room; the error carries the submission. Nothing was submitted.
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
+            JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
             TypeError: ``fn`` is no function.
             ConfigurationError: ``fn`` is a name that is not registered.
         """
-        submission = self._submission(request, fn, args, kwargs)
+        submission = self._submission(request, fn, args, kwargs, on_conflict)
         try:
-            self._parts.staging.put_nowait(submission)
+            self._parts.staging.put_nowait(submission, partial(self._note_key, submission))
         except anyio.WouldBlock:
             self._rejected += 1
             size = self._parts.staging.size
@@ -112,13 +120,77 @@ class Submitting(Line):
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         return RecurringJobId(submission.job_id)
 
+    async def apply(self, job_set: JobSet) -> JobSetChanges:
+        """Have the scheduler's jobs be what a job set says: after a reload of the configuration, say.
+
+        Jobs that are new are added, changed ones are updated as by `Scheduler.update_job`, equal ones stay as they
+        are. Jobs that came with an earlier call and are not in the set any more are cancelled; others are left alone.
+
+        Returns:
+            The ids of the jobs that were added, updated, left unchanged and removed.
+
+        Always a checkpoint. Cancelled while it waits for room, it has changed nothing; later, it happens all the same.
+
+        Raises:
+            SchedulerClosed: the scheduler is shutting down or has ended.
+            TypeError: a function of the set is none.
+            ConfigurationError: the set names a function that is not registered.
+        """
+        _checks.instance("job_set", job_set, JobSet, "a JobSet")
+        submissions = [
+            self._submission(entry.request, entry.fn, entry.args, entry.kwargs, OnConflict.UPDATE) for entry in job_set
+        ]
+        return await self._command(changing.apply_set, submissions)
+
+    @asynccontextmanager
+    async def scheduled(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[..., Any] | str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> AsyncGenerator[RecurringJobId]:
+        """Have a job for as long as the block lasts: ``async with scheduler.scheduled(request, fn) as job_id:``.
+
+        When the block is left the job is cancelled, its runs are waited for, and it is forgotten; an exception or a
+        cancellation through the block has its runs cancelled, too. The clean-up is shielded from cancellation.
+
+        Entering and leaving are checkpoints. Entering raises what `add_job` raises; leaving raises nothing, and does
+        not wait when the scheduler has ended meanwhile.
+        """
+        job_id = await self.add_job(request, fn, *args, kwargs=kwargs)
+        failed = True
+        try:
+            yield job_id
+            failed = False
+        finally:
+            with anyio.CancelScope(shield=True), suppress(SchedulerClosed, JobNotFound):
+                await self._command(control.cancel_job, job_id, cancel_running=failed, reason="its block was left")
+                await self._ask(asking.wait_job, job_id)
+                await self._command(control.delete_job, job_id)
+
     def _submission(
         self,
         request: RecurringJobRequest,
         fn: Callable[..., Any] | str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any] | None,
+        on_conflict: OnConflict,
     ) -> Submission:
         _checks.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
+        _checks.member("on_conflict", on_conflict, OnConflict)
         target = self._parts.functions.target(fn)
-        return Submission(uuid4(), request, target, args, dict(kwargs) if kwargs else None)
+        job_id = uuid4() if request.key is None else job_id_of_key(request.key)
+        return Submission(job_id, request, target, args, dict(kwargs) if kwargs else None, on_conflict)
+
+    def _note_key(self, submission: Submission) -> None:
+        """Refuse a key that is taken, if so asked; remember the key while it is in staging. No await until it is."""
+        if submission.request.key is None:
+            return
+        staging, job_id = self._parts.staging, submission.job_id
+        live = self._parts.engine.state.jobs.get(job_id)
+        taken = self._staged.get(job_id, 0) > staging.taken or (live is not None and live.state not in ENDED_STATES)
+        if taken and submission.on_conflict is OnConflict.RAISE:
+            raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
+        self._staged = {staged: number for staged, number in self._staged.items() if number > staging.taken}
+        self._staged[job_id] = staging.sent + 1

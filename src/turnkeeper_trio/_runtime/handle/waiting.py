@@ -20,12 +20,11 @@ class Waiting(Line):
 
         Raises:
             RunNotFound: there is no such run, or its record has been forgotten.
-            WouldDeadlock: from inside that run.
+            WouldDeadlock: from inside that run, or from inside any job with ``max_workers=1``.
             SchedulerClosed: the scheduler ended first.
         """
-        run = self._own_run()
-        if run is not None and run.run_id == run_id:
-            raise WouldDeadlock(f"the job {run.name!r} would wait for its own run to end")
+        self._refuse_own_run(run_id)
+        self._refuse_only_worker("wait_run()")
         return await self._ask(asking.wait_run, run_id)
 
     async def wait_job(self, job_id: UUID) -> RunRecord | None:
@@ -39,12 +38,13 @@ class Waiting(Line):
 
         Raises:
             JobNotFound: there is no such job.
-            WouldDeadlock: from inside a run of that job.
+            WouldDeadlock: from inside a run of that job, or from inside any job with ``max_workers=1``.
             SchedulerClosed: the scheduler ended first.
         """
         run = self._own_run()
         if run is not None and run.job_id == job_id:
             raise WouldDeadlock(f"the job {run.name!r} would wait for itself to end")
+        self._refuse_only_worker("wait_job()")
         return await self._ask(asking.wait_job, job_id)
 
     async def wait_idle(self, *, due_only: bool = False) -> None:

@@ -28,7 +28,7 @@ class CronLabels:
     @property
     def exist(self) -> bool:
         """Whether there is any label at all."""
-        return self._days.years != 0
+        return self._days.exist
 
     @property
     def first_year(self) -> int:

@@ -41,14 +41,13 @@ def _kinds_of_years() -> tuple[int, ...]:
 
 _YEARS_OF_KIND: Final = _kinds_of_years()
 _EVERY_YEAR: Final = sum(_YEARS_OF_KIND)
-_LEAP_YEARS: Final = sum(_YEARS_OF_KIND[7:])
 
 
 @final
 class Days:
     """The days of a `Spec`."""
 
-    __slots__ = ("_counts", "_days", "_masks", "_months", "_spec", "_weekdays", "every_day", "years")
+    __slots__ = ("_counts", "_days", "_masks", "_months", "_spec", "_weekdays", "_years", "every_day")
 
     def __init__(self, spec: Spec) -> None:
         """Take the days of an expression."""
@@ -62,8 +61,23 @@ class Days:
         any_day = (whole_days and whole_week) if spec.both_days else (whole_days or whole_week)
         self.every_day = any_day and spec.months == (1 << 13) - 2 and spec.years is None
         """Whether each day of the calendar matches."""
-        self.years = self._all_years() if spec.years is None else self._all_years() & spec.years
+        self._years: int | None = None
+
+    @property
+    def exist(self) -> bool:
+        """Whether any day of the calendar matches; costs less than to find all years."""
+        allowed = _EVERY_YEAR if self._spec.years is None else self._spec.years
+        if self._each_month():
+            return bool(allowed)
+        # Leap years first: they have all the days that common years have, and 29 February.
+        return any(allowed & _YEARS_OF_KIND[kind] and self._in_kind(kind) for kind in reversed(range(14)))
+
+    @property
+    def years(self) -> int:
         """The years that have a matching day, as a mask."""
+        if self._years is None:
+            self._years = self._all_years() if self._spec.years is None else self._all_years() & self._spec.years
+        return self._years
 
     def next_day(self, day: int) -> int | None:
         """Return the first matching day on or after a day, both as ordinals, or ``None``."""
@@ -120,25 +134,16 @@ class Days:
         """Return the years that have a matching day, not looking at the year field."""
         if self._each_month():
             return _EVERY_YEAR
-        if self._spec.both_days and self._weekdays.plain == ALL_WEEKDAYS and not self._days.nearest:
-            return self._years_by_length()
-        years = 0
-        for kind, of_kind in enumerate(_YEARS_OF_KIND):
-            leap, first = divmod(kind, 7)
-            for month, length in enumerate(_LENGTHS[leap]):
-                if self._months >> month & 1 and self._month_mask(length, first):
-                    years |= of_kind
-                    break
-                first = (first + length) % 7
-        return years
+        return sum(of_kind for kind, of_kind in enumerate(_YEARS_OF_KIND) if self._in_kind(kind))
 
-    def _years_by_length(self) -> int:
-        """Return the years that have a matching day where weekdays do not matter: 29 February is the reason."""
-        common, leap = (
-            any(self._months >> month & 1 and self._month_mask(length, 0) for month, length in enumerate(lengths))
-            for lengths in _LENGTHS
-        )
-        return _EVERY_YEAR if common else _LEAP_YEARS if leap else 0
+    def _in_kind(self, kind: int) -> bool:
+        """Return whether a year of a kind has a matching day."""
+        leap, first = divmod(kind, 7)
+        for month, length in enumerate(_LENGTHS[leap]):
+            if self._months >> month & 1 and self._month_mask(length, first):
+                return True
+            first = (first + length) % 7
+        return False
 
     def _each_month(self) -> bool:
         """Return whether it is plain to see that each month has a matching day, as it nearly always is."""
@@ -212,10 +217,8 @@ def _nearest_weekday(day: int, length: int, first: int) -> int:
 
 def _weekdays_mask(weekdays: WeekDays, length: int, first: int) -> int:
     """Return the days of a month that the weekday field means; ``first`` is the weekday of day 1."""
-    mask = 0
-    for weekday in range(7):
-        if weekdays.plain >> weekday & 1:
-            mask |= _EACH_WEEK << (weekday - first) % 7 + 1
+    first_week = (weekdays.plain >> first | weekdays.plain << 7 - first) & ALL_WEEKDAYS
+    mask = (first_week * _EACH_WEEK) << 1
     for weekday, nth in weekdays.nth:
         mask |= 1 << (weekday - first) % 7 + 1 + 7 * (nth - 1)
     for weekday in weekdays.last:

@@ -121,8 +121,10 @@ def _values(kind: Field, item: str) -> range:
         low, high = _range(kind, base, step_text)
     else:
         low = _value(kind, base) if base or not slash else _missing_base(item)
-        # A value with a step goes on to the end of the field: 5/15 is 5-59/15.
-        high = max(kind.high, low) if slash else low
+        if slash:  # a value with a step goes on to the end of the field: 5/15 is 5-59/15
+            low, high = low % 7 if kind is WEEKDAY else low, kind.high
+        else:
+            high = low
     return range(low, high + 1, _step(kind, base, step_text) if slash else 1)
 
 

@@ -1,0 +1,75 @@
+"""Arrival: an occurrence has become due, and a run is made of it, by the rules for overlap."""
+
+from turnkeeper_trio._engine.endings import Cause
+from turnkeeper_trio._engine.lifecycle import ask_to_end, end_run
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import NO_RUNS, Job, Occurrence, Run
+from turnkeeper_trio._engine.turns import call_next, in_the_way, wait_turn
+from turnkeeper_trio._model.run import Origin, Outcome
+from turnkeeper_trio.policies import Overlap
+
+SUPERSEDED_BY_NEXT = "superseded by the next occurrence"
+OVERLAP = "the run before it had not ended"
+ONE_WAITS = "another occurrence was waiting already"
+TOO_MANY_WAIT = "max_waiting others were waiting already"
+NEWER = "a newer occurrence took its place"
+REPLACED = "replaced by the next occurrence"
+
+
+def refusal(job: Job, overlap: Overlap, waiting: int) -> str:
+    """Return why an occurrence that cannot start is skipped, with so many others waiting; empty if it may wait."""
+    match overlap:
+        case Overlap.SKIP:
+            return OVERLAP
+        case Overlap.BUFFER_ONE:
+            return ONE_WAITS if waiting else ""
+        case Overlap.BUFFER_ALL | Overlap.ALLOW_ALL:
+            return TOO_MANY_WAIT if waiting >= job.request.max_waiting else ""
+        case Overlap.CANCEL_OTHER:
+            return ""
+
+
+def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | None = None) -> Run:
+    """Make a run of an occurrence that is due. It becomes ready, waits for others of its job, or ends as skipped."""
+    job = occurrence.job
+    policy = overlap or job.request.overlap
+    # It arrives before anything else is decided: a job with an active run is never taken for finished.
+    run = _arrive(state, occurrence, now)
+    if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
+        for other in tuple(job.runs):
+            if other.waiting_retry:
+                end_run(state, other, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=other.error)
+    call_next(state, job, policy)
+    if run.blocked:
+        others = in_the_way(job)
+        if why := refusal(job, policy, len(job.waiting) - 1):
+            end_run(state, run, Outcome.SKIPPED, now, why, by=others[0] if others else None)
+            return run
+        if policy is Overlap.CANCEL_OTHER:
+            _replace(state, [other for other in job.waiting if other is not run], others, now)
+    job.ran += occurrence.origin is not Origin.TRIGGER
+    return run
+
+
+def _arrive(state: State, occurrence: Occurrence, now: Now) -> Run:
+    job = occurrence.job
+    run = Run(occurrence, state.next_run(), now.loop)
+    if job.runs is NO_RUNS:
+        job.runs = {}
+    job.runs[run] = None
+    wait_turn(job, run)
+    state.active[run] = None
+    if occurrence.run_id is not None:
+        state.by_id[occurrence.run_id] = run
+    return run
+
+
+def _replace(state: State, waiting: list[Run], running: list[Run], now: Now) -> None:
+    for other in waiting:
+        end_run(state, other, Outcome.SUPERSEDED, now, NEWER)
+    for other in running:
+        if other.executing:
+            ask_to_end(state, other, Cause.REPLACED, now, REPLACED)
+        else:
+            end_run(state, other, Outcome.CANCELLED, now, REPLACED, error=other.error)

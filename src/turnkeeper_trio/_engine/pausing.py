@@ -1,0 +1,96 @@
+"""Pausing: one job, or everything.
+
+A paused job has no pending occurrence: what has passed when it is resumed is caught up by its rule. While everything is
+paused the queue is just not looked at: when it is again, what has passed meanwhile is caught up by the same rules.
+"""
+
+from uuid import UUID
+
+from turnkeeper_trio._engine.control import find_job, refuse_if_over
+from turnkeeper_trio._engine.dueness import take_up
+from turnkeeper_trio._engine.lifecycle import end_run, plan, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import Job, Occurrence
+from turnkeeper_trio._engine.turns import call_next, make_ready
+from turnkeeper_trio._engine.waiting import EXECUTED, Wait
+from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio._model.event import JobPaused, JobResumed
+from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio.errors import JobHalted
+from turnkeeper_trio.policies import CatchUp
+
+PAUSED = "paused"
+
+
+def pause_job(state: State, now: Now, job_id: UUID, *, note: str = "") -> None:
+    """Plan and begin nothing more of a job until it is resumed; what executes goes on. Twice is fine."""
+    job = find_job(state, job_id)
+    refuse_if_over(state, job)
+    if job.state is JobState.HALTED:
+        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job_id)
+    if job.state is JobState.PAUSED:
+        job.reason = note or job.reason
+        return
+    reason = f"{PAUSED}: {note}" if note else PAUSED
+    job.state, job.reason = JobState.PAUSED, note
+    job.held = job.pending
+    withdraw_pending(state, job, Outcome.CANCELLED, now, reason)
+    for run in tuple(job.runs):
+        if run.begun == 0 and not run.executing:
+            end_run(state, run, Outcome.CANCELLED, now, reason)
+    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
+    if state.listening:
+        state.emit(JobPaused, now, job=job, name=job.request.name, note=note)
+
+
+def resume_job(state: State, now: Now, job_id: UUID, *, missed: CatchUp | None = None) -> None:
+    """Go on with a paused or halted job; what has passed meanwhile is caught up by ``missed``, or by its own rule."""
+    job = find_job(state, job_id)
+    refuse_if_over(state, job)
+    if job.state not in {JobState.PAUSED, JobState.HALTED}:
+        return
+    held, job.held = job.held, None
+    job.state, job.reason = JobState.ACTIVE, ""
+    if job.history is not None:
+        job.history.consecutive_failures = 0
+    _plan_again(state, job, held, missed or job.request.catch_up, now)
+    call_next(state, job)
+    settle_job(state, job, now)
+    if state.listening:
+        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+        state.emit(JobResumed, now, job=job, name=job.request.name, next_run_time=at)
+
+
+def _plan_again(state: State, job: Job, held: Occurrence | None, missed: CatchUp, now: Now) -> None:
+    """Plan the occurrence that was held back; if its instant has passed, take up what is to run of it and the later."""
+    if job.delayed or held is None:
+        if job.pending is None and not (job.delayed and job.runs):
+            plan_after(state, job, now.wall, now)
+    elif held.due_at > now.wall:
+        plan(state, job, held.scheduled_at, held.due_at, held.origin)
+    else:
+        state.counters.planned += 1
+        take_up(state, Occurrence(job, held.scheduled_at, held.due_at, held.origin), now, missed)
+
+
+def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> "Wait | None":
+    """Begin nothing more of any job until ``who`` has resumed; the answer may wait for what executes."""
+    if not state.pauses and state.listening:
+        state.emit(JobPaused, now, name="", note=note)
+    state.pauses[who] = note
+    for attempt in tuple(state.assigned):
+        run = attempt.run
+        if run.attempt is attempt and not attempt.claimed:
+            attempt.revoked = True
+            run.attempt = None
+            make_ready(state, run)
+    return state.waits.on([EXECUTED], lambda _: None) if wait and state.executing else None
+
+
+def resume_all(state: State, now: Now, who: object) -> None:
+    """``who`` does not pause everything any more."""
+    if state.pauses.pop(who, None) is not None and not state.pauses and state.listening:
+        state.emit(JobResumed, now, name="", next_run_time=None)

@@ -1,0 +1,59 @@
+"""Whose turn it is among the runs of one job: a run that has to wait for others waits at its job.
+
+So the ready queue holds only what may start, nothing in it is looked at twice, and the run that ends calls the next.
+"""
+
+import math
+
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import NO_RUNS, Job, Run
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio.policies import Overlap
+
+
+def in_the_way(job: Job) -> list[Run]:
+    """Return the active runs of a job that count against how many there may be at once."""
+    past_next = job.request.retry_past_next
+    return [run for run in job.runs if run not in job.waiting and (past_next or not run.waiting_retry)]
+
+
+def room(job: Job, overlap: Overlap) -> float:
+    """Return how many further runs of a job may be at once."""
+    request = job.request
+    limit = 1 if overlap is not Overlap.ALLOW_ALL else request.max_concurrent or math.inf
+    return limit - len(in_the_way(job))
+
+
+def wait_turn(job: Job, run: Run) -> None:
+    """Have a run wait behind the others that wait."""
+    if job.waiting is NO_RUNS:
+        job.waiting = {}
+    job.waiting[run] = None
+
+
+def leave_waiting(job: Job, run: Run) -> None:
+    """Take a run from those that wait."""
+    del job.waiting[run]
+    if not job.waiting:
+        job.waiting = NO_RUNS
+
+
+def call_next(state: State, job: Job, overlap: Overlap | None = None) -> None:
+    """Let those that wait go to the ready queue, in their order, while there is room. A paused job's only by hand."""
+    if job.waiting is NO_RUNS or state.closing is not None:
+        return
+    free = room(job, overlap or job.request.overlap)
+    for run in tuple(job.waiting):
+        if free < 1:
+            return
+        if job.state is JobState.PAUSED and run.occurrence.origin is not Origin.TRIGGER:
+            continue
+        leave_waiting(job, run)
+        make_ready(state, run)
+        free -= 1
+
+
+def make_ready(state: State, run: Run) -> None:
+    """Put a run in the ready queue: by priority, then the instant it is due, then the order of submission."""
+    state.ready.push((-run.job.request.priority, run.ready_at, run.job.seq, run.number, run))

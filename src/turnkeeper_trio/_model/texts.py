@@ -1,0 +1,38 @@
+"""The words in which records show themselves to people: what ``print(record)`` says."""
+
+from collections.abc import Iterable
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration for people: three digits, and the unit that fits."""
+    for most, factor, unit in ((0.9995e-3, 1e6, "µs"), (0.9995, 1e3, "ms"), (99.95, 1, "s"), (5999.5, 1 / 60, "min")):
+        if abs(seconds) < most:
+            return f"{_three_digits(seconds * factor)} {unit}"
+    return f"{_three_digits(seconds / 3600)} h"
+
+
+def _three_digits(value: float) -> str:
+    places = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0  # noqa: PLR2004
+    return f"{value:.{places}f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``"1 attempt"`` or ``"3 attempts"``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def error_text(error: BaseException) -> str:
+    """Return what an error says, with its type where that says little: an error's text is often one bare word."""
+    kind = type(error).__name__
+    try:
+        text = str(error).strip()
+    except Exception:  # noqa: BLE001  (whatever a user's error raises when it is shown, the record can be shown)
+        return f"{kind} (its text cannot be shown)"
+    if " " in text:
+        return text
+    return f"{kind}: {text}" if text else kind
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Return the parts that are not empty, in one line."""
+    return ", ".join(filter(None, parts))

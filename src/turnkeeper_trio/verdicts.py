@@ -1,0 +1,77 @@
+"""What a job may say about itself, by returning or by raising it.
+
+Raised from deep inside, or returned at the end, a verdict means the same: it is neither a value nor an error.
+"""
+
+from datetime import timedelta
+from typing import final
+
+from turnkeeper_trio import _checks
+
+
+class Verdict(Exception):
+    """The base of what a job may say about itself."""
+
+
+@final
+class Retry(Verdict):
+    """Try this run again: it counts as a failed attempt, and uses up a retry."""
+
+    def __init__(self, after: float | timedelta | None = None) -> None:
+        """Try again ``after`` so long (seconds, or a ``timedelta``); ``None``: as the retry policy says.
+
+        Raises:
+            ConfigurationError: ``after`` is negative.
+        """
+        super().__init__(after)
+        self.after_us = _checks.optional_duration("after", after)
+
+    def __str__(self) -> str:
+        """Say what was asked."""
+        return "it asked to be tried again"
+
+
+@final
+class Snooze(Verdict):
+    """Go on with this run later: it did not fail, and uses up no retry."""
+
+    def __init__(self, delay: float | timedelta) -> None:
+        """Go on after ``delay`` (seconds, or a ``timedelta``).
+
+        Raises:
+            ConfigurationError: ``delay`` is negative.
+        """
+        super().__init__(delay)
+        self.delay_us = _checks.duration("delay", delay)
+
+    def __str__(self) -> str:
+        """Say what was asked."""
+        return "it asked to go on later"
+
+
+@final
+class GiveUp(Verdict):
+    """This run has failed, and trying again would not help. The next occurrence comes as planned."""
+
+    def __init__(self, reason: str = "") -> None:
+        """Give up for a reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Say why."""
+        return f"it gave up: {self.reason}" if self.reason else "it gave up"
+
+
+@final
+class CancelJob(Verdict):
+    """The job has nothing more to do: this run ends cancelled, and so does the job."""
+
+    def __init__(self, reason: str = "") -> None:
+        """End the job for a reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Say why."""
+        return f"it ended its job: {self.reason}" if self.reason else "it ended its job"

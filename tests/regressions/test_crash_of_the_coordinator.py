@@ -1,0 +1,117 @@
+"""A fault inside of the scheduler let the block hang for ever, or left it as a ``KeyError`` about an attempt.
+
+Cause: `finish` answered the callers last and set `ended` after that, so that a second fault in it (the same question
+asked once more, say) left everybody waiting. And it emptied the table of assignments while attempts were out, which were
+not found in it when they came back.
+"""
+
+import anyio
+import pytest
+
+from turnkeeper_trio import (
+    After,
+    FixedRetryDelay,
+    InternalError,
+    Interval,
+    RecurringJobRequest,
+    SchedulerClosed,
+    TurnKeeperError,
+    open_scheduler,
+)
+from turnkeeper_trio._engine.engine import Engine
+from turnkeeper_trio._runtime.desk import Desk
+from turnkeeper_trio._runtime.telling import Teller
+from turnkeeper_trio._runtime.worker import Worker
+
+pytestmark = pytest.mark.anyio
+
+FAULTS = [
+    (Engine, "report"),
+    (Engine, "accept"),
+    (Engine, "take_due"),
+    (Engine, "next_due"),
+    (Engine, "take_effects"),
+    (Teller, "tell"),
+    (Desk, "send"),
+    (Worker, "_execute"),
+]
+
+
+class Planted(Exception):
+    pass
+
+
+class Deaf:
+    """It has events told, and hears nothing of them."""
+
+
+async def unwind(cleaned):
+    try:
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(3)
+        cleaned.append(anyio.current_time())
+
+
+async def fail():
+    raise ValueError
+
+
+async def ask_on_and_on(ends, ask):
+    try:
+        while anyio.current_time() < 100:  # What changes nothing is answered from the final state, for ever.
+            await ask()
+            await anyio.sleep(1)
+    except TurnKeeperError as exc:
+        ends.append(exc)
+    else:
+        ends.append(None)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
+@pytest.mark.parametrize(("where", "what"), FAULTS)
+async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended_and_all_callers_are_answered(
+    monkeypatch, where, what, again
+):
+    original, planted = getattr(where, what), False
+
+    def faulty(*args, **kwargs):
+        nonlocal planted
+        if anyio.current_time() >= 10 and (again or not planted):
+            planted = True
+            raise Planted
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(where, what, faulty)
+    cleaned, ends = [], []
+    with anyio.fail_after(1000):
+        async with anyio.create_task_group() as tasks:
+            with pytest.raises(InternalError) as caught:
+                async with open_scheduler(max_workers=3, staging_buffer_size=1, observers=[Deaf()]) as scheduler:
+                    for _ in range(2):
+                        stuck = await scheduler.add_job(RecurringJobRequest("stuck", After(0)), unwind, cleaned)
+                    retried = RecurringJobRequest("retried", After(0), max_retries=1, retry=FixedRetryDelay(500))
+                    failing = await scheduler.add_job(retried, fail)
+                    ticks = await scheduler.add_job(RecurringJobRequest("ticks", Interval(seconds=1)), anyio.sleep, 0.5)
+                    later = RecurringJobRequest("later", After(hours=1))
+                    asks = (
+                        lambda: scheduler.add_job(later, anyio.sleep, 0),
+                        lambda: scheduler.get_job_details(ticks),
+                        lambda: scheduler.list_active_runs(),
+                        lambda: scheduler.skip_next_run(ticks),
+                        lambda: scheduler.wait_job(failing),
+                        lambda: scheduler.wait_idle(),
+                        lambda: scheduler.cancel_job(stuck, cancel_running=anyio.current_time() > 9),
+                    )
+                    for ask in asks:
+                        tasks.start_soon(ask_on_and_on, ends, ask)
+                    await anyio.sleep_forever()
+            assert isinstance(caught.value.__cause__, Planted)
+            assert len(cleaned) == 2
+            assert scheduler.is_closed
+            with pytest.raises(SchedulerClosed):
+                scheduler.try_add_job(later, anyio.sleep, 0)
+    assert len(ends) == len(asks)
+    if not again:
+        assert scheduler.get_metrics_snapshot().books.balanced

@@ -1,0 +1,92 @@
+"""Ctrl-C while the block of `open_scheduler` is being left.
+
+The cause: trio delivers it to the main task wherever that waits, protected and shielded or not. It came out of the wait
+for the end of the scheduler inside the task group, so that a ``BaseExceptionGroup`` left the block where the promise is
+one bare exception; `anyio.run` then did not end as a program does that was interrupted.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+import trio
+import trio.testing
+
+from turnkeeper_trio import After, Outcome, RecurringJobRequest, ShutdownReport, open_scheduler
+from turnkeeper_trio.testing import VirtualEventLoop
+
+NOW = RecurringJobRequest("long", After(0))
+
+
+def run_on(backend: str, main: Callable[[], Awaitable[None]]) -> None:
+    if backend == "trio":
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    else:
+        with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+            runner.run(main())
+
+
+@trio.lowlevel.enable_ki_protection
+async def press_ctrl_c(*, after: float) -> None:
+    await anyio.sleep(after)
+    # Of code that is not protected, trio would interrupt the very line that runs now.
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_it_forces_the_shutdown_and_leaves_bare(backend: str) -> None:
+    times: list[float] = []
+    left: list[object] = []
+
+    async def long() -> None:
+        try:
+            await anyio.sleep(1000)
+        finally:
+            times.append(anyio.current_time())
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: press_ctrl_c(after=10))
+            try:
+                async with open_scheduler(max_workers=1) as scheduler:
+                    await scheduler.add_job(NOW, long)
+                    await anyio.sleep(1)
+            except BaseException as exc:  # (what is cancelled on asyncio becomes KeyboardInterrupt in asyncio.run)
+                left.extend((type(exc), scheduler.shutdown_report))
+
+    run_on(backend, main)
+    assert times == [10]
+    kind, report = left
+    assert kind is (KeyboardInterrupt if backend == "trio" else asyncio.CancelledError)
+    assert isinstance(report, ShutdownReport)
+    assert [record.outcome for record in report.interrupted] == [Outcome.INTERRUPTED]
+
+
+def test_a_second_one_changes_nothing_and_none_is_lost() -> None:
+    times: list[float] = []
+
+    async def long() -> None:
+        try:
+            await anyio.sleep(1000)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(100)
+            times.append(anyio.current_time())
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: press_ctrl_c(after=10))
+            tasks.start_soon(lambda: press_ctrl_c(after=20))
+            with pytest.raises(KeyboardInterrupt) as caught:  # noqa: PT012
+                async with open_scheduler(max_workers=1) as scheduler:
+                    await scheduler.add_job(NOW, long)
+                    await anyio.sleep(1)
+                    raise ValueError
+            # The body's error had begun the shutdown; the interruption is the graver one, and tells of it.
+            assert isinstance(caught.value.__context__, ValueError)
+            assert caught.value.__notes__ == ["besides, there was ValueError()"]
+
+    run_on("trio", main)
+    assert times == [101]
