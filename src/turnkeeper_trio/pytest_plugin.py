@@ -211,7 +211,7 @@ def schedule_seed(request: pytest.FixtureRequest) -> int:
 def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
     """The virtual time of the test, and of every scheduler that is opened in it."""
     if TIME not in request.node.stash:
-        pytest.fail("scheduler_time must be named by the test or a fixture of it: it decides the event loop")
+        pytest.fail("scheduler_time must be named by the test or by a fixture of it")
     return cast("SchedulerTime", request.node.stash[TIME])
 
 

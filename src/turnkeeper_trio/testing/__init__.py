@@ -2,6 +2,7 @@
 
 from turnkeeper_trio.testing._errors import SchedulerTimeError
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
+from turnkeeper_trio.testing._inline import InlineAttempt, InlineRun, run_inline
 from turnkeeper_trio.testing._loop import VirtualEventLoop
 from turnkeeper_trio.testing._run_log import Runs, assert_run_log, runs
 from turnkeeper_trio.testing._runs import run
@@ -11,6 +12,8 @@ from turnkeeper_trio.testing._time import SchedulerTime, current_scheduler_time
 __all__ = [
     "FaultPlan",
     "InjectedFault",
+    "InlineAttempt",
+    "InlineRun",
     "Runs",
     "SchedulerTime",
     "SchedulerTimeError",
@@ -20,6 +23,7 @@ __all__ = [
     "cancel_sweep",
     "current_scheduler_time",
     "run",
+    "run_inline",
     "runs",
 ]
 

@@ -5,36 +5,37 @@ that gives up is what a scheduler would say. Time passes only where the engine w
 asynchronous function sleeps.
 """
 
+import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, final
 from uuid import uuid4
 
 import anyio
 import pendulum
 
-from turnkeeper_trio._engine.effects import Effects
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Attempt, Ending
-from turnkeeper_trio._model.event import RunRetrying
-from turnkeeper_trio._model.instants import MICROSECONDS, instant_us, utc_datetime, utc_pendulum
+from turnkeeper_trio._engine.tables import Attempt
+from turnkeeper_trio._model.event import Event, RunRetrying
+from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.worker import call_plainly
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
-from turnkeeper_trio.testing._births import born_virtual
-from turnkeeper_trio.testing._runs import settings
+from turnkeeper_trio.testing._runs import run
 from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._time import SchedulerTime
 
 __all__ = ["InlineAttempt", "InlineRun", "run_inline"]
 
@@ -48,8 +49,8 @@ class InlineAttempt:
     """Which attempt it was; the first is 1."""
 
     started_at: pendulum.DateTime
-    outcome: Outcome
-    """How it ended, had it been the last."""
+    reason: str
+    """What became of it, in words; empty if it succeeded."""
 
     error: BaseException | None
     """What it raised."""
@@ -110,58 +111,99 @@ def run_inline(
     functions = Functions()
     engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311
     engine.state.listening = True
-    now = Now(instant_us(start), 0)
+    now = Now(_checks.instant("start", start), 0)
     once = request.replace(schedule=Never(), initial_run_time=utc_datetime(now.wall), jitter=0)
     target = functions.target(fn)
-    engine.accept(Submission(uuid4(), once, target, args, kwargs), now)
+    engine.accept(Submission(uuid4(), once, target, args, dict(kwargs or {}), OnConflict.RAISE), now)
     attempts: list[InlineAttempt] = []
     while True:
         engine.take_due(now)
-        effects = engine.take_effects()
-        if not effects.assignments:
+        for attempt in engine.take_effects().assignments:
+            now = _perform(engine, attempt, functions.resolve(target), now, backend=backend, seed=seed)
+            engine.report(attempt, now)
+            attempts.append(_described(attempt, engine.take_effects().events))
+        due = engine.next_due(now)
+        if due is None:
             (item,) = engine.state.archive.newest_first(None)
             return InlineRun(engine.state.record(item), tuple(attempts))
-        (attempt,) = effects.assignments
-        now = _perform(engine, attempt, functions.resolve(target), now, backend=backend, seed=seed)
-        engine.report(attempt, now)
-        told = engine.take_effects()
-        attempts.append(_described(attempt, told))
-        due = engine.next_due(now)
-        if due is not None:
-            now = Now(due, now.loop + due - now.wall)
+        now = Now(due, now.loop + due - now.wall)
 
 
 def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, backend: Backend, seed: int) -> Now:
-    """Call the function for an attempt, and note what happened; return when that was."""
+    """Call the function for an attempt, and note on it what happened; return when it ended."""
     job = attempt.run.job
-    call = _call_in_loop if function.is_async else call_plainly
-    attempt.claim(now, _Unbounded())
+    args, kwargs = job.args, job.kwargs or {}
+    attempt.claim(now, _Scope())
     context = copy_context()
     context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None))
-    took, timed_out, value, error = 0, False, None, None
+    call = _Call(now, job.request.timeout_us, backend, seed)
+    value, error = None, None
     try:
         if function.is_async:
-            timeout = job.request.timeout_us
-            took, timed_out, value = context.run(
-                _call_in_loop, function, job.args, job.kwargs or {}, now=now, timeout=timeout, backend=backend, seed=seed
-            )
+            value = context.run(call.in_virtual_time, lambda: function.call(*args, **kwargs))
         else:
-            value = context.run(call_plainly, function.call, job.args, job.kwargs or {})
+            value = context.run(call_plainly, function.call, args, kwargs)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # noqa: BLE001  (whatever a job raises, it is the outcome)
         error = exc
-    then = Now(now.wall + took, now.loop + took)
-    ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if timed_out else Ending.RETURNED
-    attempt.end(then, ending, value=value, error=error)
-    return then
+    ended = Now(now.wall + call.took, now.loop + call.took)
+    ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
+    attempt.end(ended, ending, value=value, error=error)
+    return ended
 
 
 @final
-class _Unbounded:
-    """The scope of an attempt that nobody can cancel."""
+class _Scope:
+    """The scope of an attempt that nobody cancels."""
 
     cancel_called = False
 
     def cancel(self) -> None:
         """Do nothing."""
+
+
+@final
+class _Call:
+    """A call of a coroutine function on an event loop of its own."""
+
+    def __init__(self, now: Now, timeout: int | None, backend: Backend, seed: int) -> None:
+        self._now = now
+        self._timeout = math.inf if timeout is None else seconds(timeout)
+        self._backend: Backend = backend
+        self._seed = seed
+        self.took = 0
+        """Microseconds of virtual time."""
+        self.timed_out = False
+
+    def in_virtual_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Call it, and return what it returns."""
+
+        async def main() -> Any:
+            value, error = None, None
+            scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
+            try:
+                with scope:
+                    value = await call()
+            except Exception as exc:  # noqa: BLE001  (it is raised outside, so that the time is noted)
+                error = exc
+            self.took = round(anyio.current_time() * MICROSECONDS)
+            self.timed_out = scope.cancelled_caught
+            return value, error
+
+        value, error = run(main, start=utc_datetime(self._now.wall), backend=self._backend, seed=self._seed)
+        if error is not None:
+            raise error
+        return value
+
+
+def _described(attempt: Attempt, events: list[Event]) -> InlineAttempt:
+    """Return what became of an attempt; it was tried again if the engine told so."""
+    retry = next((event for event in events if isinstance(event, RunRetrying)), None)
+    return InlineAttempt(
+        number=attempt.number,
+        started_at=utc_pendulum(attempt.started.wall),
+        reason=attempt.run.reason if retry is None else retry.reason,
+        error=attempt.error,
+        retry_in=None if retry is None else retry.delay,
+    )

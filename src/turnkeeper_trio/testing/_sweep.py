@@ -115,7 +115,7 @@ def cancel_sweep(
         ConfigurationError: ``how="task"`` on trio, or another parameter makes no sense.
     """
     if how == "task" and backend == "trio":
-        raise ConfigurationError("how='task' is for asyncio: only it has native cancellation of tasks", parameter="how")
+        raise ConfigurationError("how='task' is for asyncio: only asyncio has native cancellation", parameter="how")
     backends: tuple[Backend, ...] = ("trio", "asyncio") if how == "scope" else ("asyncio",)
     time = settings(start=start, timezone=timezone, seed=seed)
     make_state = (lambda: NO_STATE) if state is None else state
