@@ -1,20 +1,25 @@
 """Checks of what a user hands in: each raises at the call where the mistake was made, and names the parameter."""
 
-import math
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from turnkeeper_trio._model.instants import duration_us, instant_us
+from turnkeeper_trio._model.instants import MICROSECONDS, duration_us, instant_us
 from turnkeeper_trio.errors import ConfigurationError
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
+LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
+"""No duration longer than the calendar has a meaning here."""
+
 
 def instance(name: str, value: object, kind: type[T], example: str) -> T:
-    """Return ``value`` if it is of a kind; ``example`` says what to write instead."""
-    if not isinstance(value, kind):
+    """Return ``value`` if it is of a kind; ``example`` says what to write instead.
+
+    A class is not one of its instances, though it has their methods, which is all that a protocol looks at.
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
         raise ConfigurationError(f"{name} must be {example}, not {value!r}", parameter=name)
     return value
 
@@ -37,9 +42,12 @@ def number(name: str, value: object, *, least: float, most: float) -> float:
 def duration(name: str, value: object, *, least: int = 0) -> int:
     """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if finite and at least ``least`` microseconds."""
     if isinstance(value, timedelta) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        if not isinstance(value, timedelta) and not math.isfinite(value):
-            raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
-        us = duration_us(value)
+        try:
+            us = duration_us(value)
+        except (OverflowError, ValueError):
+            raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name) from None
+        if us > LONGEST:
+            raise ConfigurationError(f"{name} is longer than the calendar: {value!r}", parameter=name)
         if us < least:
             floor = "negative" if least == 0 else f"less than {least / 1_000_000:g} s"
             raise ConfigurationError(f"{name} must not be {floor}, it is {value!r}", parameter=name)

@@ -1,4 +1,4 @@
-"""The events that observers are told.
+"""The events that observers and subscribers are told.
 
 All of them are in the package's namespace too, but for `JobHalted`: there the name stands for the error.
 """

@@ -224,7 +224,7 @@ def fault_plan(scheduler_time: SchedulerTime) -> Iterator[FaultPlan]:
 
 @pytest.fixture
 def frozen_now(scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
-    """Have ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time. It needs time-machine."""
+    """Have ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time (by time-machine)."""
     try:
         import time_machine  # noqa: PLC0415  (it is optional)
     except ImportError:

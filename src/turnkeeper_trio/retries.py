@@ -19,20 +19,20 @@ class ExponentialBackoff:
     With the defaults: 1 minute, 3, 9, 27 minutes, 1 h 21 min, then 4 h 3 min each time, each of them ±10 %.
     """
 
-    initial: float = 60.0
-    """Seconds before the first retry."""
+    initial: float | timedelta = 60.0
+    """The wait before the first retry, in seconds or as a ``timedelta``."""
 
     factor: float = 3.0
     """By what the wait grows from one retry to the next; at least 1."""
 
-    maximum: float = 14_580.0
-    """The longest wait in seconds, before jitter."""
+    maximum: float | timedelta = 14_580.0
+    """The longest wait, likewise, before jitter."""
 
     jitter: float = 0.1
     """By which share of it a wait is drawn shorter or longer: 0.1 is ±10 %."""
 
-    max_elapsed: float | None = None
-    """Give up when the next attempt would begin more than this many seconds after the first attempt began."""
+    max_elapsed: float | timedelta | None = None
+    """Give up when the next attempt would begin more than this after the first attempt began."""
 
     def __post_init__(self) -> None:
         """Check the parameters."""
@@ -44,16 +44,16 @@ class ExponentialBackoff:
 
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
         """Return the seconds to wait after ``failed``, or ``None`` when ``max_elapsed`` would be passed."""
-        wait = self.initial
+        wait, maximum = seconds(duration_us(self.initial)), seconds(duration_us(self.maximum))
         # factor ** n overflows for a run with thousands of retries; the ceiling is reached long before.
         for _ in range(failed.number - 1):
-            if wait >= self.maximum or wait * self.factor == wait:
+            if wait >= maximum or wait * self.factor == wait:
                 break
             wait *= self.factor
-        wait = min(wait, self.maximum)
+        wait = min(wait, maximum)
         if self.jitter:
             wait *= 1 + self.jitter * (2 * rng.random() - 1)
-        if self.max_elapsed is not None and failed.elapsed + wait > self.max_elapsed:
+        if self.max_elapsed is not None and failed.elapsed + wait > seconds(duration_us(self.max_elapsed)):
             return None
         return wait
 

@@ -206,7 +206,7 @@ class _DryRun:
     def _duration(self, name: str, scheduled_at: int) -> int:
         durations = self._durations
         if isinstance(durations, Mapping):
-            by_name: Mapping[str, Duration] = durations
+            by_name: Mapping[str, Duration] = durations  # pyright: ignore[reportUnknownVariableType]
             return _checks.duration(f"durations[{name!r}]", by_name.get(name, 0))
         if callable(durations):
             return _checks.duration(f"durations({name!r}, ...)", durations(name, utc_pendulum(scheduled_at)))

@@ -1,8 +1,8 @@
 """A fault inside of the scheduler let the block hang for ever, or left it as a ``KeyError`` about an attempt.
 
 Cause: `finish` answered the callers last and set `ended` after that, so that a second fault in it (the same question
-asked once more, say) left everybody waiting. And it emptied the table of assignments while attempts were out, which were
-not found in it when they came back.
+asked once more, say) left everybody waiting. And it emptied the table of assignments while attempts were out, which
+were not found in it when they came back.
 """
 
 import anyio
@@ -87,7 +87,7 @@ async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended
     cleaned, ends = [], []
     with anyio.fail_after(1000):
         async with anyio.create_task_group() as tasks:
-            with pytest.raises(InternalError) as caught:
+            with pytest.raises(InternalError) as caught:  # noqa: PT012  (it leaves the block)
                 async with open_scheduler(max_workers=3, staging_buffer_size=1, observers=[Deaf()]) as scheduler:
                     for _ in range(2):
                         stuck = await scheduler.add_job(RecurringJobRequest("stuck", After(0)), unwind, cleaned)
@@ -98,10 +98,10 @@ async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended
                     asks = (
                         lambda: scheduler.add_job(later, anyio.sleep, 0),
                         lambda: scheduler.get_job_details(ticks),
-                        lambda: scheduler.list_active_runs(),
+                        scheduler.list_active_runs,
                         lambda: scheduler.skip_next_run(ticks),
                         lambda: scheduler.wait_job(failing),
-                        lambda: scheduler.wait_idle(),
+                        scheduler.wait_idle,
                         lambda: scheduler.cancel_job(stuck, cancel_running=anyio.current_time() > 9),
                     )
                     for ask in asks:

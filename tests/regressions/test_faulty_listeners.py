@@ -1,13 +1,12 @@
 """A logging filter, a record factory or an observer's property that raised ended the whole scheduler.
 
-Cause: the coordinator called the log unguarded; a handler's errors are caught by `logging`, those of a filter and of a
-record factory are not. Of an observer the call was guarded, the look-up of its method was not; and what an ``async def``
+Cause: the coordinator called the log unguarded; a handler's errors are caught by `logging`, those of a filter and of
+a record factory are not. Of an observer the call was guarded, the look-up of its method was not; and what an async
 method returned was thrown away.
 """
 
 import logging
 
-import anyio
 import pytest
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, open_scheduler

@@ -1,8 +1,8 @@
 """A halted job kept firing, and a job halted by its own last run was taken to be over before that run began.
 
 Cause: when a user's schedule failed half-way through catching up (in ``count_between``, say), the next occurrence had
-been planned already, and `halt` left it in the queue. And `fire` halted before it began the run, so that for a moment the
-job had neither a run nor an occurrence, and whoever waited for its end was answered.
+been planned already, and `halt` left it in the queue. And `fire` halted before it began the run, so that for a moment
+the job had neither a run nor an occurrence, and whoever waited for its end was answered.
 """
 
 from datetime import datetime, timedelta

@@ -86,7 +86,7 @@ def test_a_second_one_changes_nothing_and_none_is_lost() -> None:
                     raise ValueError
             # The body's error had begun the shutdown; the interruption is the graver one, and tells of it.
             assert isinstance(caught.value.__context__, ValueError)
-            assert caught.value.__notes__ == ["besides, there was ValueError()"]
+            assert caught.value.__notes__ == ["besides, there was ValueError"]
 
     run_on("trio", main)
     assert times == [101]

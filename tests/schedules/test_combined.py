@@ -342,3 +342,16 @@ class TestExcept:
         assert schedule.next_after(datetime(9999, 12, 30, 12, tzinfo=UTC)) is None
         assert schedule.count_between(datetime(9999, 12, 29, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)) == 2
         assert Except(weekdays, weekdays).next_after(datetime(9999, 12, 29, tzinfo=UTC)) is None
+
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+    def test_the_first_and_last_days_of_the_calendar_in_a_zone(self, zone):
+        noon = WeekdayTimes.on(EVERY_DAY, time(12), timezone=zone)
+        schedule = Except(noon, date(1, 1, 2), WeekdayTimes.on(["fri"], time(0), timezone=zone), date(9999, 12, 31))
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        at = schedule.next_after(first)
+        assert at.astimezone(ZoneInfo(zone)).date() == date(1, 1, 1)
+        assert schedule.next_after(at).astimezone(ZoneInfo(zone)).date() == date(1, 1, 3)
+        assert schedule.count_between(first, first + 20 * DAY) == len(listed(schedule, first, first + 20 * DAY))
+        assert schedule.count_between(last - 20 * DAY, last) == len(listed(schedule, last - 20 * DAY, last))
+        assert schedule.next_after(last) is None
+        assert schedule.next_after_us(-(10**30)) == schedule.next_after_us(us(first))

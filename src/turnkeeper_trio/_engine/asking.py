@@ -160,7 +160,7 @@ def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int
         staging_rejected_full=rejected_total,
         job_queue_scheduled_current=state.pending,
         job_staging_buffer_current=staged,
-        workers_active_current=sum(attempt.claimed for attempt in state.assigned),
+        workers_active_current=sum(attempt.scope is not None for attempt in state.assigned),
         job_execution_duration=DurationStatistics(counters.execution_count, seconds(counters.execution_sum)),
         job_queue_wait_duration=DurationStatistics(counters.queue_wait_count, seconds(counters.queue_wait_sum)),
         books=books(state),

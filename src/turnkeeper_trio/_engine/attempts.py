@@ -14,6 +14,7 @@ from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
@@ -36,25 +37,6 @@ def started(state: State, attempt: Attempt, now: Now) -> None:
         attempt=attempt.number,
         lateness=seconds(attempt.started.wall - run.occurrence.due_at),
     )
-
-
-def look_again(state: State, attempt: Attempt, now: Now) -> None:
-    """The alarm of an attempt has gone off: it is stuck, unless it began later than was thought."""
-    if attempt.cause is not None:
-        attempt.stuck = True
-    elif not attempt.claimed:
-        state.set_alarm(attempt, now.loop + _stuck_after(attempt))
-        return
-    elif now.loop - attempt.started.loop < _stuck_after(attempt):
-        state.set_alarm(attempt, attempt.started.loop + _stuck_after(attempt))
-        return
-    state.effects.stuck.append(attempt)
-
-
-def _stuck_after(attempt: Attempt) -> int:
-    after = attempt.run.job.request.stuck_after_us
-    assert after is not None
-    return after
 
 
 def report(state: State, attempt: Attempt, now: Now) -> None:
@@ -172,7 +154,7 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
     except ConfigurationError as exc:
         return None, f"its retry policy gave no delay: {exc}"
     except Exception as exc:  # noqa: BLE001  (whatever a policy raises, only its run is concerned)
-        return None, f"its retry policy raised {exc!r}"
+        return None, f"its retry policy raised {described(exc)}"
 
 
 def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:

@@ -34,6 +34,14 @@ def begin_closing(state: State, now: Now, *, forced: bool) -> None:
             state.emit(ShutdownStarted, now, forced=True)
 
 
+def cut_off(state: State, now: Now) -> None:
+    """Force, and have every attempt that executes end. It proposes nothing: it may be done while a store commits."""
+    begin_closing(state, now, forced=True)
+    for attempt in state.assigned:
+        if attempt.scope is not None and attempt.run.attempt is attempt:
+            ask_to_end(state, attempt.run, Cause.SHUTDOWN, now, BY_SHUTDOWN)
+
+
 def step(state: State, now: Now, limit: int) -> bool:
     """Go on closing: end what is due and has not begun, at most ``limit`` of it; return whether all of it was ended."""
     closing = state.closing
@@ -70,9 +78,12 @@ def end_all(state: State, now: Now) -> None:
     while not step(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):
-        assert run.attempt is not None
-        run.begun = run.attempt.number
-        end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+        if run.executing:
+            assert run.attempt is not None
+            run.begun = run.attempt.number
+            end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
+        else:
+            _end_waiting(state, run, now)
 
 
 def warn(state: State, now: Now) -> None:

@@ -1,5 +1,6 @@
 """What happens when an instant comes: catch-up, arrival, the ready queue, and who is bound to a worker next."""
 
+from turnkeeper_trio._engine.alarms import watch
 from turnkeeper_trio._engine.arrival import begin
 from turnkeeper_trio._engine.attempts import TOO_LATE
 from turnkeeper_trio._engine.catching_up import catch_up, miss, too_late
@@ -21,7 +22,7 @@ from turnkeeper_trio._engine.waiting import IDLE, IDLE_DUE
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio.policies import CatchUp
+from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.schedules._asking import ScheduleFault
 
 ALL_RUN = "its job has had all its runs"
@@ -63,9 +64,11 @@ def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
             occurrences = []
     except ScheduleFault as exc:
         fault = exc
+    # Several at once come from `CatchUp.ALL`: they wait for one another, or its choice would be undone by the overlap.
+    in_order = len(occurrences) > 1 and job.request.overlap is not Overlap.ALLOW_ALL
     for each in occurrences:
         if may_plan(job, each.scheduled_at):
-            begin(state, each, now)
+            begin(state, each, now, Overlap.BUFFER_ALL if in_order else None)
         else:
             end_occurrence(state, each, Outcome.SKIPPED, now, ALL_RUN)
     if fault is not None:
@@ -105,9 +108,7 @@ def _start_by(run: Run) -> int | None:
 def _bind(state: State, run: Run, start_by: int | None, now: Now) -> None:
     attempt = Attempt(run, run.begun + 1, now)
     attempt.start_by = start_by
-    stuck_after = run.job.request.stuck_after_us
-    if stuck_after is not None:
-        state.set_alarm(attempt, now.loop + stuck_after)
+    watch(state, attempt, now)
     run.attempt = attempt
     state.assigned[attempt] = None
     state.effects.assignments.append(attempt)

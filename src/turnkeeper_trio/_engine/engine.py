@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
 from uuid import UUID
 
-from turnkeeper_trio._engine import attempts, changing, closing, dueness, intake
+from turnkeeper_trio._engine import alarms, attempts, changing, closing, dueness, intake
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.intake import StoredJob, Submission
 from turnkeeper_trio._engine.now import Now
@@ -64,9 +64,9 @@ class Engine:
             dueness.answer_idle(state)
 
     def _sound_alarms(self, now: Now) -> None:
-        alarms = self.state.alarms
-        while (entry := alarms.peek()) is not None and entry[0] <= now.loop:
-            attempts.look_again(self.state, alarms.pop(), now)
+        ringing = self.state.alarms
+        while (entry := ringing.peek()) is not None and entry[0] <= now.loop:
+            alarms.look_again(self.state, ringing.pop(), now)
 
     def next_due(self, now: Now) -> int | None:
         """Return the wall time at which there is something to do next; ``None`` if nothing is planned.

@@ -14,7 +14,7 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Attempt, Job, Run
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobAdded
-from turnkeeper_trio._model.instants import duration_us, instant_us, utc_pendulum
+from turnkeeper_trio._model.instants import MAX_INSTANT, duration_us, instant_us, utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.record import plain
 from turnkeeper_trio._model.run import Origin
@@ -83,7 +83,7 @@ def anchor_and_plan(state: State, job: Job, now: Now) -> None:
     request = job.request
     initial = _initial_us(request.initial_run_time, now)
     try:
-        job.schedule = anchored_us(request.schedule, now.wall if initial is None else initial)
+        job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))
         if initial is not None:
             plan(state, job, initial, draw_due(state, job, initial), Origin.INITIAL)
         elif isinstance(job.schedule, FixedDelay):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from turnkeeper_trio._engine.alarms import cleanup_grace_us
 from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
@@ -18,7 +19,7 @@ from turnkeeper_trio._model.event import (
     OccurrenceSkipped,
     RunFinished,
 )
-from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.instants import MAX_INSTANT, utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
@@ -36,7 +37,7 @@ def draw_due(state: State, job: Job, at: int) -> int:
     following = next_after_us(job.schedule, at)
     if following is not None:
         jitter = min(jitter, following - at - 1)
-    return at + state.rng.randint(0, jitter)
+    return at + state.rng.randint(0, max(0, min(jitter, MAX_INSTANT - at)))
 
 
 def following_us(job: Job, after: int) -> int | None:
@@ -49,9 +50,9 @@ def following_us(job: Job, after: int) -> int | None:
 
 
 def may_plan(job: Job, at: int) -> bool:
-    """Return whether a job may have a further occurrence, at an instant."""
+    """Return whether a job may have a further occurrence, at an instant; beyond the calendar there is none to name."""
     request = job.request
-    return (request.until_us is None or at <= request.until_us) and (
+    return at <= (MAX_INSTANT if request.until_us is None else request.until_us) and (
         request.max_runs is None or job.ran < request.max_runs
     )
 
@@ -266,8 +267,7 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
-    grace = run.job.request.cleanup_grace_us
-    state.set_alarm(attempt, now.loop + (state.options.cleanup_grace if grace is None else grace))
+    state.set_alarm(attempt, now.loop + cleanup_grace_us(state, attempt))
 
 
 def settle_job(state: State, job: Job, now: Now) -> None:

@@ -127,7 +127,7 @@ class State:
             scheduled_at=utc_pendulum(run.occurrence.scheduled_at),
             phase=run.phase,
             attempt=run.attempt.number if run.attempt is not None and run.executing else run.begun,
-            running_for=seconds(now.loop - run.since),
+            running_for=seconds(now.loop - run.phase_since),
         )
 
     @property

@@ -151,7 +151,7 @@ class Run:
         self.number = number
         """While active: its number in the order in which runs became due. Ended: in the order of the records."""
         self.since = since
-        """The loop time at which it entered the phase it is in."""
+        """The loop time at which something was last decided about it; see `phase_since`."""
         self.place = OUT
         self.ready_at = occurrence.due_at
         """The instant by which it stands in the ready queue: when it was due, or its retry."""
@@ -189,7 +189,14 @@ class Run:
             return RunPhase.WAITING_RETRY if self.waiting_retry else RunPhase.QUEUED
         if attempt.stuck:
             return RunPhase.STUCK
-        return RunPhase.EXECUTING if attempt.cause is None else RunPhase.CLEANING_UP
+        asked = attempt.cause is not None or attempt.timed_out_at is not None
+        return RunPhase.CLEANING_UP if asked else RunPhase.EXECUTING
+
+    @property
+    def phase_since(self) -> int:
+        """The loop time at which it entered the phase it is in."""
+        timed_out_at = None if self.attempt is None else self.attempt.timed_out_at
+        return self.since if timed_out_at is None else timed_out_at
 
 
 NO_RUNS: Final[dict[Run, None]] = {}
@@ -225,6 +232,7 @@ class Attempt:
         "body",
         "cause",
         "claimed",
+        "deadline",
         "ended",
         "ending",
         "error",
@@ -237,6 +245,7 @@ class Attempt:
         "started",
         "stuck",
         "thread",
+        "told_long",
         "value",
     )
 
@@ -249,6 +258,11 @@ class Attempt:
         self.place = OUT
         """Where its alarm stands, if one is set."""
         self.stuck = False
+        """Whether it was asked to end, and its ``cleanup_grace`` has passed."""
+        self.told_long = False
+        """Whether it was told that it executes for longer than its ``stuck_after``."""
+        self.deadline: int | None = None
+        """The loop time at which its own timeout strikes, if it has one."""
         self.cause: Cause | None = None
         """Why it was asked to end, if it was."""
         self.start_by: int | None = None
@@ -274,7 +288,15 @@ class Attempt:
         self.started = now
         self.scope = scope
         self.run.since = now.loop
+        timeout = self.run.job.request.timeout_us
+        self.deadline = None if timeout is None else now.loop + timeout
         return True
+
+    @property
+    def timed_out_at(self) -> int | None:
+        """The loop time at which its own timeout struck, if it has, and it has not ended yet."""
+        struck = self.cause is None and self.scope is not None and self.scope.cancel_called
+        return self.deadline if struck else None
 
     def end(self, now: Now, ending: Ending, *, value: Any = None, error: BaseException | None = None) -> None:
         """Note what happened. Called by the worker, outside of the scope."""

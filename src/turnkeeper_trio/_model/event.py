@@ -1,4 +1,4 @@
-"""What happened, as observers are told."""
+"""What happened, as observers and subscribers are told."""
 
 from dataclasses import dataclass
 from typing import final
@@ -76,7 +76,7 @@ class JobCancelled(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHalted(Event):
-    """A job's schedule is faulty, and the job has been halted."""
+    """A job has been halted: its schedule is faulty, or it failed too often in a row."""
 
     name: str
     reason: str

@@ -58,7 +58,8 @@ def utc_pendulum(us: int) -> pendulum.DateTime:
 def duration_us(duration: float | timedelta) -> int:
     """Return a duration, given in seconds or as a ``timedelta``, in microseconds, rounded to the nearest."""
     if isinstance(duration, timedelta):
-        return duration // _MICROSECOND
+        # pendulum's Duration is a timedelta, with a floor division of its own that knows only its like.
+        return timedelta.__floordiv__(duration, _MICROSECOND)
     return round(duration * MICROSECONDS)
 
 

@@ -76,6 +76,11 @@ class Record:
         return plain_fields(self)
 
 
+def described(error: BaseException) -> str:
+    """Return the kind and the text of an error, whatever its own methods do."""
+    return "".join(traceback.format_exception_only(error)).rstrip()
+
+
 def forget_locals(error: BaseException) -> None:
     """Clear the local variables of every frame that ``error`` and what it chains to keep alive; the text stays.
 

@@ -9,7 +9,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, final
@@ -33,6 +33,11 @@ VIRTUAL_START: Final = datetime(2000, 1, 1, tzinfo=UTC)
 def loop_us() -> int:
     """Return the time of the running event loop, in microseconds."""
     return round(anyio.current_time() * MICROSECONDS)
+
+
+def loop_time() -> Callable[[], float]:
+    """Return the function that tells the time of the running event loop, in seconds, in any thread."""
+    return trio.lowlevel.current_clock().current_time if in_trio() else asyncio.get_running_loop().time
 
 
 @final
@@ -87,7 +92,9 @@ class VirtualClock:
         return deadline
 
     def hold(self) -> AbstractContextManager[object]:
-        """Let virtual time stand still inside, while a thread runs that it knows nothing of."""
+        """Let virtual time stand still inside, while a thread runs that it knows nothing of. Real time goes on."""
+        if not _time_is_virtual():
+            return nullcontext()
         if in_trio():
             return _hold_mock_clock(trio.lowlevel.current_clock())
         hold: AbstractContextManager[object] = _virtual_loop().hold()

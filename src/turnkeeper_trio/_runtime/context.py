@@ -1,6 +1,7 @@
 """What a job can ask while it runs: which run it is, and which scheduler runs it."""
 
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, final
 
@@ -19,12 +20,13 @@ from turnkeeper_trio._model.instants import MICROSECONDS, utc_pendulum
 class RunContext:
     """The run that the current code belongs to. Also right in threads and in tasks that the job started."""
 
-    __slots__ = ("_attempt", "_state", "host")
+    __slots__ = ("_attempt", "_state", "_time", "host")
 
-    def __init__(self, state: State, attempt: Attempt, host: object) -> None:
-        """Make the context of one attempt; ``host`` is the scheduler that runs it."""
+    def __init__(self, state: State, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
+        """Make the context of one attempt: ``host`` is the scheduler that runs it, ``time`` tells the loop's time."""
         self._state = state
         self._attempt = attempt
+        self._time = time
         self.host = host
 
     def __repr__(self) -> str:
@@ -58,9 +60,13 @@ class RunContext:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions."""
-        attempt = self._attempt
-        return attempt.cause is not None or (attempt.scope is not None and attempt.scope.cancel_called)
+        """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions.
+
+        May be asked in any thread, as the scope itself may not: trio's looks at the clock of the loop it is asked in.
+        """
+        scope = self._attempt.scope
+        timed_out = isinstance(scope, anyio.CancelScope) and self._time() >= scope.deadline
+        return timed_out or self._attempt.cause is not None
 
     def extend_timeout(self, seconds: float) -> None:
         """Move the deadline of this attempt by so many seconds, if it has a timeout. Also from the job's thread.
@@ -75,9 +81,11 @@ class RunContext:
             self._extend(us)
 
     def _extend(self, us: int) -> None:
-        scope = self._attempt.scope
-        if isinstance(scope, anyio.CancelScope) and not scope.cancel_called:
+        attempt = self._attempt
+        scope, deadline = attempt.scope, attempt.deadline
+        if isinstance(scope, anyio.CancelScope) and deadline is not None and not scope.cancel_called:
             scope.deadline += us / MICROSECONDS
+            attempt.deadline = deadline + us
 
     @property
     def executing(self) -> bool:

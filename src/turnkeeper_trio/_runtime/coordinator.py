@@ -22,6 +22,7 @@ from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine import attempts, closing
 from turnkeeper_trio._engine.effects import Effects
+from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import BATCH, Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
@@ -49,7 +50,10 @@ STORE_RETRY: Final = 1.0
 
 def internal_error(cause: BaseException) -> InternalError:
     """Return the error that tells of a fault of this library."""
-    error = InternalError("the scheduler failed; this is a fault of turnkeeper_trio, please report it")
+    message = "the scheduler failed; this is a fault of turnkeeper_trio, please report it"
+    if not isinstance(cause, Exception):
+        message = "a task of the scheduler was cancelled, which only the scheduler itself may do"
+    error = InternalError(message)
     error.__cause__ = cause
     return error
 
@@ -82,6 +86,7 @@ class Coordinator:
         self._asked: list[Command] = []
         self._replies: dict[Reply, None] = {}
         self._forced: bool | None = None
+        self._committing = False
         self._drift: int | None = None
         self.last_turn = read(clock)
         """When the engine last decided."""
@@ -100,11 +105,18 @@ class Coordinator:
         """Have the scheduler shut down: synchronous, at once for submitters, from the next turn for runs."""
         self._staging.close()
         self._forced = bool(self._forced) or forced
+        if self._committing and forced:
+            self._cut_off()
         self._bell.ring()
 
     def wake(self) -> None:
         """Have it take a turn, and so look at the clock."""
         self._bell.ring()
+
+    def _cut_off(self) -> None:
+        """Force, while a store is waited for: to end a run never waits for that."""
+        closing.cut_off(self._engine.state, read(self._clock))
+        self._cancel(self._engine.state.effects)
 
     def expect(self, reply: Reply) -> None:
         """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
@@ -121,12 +133,13 @@ class Coordinator:
         """Take turns until a shutdown is complete."""
         with anyio.CancelScope(shield=True):
             try:
-                await self._take_turns()
-                await self._dismiss_workers()
-            except BaseException as exc:
-                self.abort(exc)
-                if not isinstance(exc, Exception):
-                    raise
+                for stage in (self._take_turns, self._dismiss_workers):
+                    try:
+                        await stage()
+                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
+                        # Nothing leaves the task: what the program is to know leaves the block. The workers are
+                        # waited for all the same, so that what is said at the end is the truth.
+                        self.abort(exc)
             finally:
                 self._desk.close_dispatch()
                 self.finish()
@@ -192,6 +205,11 @@ class Coordinator:
             answer = command.run(self._engine.state, now)
         except TurnKeeperError as exc:
             answer = exc
+        except Exception as exc:
+            if command.changes:
+                raise
+            # A question has changed nothing, so an argument that makes no sense is the asker's affair alone.
+            answer = exc
         if isinstance(answer, Wait):
             answer.token = reply
             if reply.given_up:
@@ -208,6 +226,7 @@ class Coordinator:
         changes = engine.take_changes()
         if not changes or self._store is None:
             return
+        self._committing = True
         while True:
             try:
                 refusals = await self._store.apply(changes)
@@ -215,8 +234,9 @@ class Coordinator:
                 write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
-                engine.settle(refusals)
-                return
+                break
+        self._committing = False
+        engine.settle(refusals)
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
@@ -241,8 +261,9 @@ class Coordinator:
         for run in effects.ended:
             if run.error is not None:
                 forget_locals(run.error)
-        if effects.fatal is not None:
-            self.fatal = self.fatal or effects.fatal
+        fatal = self._teller.fatal if effects.fatal is None else effects.fatal
+        if fatal is not None and self.fatal is None:
+            self.fatal = fatal
             self._end_program()
 
     def _tell_stuck(self, now: Now) -> None:
@@ -257,7 +278,7 @@ class Coordinator:
                 name=name,
                 attempt=attempt.number,
                 phase=run.phase,
-                running_for=seconds(now.loop - run.since),
+                running_for=seconds(now.loop - run.phase_since),
                 stack=stack_of(attempt),
             )
 
@@ -268,11 +289,15 @@ class Coordinator:
 
     def abort(self, cause: BaseException) -> None:
         """Something that must not happen has happened: have every attempt end, and the body."""
-        self.crash = self.crash or cause
+        if isinstance(cause, KeyboardInterrupt | SystemExit):
+            self.fatal = cause if self.fatal is None else self.fatal
+        elif self.crash is None:
+            self.crash = cause
         self._end_program()
         for attempt in self._engine.state.assigned:
             attempt.revoked = not attempt.claimed
             if attempt.scope is not None:
+                attempt.cause = Cause.SHUTDOWN if attempt.cause is None else attempt.cause
                 attempt.scope.cancel()
 
     def finish(self) -> None:
@@ -286,7 +311,7 @@ class Coordinator:
         try:
             self._close_books()
         except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
-            self.crash = self.crash or exc
+            self.crash = exc if self.crash is None else self.crash
         finally:
             self._dismiss_callers()
             if not self.ended.is_set():
@@ -295,12 +320,12 @@ class Coordinator:
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)
         engine, state = self._engine, self._engine.state
+        if state.closing is None:
+            engine.begin_closing(now, forced=True)
         for attempt in self._desk.take_outcomes():
             engine.report(attempt, now)
         for submission in self._staging.take(len(self._staging)):
             engine.accept(submission, now)
-        if state.closing is None:
-            engine.begin_closing(now, forced=True)
         closing.end_all(state, now)
         state.listening = self._teller.wanted
         if state.listening and not self.ended.is_set():

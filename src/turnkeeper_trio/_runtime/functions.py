@@ -49,7 +49,7 @@ class Functions:
         names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
         for each in names:
             known = self._by_name.get(each)
-            if known is not None and known.call is not fn:
+            if known is not None and known.call != fn:
                 raise ConfigurationError(f"another function is registered as {each!r}", parameter="name")
         function = Function(fn)
         for each in names:
@@ -89,6 +89,10 @@ def _check_callable(fn: object) -> None:
         raise TypeError(f"an awaitable was given, not a function: {fn!r}; give the function and its arguments")
     if not callable(fn):
         raise TypeError(f"a function was expected, not {fn!r}")
+    called = _unwrapped(fn)
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        name = getattr(called, "__qualname__", repr(called))
+        raise TypeError(f"{name} is a generator function: to call it runs nothing of it; iterate over it in a function")
 
 
 def _unwrapped(fn: Any) -> Any:
@@ -99,4 +103,4 @@ def _unwrapped(fn: Any) -> Any:
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     fn = _unwrapped(fn)
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004

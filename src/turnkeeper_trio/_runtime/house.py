@@ -29,7 +29,7 @@ from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import CriticalJobFailed
+from turnkeeper_trio.errors import CriticalJobFailed, InternalError
 
 
 @final
@@ -105,10 +105,8 @@ class House:
         worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
         try:
             await worker.work()
-        except BaseException as exc:
+        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
             self._coordinator.abort(exc)
-            if not isinstance(exc, Exception):
-                raise
         finally:
             self._desk.worker_ended()
 
@@ -163,12 +161,24 @@ class House:
         self._desk.release()
 
     @property
-    def program_error(self) -> BaseException | None:
-        """What ends the program rather than the body: a fault of the library, or of a job that ended the program."""
+    def ends_program(self) -> bool:
+        """Whether an error of the program leaves, and not a cancellation of the body.
+
+        If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
+        """
         coordinator = self._coordinator
-        if coordinator.crash is not None and isinstance(coordinator.crash, Exception):
-            return internal_error(coordinator.crash)
-        return coordinator.fatal
+        return bool(isinstance(coordinator.crash, Exception) or self.fatal or coordinator.critical)
+
+    @property
+    def internal_error(self) -> InternalError | None:
+        """What made it impossible to go on."""
+        cause = self._coordinator.crash
+        return None if cause is None else internal_error(cause)
+
+    @property
+    def fatal(self) -> BaseException | None:
+        """What ends the program: the ``KeyboardInterrupt`` or ``SystemExit`` of a job or an observer, or a Ctrl-C."""
+        return self._coordinator.fatal
 
     @property
     def critical_failure(self) -> CriticalJobFailed | None:

@@ -4,18 +4,21 @@ import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TypeGuard
+from typing import TypeGuard, cast
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._model.instants import seconds
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
 from turnkeeper_trio._runtime.harness import attached
 from turnkeeper_trio._runtime.house import House
 from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -91,14 +94,17 @@ async def open_scheduler(
         history_ttl=_checks.optional_duration("history_ttl", history_ttl),
         store_asks=store is not None,
     )
+    await checkpoint()
     harness = attached()
+    if store is not None:
+        _checks.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]
     house = House(
         options,
         staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),
         command_size=_checks.integer("command_buffer_size", command_buffer_size, least=1),
         shutdown_grace=None if grace is None else seconds(grace),
         clock=choose_clock(harness.clock() if clock is None else clock),
-        observers=harness.observers(tuple(observers)),
+        observers=harness.observers(_observers(observers)),
         rng=_checks.instance("rng", harness.rng() if rng is None else rng, random.Random, "a random.Random"),
         store=harness.store(store),
         harness=harness,
@@ -114,13 +120,16 @@ async def open_scheduler(
                 except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
                     body_error = exc
                 interruption = await house.see_out(host, failed=body_error is not None)
-                body_error = body_error or interruption
+                body_error = interruption if body_error is None else body_error
+        except anyio.get_cancelled_exc_class() as exc:
+            # The watcher passed it on, or it came while the last tasks ended.
+            body_error = exc if body_error is None else body_error
         finally:
             house.clear_away()
-        if _is_cancellation(body_error) and house.program_error is None and house.critical_failure is None:
+        if _is_cancellation(body_error) and not house.ends_program:
             raise body_error  # It passes as the cancellation it is; if it is the host's own, the host takes it.
     error = None if _is_cancellation(body_error) else body_error
-    leaving = _first(house.program_error, error, house.critical_failure)
+    leaving = _first(house.internal_error, house.fatal, error, house.critical_failure)
     if leaving is not None:
         raise leaving
 
@@ -131,11 +140,22 @@ def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
 
 def _first(*errors: BaseException | None) -> BaseException | None:
     """Return the error that goes first; the others become its context and a note each."""
-    there = [error for error in errors if error is not None]
-    if not there:
-        return None
-    first, *others = there
-    for loser in others:
-        first.__context__ = first.__context__ or loser
-        first.add_note(f"besides, there was {loser!r}")
+    first: BaseException | None = None
+    for error in errors:
+        if first is None:
+            first = error
+        elif error is not None and error is not first:
+            first.__context__ = error if first.__context__ is None else first.__context__
+            first.add_note(f"besides, there was {described(error)}")
     return first
+
+
+def _observers(observers: object) -> tuple[object, ...]:
+    if isinstance(observers, str | type) or not isinstance(observers, Iterable):
+        message = f"observers must be several objects, such as [mine], not {observers!r}"
+        raise ConfigurationError(message, parameter="observers")
+    several = tuple(cast("Iterable[object]", observers))
+    for observer in several:
+        if isinstance(observer, type):
+            raise ConfigurationError(f"observers must hold objects, not the class {observer!r}", parameter="observers")
+    return several

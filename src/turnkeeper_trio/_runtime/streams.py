@@ -36,8 +36,13 @@ class Bell:
 
     async def sleep(self, until: float = math.inf) -> None:
         """Sleep until rung, or until the loop's time is ``until``; always a checkpoint."""
-        with anyio.CancelScope(deadline=until):
+        if self._event.is_set():
+            await checkpoint()
+        elif until == math.inf:
             await self._event.wait()
+        else:
+            with anyio.CancelScope(deadline=until):
+                await self._event.wait()
         self._event = anyio.Event()
 
 

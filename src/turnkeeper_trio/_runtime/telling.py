@@ -24,6 +24,8 @@ class Teller:
         self._observers: list[object] = list(observers)
         self._subscriptions: dict[Subscription, None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
+        self.fatal: BaseException | None = None
+        """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
 
     @property
     def wanted(self) -> bool:
@@ -68,7 +70,9 @@ class Teller:
         began = time.perf_counter()
         try:
             _refuse_coroutine(call(event))
-        except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+        except (KeyboardInterrupt, SystemExit) as exc:
+            self.fatal = exc
+        except BaseException as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
             self._drop(observer, type(event), exc)
             return
         took = time.perf_counter() - began
@@ -81,7 +85,7 @@ class Teller:
                 type(event).__name__,
             )
 
-    def _drop(self, observer: object, kind: type[Event], error: Exception) -> None:
+    def _drop(self, observer: object, kind: type[Event], error: BaseException) -> None:
         """Tell an observer nothing more, for it raised."""
         self._observers = [each for each in self._observers if each is not observer]
         self._calls.clear()

@@ -22,10 +22,11 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Attempt
-from turnkeeper_trio._runtime.clock import in_trio, read
+from turnkeeper_trio._runtime.clock import in_trio, loop_time, read
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Function
+from turnkeeper_trio._runtime.scopes import close_inner_scopes
 
 
 @final
@@ -103,7 +104,7 @@ class Worker:
         returned, value, error = False, None, None
         try:
             with scope:
-                value = await self._call(attempt)
+                value = await self._call(attempt, scope)
                 returned = True
         except BaseException as exc:  # noqa: BLE001  (whatever a job raises, it is the outcome)
             error = exc
@@ -119,12 +120,12 @@ class Worker:
             attempt.end(now, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
 
     @disable_ki_protection
-    async def _call(self, attempt: Attempt) -> Any:
+    async def _call(self, attempt: Attempt, scope: anyio.CancelScope) -> Any:
         """Call the function, in a context that no other attempt sees."""
         job = attempt.run.job
         function = self._desk.function(attempt)
         context = self._context.copy()
-        run_context = RunContext(self._state, attempt, self._host)
+        run_context = RunContext(self._state, attempt, self._host, loop_time())
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         if function.is_async:
@@ -133,7 +134,13 @@ class Worker:
             # Its id is made here: a thread must not touch the tables.
             _ = run_context.run_id
             attempt.body = self._in_thread(attempt, function, args, kwargs)
-        return await InContext(context, attempt.body)
+        try:
+            value = await InContext(context, attempt.body)
+        finally:
+            left_open = not in_trio() and close_inner_scopes(scope)
+        if left_open:
+            raise RuntimeError("the job left a cancel scope of its own open")
+        return value
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
@@ -151,9 +158,9 @@ async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
 def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
     try:
         value = call(*args, **kwargs)
-    except StopIteration as exc:
-        # It cannot cross an await: event loops either refuse it or take it for the end of a generator.
-        raise RuntimeError("the job raised StopIteration") from exc
+    except (StopIteration, GeneratorExit) as exc:
+        # They cannot cross an await: event loops refuse the one, and the other closes every coroutine on its way.
+        raise RuntimeError(f"the job raised {type(exc).__name__}") from exc
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()

@@ -136,7 +136,7 @@ class RecurringJobRequest:
     @property
     def retry_policy(self) -> RetryPolicy:
         """The policy in force: ``retry``, or the default one."""
-        return self.retry or DEFAULT_RETRY
+        return DEFAULT_RETRY if self.retry is None else self.retry
 
 
 _set = object.__setattr__

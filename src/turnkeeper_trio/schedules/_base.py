@@ -243,18 +243,18 @@ def latest_by_search(next_after: Callable[[int], int | None], after: int, until:
         found = next_after(at)
         return None if found is None or found > until else found
 
-    last = None
-    back = 1_000_000
-    while last is None and until - back > after:
-        last = within(until - back)
-        back *= 8
+    last = within(after)
     if last is None:
-        last = within(after)
+        return None
+    back = 1_000_000
+    while until - back > last:
+        near = within(until - back)
+        if near is not None:
+            last = near
+            break
+        back *= 8
     late = until
-    while last is not None:
-        later = within(last)
-        if later is None:
-            return last
+    while (later := within(last)) is not None:
         last = later
         middle = (last + late) // 2
         further = within(middle)
@@ -262,4 +262,4 @@ def latest_by_search(next_after: Callable[[int], int | None], after: int, until:
             late = middle
         else:
             last = further
-    return None
+    return last

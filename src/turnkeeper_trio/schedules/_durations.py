@@ -7,14 +7,12 @@ from typing import Final
 
 import pendulum
 
+from turnkeeper_trio._checks import LONGEST
 from turnkeeper_trio._model.instants import MICROSECONDS
 from turnkeeper_trio.errors import ConfigurationError
 
 UNITS: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 """Seconds in a unit, longest first."""
-
-LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
-"""No duration longer than the calendar has a meaning here."""
 
 
 def total_us(name: str, whole: object, units: dict[str, object], *, least: int) -> int:

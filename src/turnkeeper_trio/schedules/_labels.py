@@ -50,7 +50,7 @@ def next_once(zone: Zone, labels: Labels, after: int) -> int | None:
     floor = after + offset
     while (label := _next_label(labels, floor)) is not None:
         at = zone.only_pass(label, offset)
-        if at is None or at <= after:
+        if at is None:
             at, beyond = zone.first_pass(label)
             if at <= after:  # `after` lies in the second pass, and this label happened in the first
                 floor = beyond - 1

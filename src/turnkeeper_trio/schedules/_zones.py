@@ -107,7 +107,7 @@ class Zone:
         """Return the two timestamps of a wall label: that of fold 0 and that of fold 1."""
         if self._fixed:
             return label, label
-        wall = self._epoch + timedelta(microseconds=label)
+        wall = self._epoch + timedelta(microseconds=min(max(label, MIN_INSTANT), MAX_INSTANT))
         first, second = _us(wall.utcoffset()), _us(wall.replace(fold=1).utcoffset())
         return label - first, label - second
 

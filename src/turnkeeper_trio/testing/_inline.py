@@ -36,6 +36,7 @@ from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.testing._runs import run
 from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._time import current_scheduler_time
 
 __all__ = ["InlineAttempt", "InlineRun", "run_inline"]
 
@@ -135,8 +136,8 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     args, kwargs = job.args, job.kwargs or {}
     attempt.claim(now, _Scope())
     context = copy_context()
-    context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None))
     call = _Call(now, job.request.timeout_us, backend, seed)
+    context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None, call.time))
     value, error = None, None
     try:
         if function.is_async:
@@ -172,14 +173,20 @@ class _Call:
         self._timeout = math.inf if timeout is None else seconds(timeout)
         self._backend: Backend = backend
         self._seed = seed
+        self._elapsed: Callable[[], float] = float
         self.took = 0
         """Microseconds of virtual time."""
         self.timed_out = False
+
+    def time(self) -> float:
+        """Return the time in seconds, as `RunContext` counts it."""
+        return seconds(self._now.loop) + self._elapsed()
 
     def in_virtual_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call it, and return what it returns."""
 
         async def main() -> Any:
+            self._elapsed = current_scheduler_time().harness.ground.time
             value, error = None, None
             scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
             try:

@@ -1,6 +1,7 @@
 """Ending the scheduler."""
 
 import signal
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import anyio
@@ -100,21 +101,23 @@ class Ending(Line):
         """
         self._refuse_inside_job("run_until_signal()")
         coordinator = self._parts.coordinator
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._obey, signals or (signal.SIGINT, signal.SIGTERM))
-            await coordinator.ended.wait()
-            tasks.cancel_scope.cancel()
+        with anyio.open_signal_receiver(*signals or (signal.SIGINT, signal.SIGTERM)) as received:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._obey, received)
+                await coordinator.ended.wait()
+                tasks.cancel_scope.cancel()
         report = self.shutdown_report
         assert report is not None
         return report
 
-    async def _obey(self, signals: tuple[signal.Signals, ...]) -> None:
+    async def _obey(self, received: AsyncIterator[signal.Signals]) -> None:
         coordinator = self._parts.coordinator
-        with anyio.open_signal_receiver(*signals) as received:
+        await anext(received)
+        coordinator.close(forced=False)
+        with anyio.move_on_after(self._parts.shutdown_grace):
             await anext(received)
-            coordinator.close(forced=False)
-            with anyio.move_on_after(self._parts.shutdown_grace):
-                await anext(received)
-            coordinator.close(forced=True)
-            # Further signals are swallowed: the cleanup that they would cut short is under way.
-            await anyio.sleep_forever()
+        coordinator.close(forced=True)
+        # Further signals are swallowed: the cleanup that they would cut short is under way. Left unread, they would be
+        # delivered once more when the receiver closes.
+        async for _ in received:
+            pass

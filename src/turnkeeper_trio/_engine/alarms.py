@@ -1,0 +1,50 @@
+"""Alarms: when an attempt is looked at again, for it may not end when it should.
+
+An attempt has one alarm at most. Whatever it was set for may have changed when it goes off: the attempt began later than
+it was bound, its timeout was extended, its job was updated. So what to do is read then, from what holds then.
+"""
+
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import Attempt
+
+
+def watch(state: State, attempt: Attempt, now: Now) -> None:
+    """Set the alarm of an attempt that nobody has asked to end: for the earliest of what there may be to notice."""
+    request = attempt.run.job.request
+    began = attempt.started.loop if attempt.claimed else now.loop
+    instants: list[int] = []
+    if request.stuck_after_us is not None and not attempt.told_long:
+        instants.append(began + request.stuck_after_us)
+    deadline = attempt.deadline
+    if not attempt.claimed and request.timeout_us is not None:
+        deadline = now.loop + request.timeout_us
+    if deadline is not None:
+        # Where the deadline has come, and the event loop has not cancelled the scope yet, it is about to.
+        instants.append(max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
+    if instants:
+        state.set_alarm(attempt, min(instants))
+
+
+def cleanup_grace_us(state: State, attempt: Attempt) -> int:
+    """Return how long an attempt that was asked to end may take."""
+    grace = attempt.run.job.request.cleanup_grace_us
+    return state.options.cleanup_grace if grace is None else grace
+
+
+def look_again(state: State, attempt: Attempt, now: Now) -> None:
+    """The alarm of an attempt has gone off: tell if it is stuck, or executes for long; else look again later."""
+    if attempt.cause is not None or _is_past_grace(state, attempt, now):
+        attempt.stuck = True
+        state.effects.stuck.append(attempt)
+        return
+    after = attempt.run.job.request.stuck_after_us
+    if attempt.claimed and after is not None and not attempt.told_long and now.loop - attempt.started.loop >= after:
+        attempt.told_long = True
+        state.effects.stuck.append(attempt)
+    watch(state, attempt, now)
+
+
+def _is_past_grace(state: State, attempt: Attempt, now: Now) -> bool:
+    timed_out_at = attempt.timed_out_at
+    return timed_out_at is not None and now.loop >= timed_out_at + cleanup_grace_us(state, attempt)
