@@ -4,8 +4,9 @@ from turnkeeper_trio.testing._errors import SchedulerTimeError
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
 from turnkeeper_trio.testing._inline import InlineAttempt, InlineRun, run_inline
 from turnkeeper_trio.testing._loop import VirtualEventLoop
-from turnkeeper_trio.testing._run_log import Runs, assert_run_log, runs
+from turnkeeper_trio.testing._run_log import assert_run_log, runs
 from turnkeeper_trio.testing._runs import run
+from turnkeeper_trio.testing._runs_seen import Runs
 from turnkeeper_trio.testing._sweep import SweepError, cancel_sweep
 from turnkeeper_trio.testing._time import SchedulerTime, current_scheduler_time
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 from uuid import UUID
 
 import pendulum
@@ -21,10 +21,8 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.testing._faults import FaultPlan
 from turnkeeper_trio.testing._grounds import virtual_loop
 from turnkeeper_trio.testing._harness import LoopHarness, Settings, harness_of_loop
+from turnkeeper_trio.testing._runs_seen import Runs
 from turnkeeper_trio.testing._words import in_time, known, over, times, told
-
-if TYPE_CHECKING:
-    from turnkeeper_trio.testing._run_log import Runs
 
 __all__ = ["SchedulerTime", "current_scheduler_time"]
 
@@ -250,10 +248,8 @@ class SchedulerTime:
             raise self.harness.error("a machine cannot sleep for a negative time")
         self.harness.step(us)
 
-    def runs(self, name: str | None = None) -> "Runs":
+    def runs(self, name: str | None = None) -> Runs:
         """Return what has become of a job's occurrences so far, or of all jobs', in every scheduler of the test."""
-        from turnkeeper_trio.testing._run_log import Runs  # noqa: PLC0415  (it stands above)
-
         records = [record for opened in self.harness.opened_here for record in opened.records()]
         return Runs(records, timezone=self.timezone).of(name)
 
