@@ -114,10 +114,10 @@ class LoopHarness(Harness):
         """Return what is planned next: when, and the name of the job."""
         return sorted(planned for opened in self.opened_here for planned in opened.planned())
 
-    def error(self, problem: str) -> SchedulerTimeError:
+    def error(self, problem: str, *more: str) -> SchedulerTimeError:
         """Return the error of a time that cannot come: it tells what time it is and names the next due jobs."""
         local, now, planned = self.settings.local, self.wall.wall(), self.planned()
-        lines = [f"{problem}", f"it is {local.show(now)} ({local.timezone})"]
+        lines = [problem, f"it is {local.show(now)} ({local.timezone})"]
         if planned:
             lines.append("next due:")
             lines += [f"  {local.show(at)} {name}" for at, name in planned[:SHOWN]]
@@ -127,13 +127,13 @@ class LoopHarness(Harness):
             names = [name for opened in self.opened_here for name in opened.names()]
             lines.append(f"nothing is planned; jobs: {', '.join(names) or 'none'}")
         next_due = tuple((local.read(at), name) for at, name in planned[:SHOWN])
-        return SchedulerTimeError("\n".join(lines), now=local.read(now), next_due=next_due)
+        return SchedulerTimeError("\n".join([*lines, *more]), now=local.read(now), next_due=next_due)
 
     def _help(self, why: DeadEnd) -> None:
         """Time has come to a dead end: end the test, if one is being guarded."""
         if self._guard is None or self._dead_end is not None:
             return
-        self._dead_end = self.error(f"{_DEAD_ENDS[why]}\nthe test stands at\n{self._guarded()}")
+        self._dead_end = self.error(_DEAD_ENDS[why], "the test stands at", self._guarded())
         self._thaw()
         self._guard.cancel()
 

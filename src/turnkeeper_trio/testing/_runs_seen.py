@@ -127,6 +127,7 @@ class Runs(Sequence[RunRecord]):
             AssertionError: it is not; the message is the difference.
             ConfigurationError: a line of ``expected`` cannot be read.
         """
+        __tracebackhide__ = True
         wanted = [Expected(line) for line in map(str.strip, expected.splitlines()) if line and line[0] != "#"]
         happened = list(self._lines())
         if not _matches(wanted, happened):
