@@ -205,8 +205,13 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt = run.attempt
     assert attempt is not None
     assert attempt.scope is not None
-    # A scope whose deadline has struck is on its way out already: the timeout was first, and the record says so.
-    if attempt.cause is not None or attempt.scope.cancel_called:
+    if attempt.cause is not None:
+        return
+    if attempt.scope.cancel_called:
+        # Its deadline has struck, and it is on its way out already: the timeout was first, and the record says so.
+        if cause is not Cause.SHUTDOWN:
+            said = "cancelled" if cause is Cause.CANCEL else ""
+            attempt.last = attempt.last or f"it was {': '.join(filter(None, (said, reason)))}"
         return
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
