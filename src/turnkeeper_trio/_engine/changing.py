@@ -10,10 +10,9 @@ from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
 from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import may_plan
-from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
-from turnkeeper_trio._engine.turns import call_next, make_ready
+from turnkeeper_trio._engine.turns import call_next, recall
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobUpdated
 from turnkeeper_trio._model.ids import RecurringJobId
@@ -87,10 +86,7 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
         _keep_schedule(state, job, now)
     else:
         _reschedule(state, job, now)
-    for run in job.runs:
-        if run.place != OUT and not run.waiting_retry:
-            state.ready.remove(run)
-            make_ready(state, run)
+    recall(state, job)
     call_next(state, job)
     settle_job(state, job, now)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})

@@ -124,7 +124,7 @@ def trigger_job(state: State, now: Now, job_id: UUID, *, overlap: Overlap | None
         run_id = state.run_id((in_the_way(job) or list(job.waiting))[0])
         raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job_id, run_id=run_id)
     state.counters.planned += 1
-    return state.run_id(begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now, policy))
+    return state.run_id(begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now, overlap))
 
 
 def refuse_if_over(state: State, job: Job) -> None:

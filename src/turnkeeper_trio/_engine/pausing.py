@@ -13,7 +13,7 @@ from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence
-from turnkeeper_trio._engine.turns import call_next, make_ready
+from turnkeeper_trio._engine.turns import call_next, make_ready, recall, take_back
 from turnkeeper_trio._engine.waiting import EXECUTED, Wait
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobPaused, JobResumed
@@ -42,6 +42,8 @@ def pause_job(state: State, now: Now, job_id: UUID, *, note: str = "") -> None:
     for run in tuple(job.runs):
         if run.begun == 0 and not run.executing:
             end_run(state, run, Outcome.CANCELLED, now, reason)
+    recall(state, job)
+    call_next(state, job)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
     if state.listening:
         state.emit(JobPaused, now, job=job, name=job.request.name, note=note)
@@ -87,8 +89,7 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
     for attempt in tuple(state.assigned):
         run = attempt.run
         if run.attempt is attempt and not attempt.claimed:
-            attempt.revoked = True
-            run.attempt = None
+            take_back(state, run)
             make_ready(state, run)
     return state.waits.on([EXECUTED], lambda _: None) if wait and state.executing else None
 

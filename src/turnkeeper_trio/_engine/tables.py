@@ -15,6 +15,7 @@ from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import Overlap
 from turnkeeper_trio.schedules import FixedDelay
 
 
@@ -134,6 +135,7 @@ class Run:
         "number",
         "occurrence",
         "outcome",
+        "overlap",
         "place",
         "ready_at",
         "reason",
@@ -154,6 +156,8 @@ class Run:
         self.place = OUT
         self.ready_at = occurrence.due_at
         """The instant by which it stands in the ready queue: when it was due, or its retry."""
+        self.overlap: Overlap | None = None
+        """The policy that was chosen for this run alone; else it goes by its job's."""
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry = False
