@@ -1,8 +1,9 @@
 """Runs began that the rules of their job did not allow (any more): beside each other, or while it was paused.
 
 Cause: only runs that wait for one another were looked at again when a job was updated or paused. Those in the ready
-queue, or bound to a worker that had not begun them, had passed that gate under the old rules: three runs that were to execute
-beside each other did so after an update to one at a time; a retry whose time had come began while its job was paused.
+queue, or bound to a worker that had not begun them, had passed that gate under the old rules: three runs that were to
+execute beside each other did so after an update to one at a time; a retry whose time had come began while its job was
+paused.
 
 And the policy that a run was triggered with was forgotten once it waited: a run that was to cancel the others, of a job
 that allows several, began as soon as one of them had ended.
