@@ -7,7 +7,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import cancel_job, delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
-from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import go_on, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import may_plan
 from turnkeeper_trio._engine.state import State
@@ -88,11 +88,11 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
         _reschedule(state, job, now)
     recall(state, job)
     call_next(state, job)
-    settle_job(state, job, now)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobUpdated, now, job=job, name=request.name, version=job.version, next_run_time=at)
+    settle_job(state, job, now)
     return True
 
 
@@ -117,7 +117,7 @@ def _reschedule(state: State, job: Job, now: Now) -> None:
     withdraw_pending(state, job, Outcome.SUPERSEDED, now, UPDATED)
     paused = job.state is JobState.PAUSED
     if job.state is JobState.HALTED:
-        job.state, job.reason = JobState.ACTIVE, ""
+        go_on(job)
     anchor_and_plan(state, job, now)
     if paused:
         job.held = job.pending
@@ -129,7 +129,10 @@ def _keep_schedule(state: State, job: Job, now: Now) -> None:
     if job.pending is not None and not may_plan(job, job.pending.scheduled_at):
         withdraw_pending(state, job, Outcome.SUPERSEDED, now, UPDATED)
     elif job.pending is None and job.state is JobState.ACTIVE and not (job.delayed and job.runs):
-        plan_after(state, job, now.wall, now)
+        if job.request.initial_run_time is not None and not job.had_occurrence:
+            anchor_and_plan(state, job, now)  # Nothing comes before its initial run, which the bounds did not allow.
+        else:
+            plan_after(state, job, now.wall, now)
 
 
 def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobSetChanges:

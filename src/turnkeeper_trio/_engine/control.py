@@ -85,6 +85,7 @@ def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, 
     job = occurrence.job
     unplan(state, occurrence)
     item = end_occurrence(state, occurrence, outcome, now, reason)
+    job.latest = occurrence.scheduled_at
     if state.closing is None:
         plan_after(state, job, occurrence.scheduled_at, now)
     settle_job(state, job, now)

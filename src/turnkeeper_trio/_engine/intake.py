@@ -96,6 +96,7 @@ def anchor_and_plan(state: State, job: Job, now: Now) -> None:
 def _bind(state: State, job: Job, now: Now) -> tuple[tuple[int, int, Origin] | None, str]:
     """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault."""
     request = job.request
+    job.latest = None
     initial = _initial_us(request.initial_run_time, now)
     try:
         job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))

@@ -36,7 +36,7 @@ def plan_after(state: State, job: Job, after: int, now: Now) -> None:
         plan_delay(state, job, job.schedule.delay_us, now)
         return
     try:
-        at = following_us(job, after)
+        at = following_us(job, after if job.latest is None else max(after, job.latest))
         if at is not None:
             plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
@@ -169,10 +169,20 @@ def _archive(state: State, run: Run, now: Now) -> None:
 def halt(state: State, job: Job, reason: str, now: Now) -> None:
     """Plan nothing more of a job until it is resumed: its schedule is faulty, or it failed too often."""
     job.state, job.reason = JobState.HALTED, reason
+    job.held = job.pending
     withdraw_pending(state, job, Outcome.CANCELLED, now, HALTED)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     state.emit(JobHalted, now, job=job, name=job.request.name, reason=reason)
     settle_job(state, job, now)
+
+
+def go_on(job: Job) -> Occurrence | None:
+    """Make a job active that was paused or halted, and return what was planned then. Its failures count anew."""
+    held, job.held = job.held, None
+    job.state, job.reason = JobState.ACTIVE, ""
+    if job.history is not None:
+        job.history.consecutive_failures = 0
+    return held
 
 
 def withdraw_pending(state: State, job: Job, outcome: Outcome, now: Now, reason: str) -> None:
@@ -185,7 +195,7 @@ def withdraw_pending(state: State, job: Job, outcome: Outcome, now: Now, reason:
 
 def cancel_lineage(state: State, job: Job, now: Now, reason: str) -> None:
     """Mark a job as cancelled: nothing of it starts any more. Its runs are the caller's to end."""
-    job.state, job.reason = JobState.CANCELLED, reason
+    job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     if state.listening:

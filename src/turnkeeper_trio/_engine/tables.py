@@ -30,6 +30,7 @@ class Job:
         "history",
         "job_id",
         "kwargs",
+        "latest",
         "pending",
         "ran",
         "reason",
@@ -71,7 +72,9 @@ class Job:
         self.ran = 0
         """How many of its occurrences were taken up by a run; by hand does not count."""
         self.held: Occurrence | None = None
-        """While paused: the occurrence that was pending then."""
+        """While paused or halted: the occurrence that was pending then."""
+        self.latest: int | None = None
+        """The last instant of its grid that has had its turn: none up to it comes again, whatever the clock says."""
         self.version = 1
         """Grows by one with each change of the request or the function."""
         self.runs: dict[Run, None] = NO_RUNS
