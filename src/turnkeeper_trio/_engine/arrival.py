@@ -41,6 +41,8 @@ def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | Non
         for other in tuple(job.runs):
             if other.waiting_retry:
                 end_run(state, other, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=other.error)
+    if run not in job.runs:
+        return run  # That was one failure too many: the job was halted, and this run ended with it.
     call_next(state, job)
     if run.blocked and overlap is Overlap.ALLOW_ALL and room(job, overlap) >= 1:
         leave_waiting(job, run)  # That it may run beside others is for this run, not for those before it that wait.

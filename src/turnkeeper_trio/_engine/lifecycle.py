@@ -128,6 +128,9 @@ def _heed_failures(state: State, run: Run, now: Now) -> None:
     failures = history_of(job).consecutive_failures
     if request.halt_after is not None and failures >= request.halt_after and job.state is JobState.ACTIVE:
         halt(state, job, f"{failures} runs in a row failed for good", now)
+        for other in tuple(job.runs):
+            if other.begun == 0 and not other.executing:
+                end_run(state, other, Outcome.CANCELLED, now, HALTED)
 
 
 def take_out(state: State, run: Run) -> None:
