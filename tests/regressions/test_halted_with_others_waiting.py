@@ -32,7 +32,7 @@ def test_runs_that_have_begun_go_on():
     (second,) = driver.begin(10)
     (third,) = driver.begin(10)
     driver.fail(first)
-    driver.update(job, max_retries=0)
+    driver.update(job, max_retries=0, retry=None)
     driver.fail(second)
     assert driver.details(job).state is JobState.HALTED
     driver.end(third)
