@@ -35,8 +35,8 @@ class Outcome(StrEnum):
     """It did not run: overlap, or skipped by hand."""
 
     MISSED = "missed"
-    """It did not run, for it was too late: its instant passed before the scheduler could look, and catch-up did not choose
-    it; or it could not start before its ``start_deadline``."""
+    """It did not run, for it was too late: its instant passed before the scheduler could look, and catch-up did not
+    choose it; or it could not start before its ``start_deadline``."""
 
     SUPERSEDED = "superseded"
     """It did not run: something newer took its place."""
