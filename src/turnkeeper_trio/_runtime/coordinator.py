@@ -100,6 +100,10 @@ class Coordinator:
             self._cut_off()
         self._bell.ring()
 
+    def wake(self) -> None:
+        """Have it take a turn, and so look at the clock."""
+        self._bell.ring()
+
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
         closing.cut_off(self._engine.state, read(self._clock))
@@ -169,7 +173,7 @@ class Coordinator:
             engine.begin_closing(now, forced=self._forced)
 
     def _share(self, came_back: int) -> int:
-        """Return how many submissions to take in this turn: while runs wait for workers, half as many as runs came back.
+        """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
 
         A turn can start no more runs than workers are free. Were all of staging taken in each turn, a few tasks that
         submit without pause would have a hundred jobs taken for each few that are executed. To be taken costs about as
@@ -261,20 +265,29 @@ class Coordinator:
                 attempt.scope.cancel()
 
     def finish(self) -> None:
-        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent.
+        """Take in what is left in the streams, so that the books balance, and answer everybody.
 
-        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same.
+        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same. Once it
+        has ended, what is planned stays as it was then, however late the block is left: only attempts that outlived a
+        crash still come back.
         """
         self._staging.close()
         self._callers.close()
         try:
-            self._close_books()
+            if self.ended.is_set():
+                self._take_latecomers()
+            else:
+                self._close_books()
         except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
             self.crash = exc if self.crash is None else self.crash
         finally:
             self._callers.dismiss(self.last_turn)
             if not self.ended.is_set():
                 self.ended.set()
+
+    def _take_latecomers(self) -> None:
+        for attempt in self._desk.take_outcomes():
+            self._engine.report(attempt, self.last_turn)
 
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)
@@ -287,7 +300,7 @@ class Coordinator:
             engine.accept(submission, now)
         closing.end_all(state, now)
         state.listening = self._teller.wanted
-        if state.listening and not self.ended.is_set():
+        if state.listening:
             state.emit(SchedulerStopped, now)
         effects = engine.take_effects()
         effects.assignments.clear()
