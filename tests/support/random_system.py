@@ -126,7 +126,7 @@ class System:
         try:
             with anyio.move_on_after(chance.choice([chance.uniform(0, 60), 10_000])):
                 await self.live(options)
-        except (tk.CriticalJobFailed, BodyFailed):
+        except* (tk.CriticalJobFailed, BodyFailed):
             pass
         assert sorted(task.id for task in anyio.get_running_tasks()) == before
         self.look()
