@@ -18,8 +18,9 @@ from turnkeeper_trio._model.event import JobUpdated
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio.errors import SchedulerClosed, VersionConflict
+from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, VersionConflict
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -68,8 +69,18 @@ def update_job(
     if if_version is not None and if_version != job.version:
         message = f"{job.request.name!r} is at version {job.version}, not {if_version}: somebody else changed it"
         raise VersionConflict(message, job_id=job_id)
-    _change(state, job, job.request.replace(**changes), call, now)
+    _change(state, job, _replaced(job.request, changes), call, now)
     return job.version
+
+
+def _replaced(request: RecurringJobRequest, changes: Mapping[str, Any]) -> RecurringJobRequest:
+    """Return a request with changes. Their values are a user's: to look at them may raise anything."""
+    try:
+        return request.replace(**changes)
+    except ConfigurationError:
+        raise
+    except Exception as exc:
+        raise ConfigurationError(f"a value cannot be used: {described(exc)}") from exc
 
 
 def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now) -> bool:
