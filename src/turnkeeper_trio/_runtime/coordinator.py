@@ -282,6 +282,7 @@ class Coordinator:
             self.crash = exc if self.crash is None else self.crash
         finally:
             self._callers.dismiss(self.last_turn)
+            self._teller.dismiss()
             if not self.ended.is_set():
                 self.ended.set()
 

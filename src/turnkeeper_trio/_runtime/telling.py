@@ -51,6 +51,11 @@ class Teller:
         del self._subscriptions[subscription]
         subscription.close()
 
+    def dismiss(self) -> None:
+        """Nothing more is to be told: end the subscriptions that were not told that it was the end."""
+        for subscription in self._subscriptions:
+            subscription.end()
+
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:
