@@ -138,6 +138,7 @@ class Run:
         "ready_at",
         "reason",
         "since",
+        "snoozed",
         "started_at",
         "value",
         "waiting_retry",
@@ -157,6 +158,9 @@ class Run:
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry = False
+        """Whether it waits for its next attempt."""
+        self.snoozed = False
+        """Whether it does so because it asked to, and not because it failed."""
         self.begun = 0
         """How many attempts have begun."""
         self.failures = 0

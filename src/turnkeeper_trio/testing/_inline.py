@@ -18,12 +18,12 @@ import anyio
 import pendulum
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._model.event import Event, RunRetrying
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._model.run import Outcome, RunRecord
