@@ -177,8 +177,3 @@ def books(state: State) -> Books:
         active=len(state.active),
         **{outcome.value: count for outcome, count in outcomes.items()},
     )
-
-
-def run_id_of_pending(state: State, job: Job) -> RunId | None:
-    """Return the id of the run that a job's next occurrence will be."""
-    return None if job.pending is None else state.run_id(job.pending)
