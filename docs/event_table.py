@@ -1,4 +1,7 @@
-"""Makes the table of events from the classes: ``python docs/event_table.py``. ``tests/docs/test_events.py`` compares."""
+"""Makes the table of events from the classes: ``python docs/event_table.py``.
+
+``tests/docs/test_events.py`` holds the page against it.
+"""
 
 import inspect
 import re

@@ -159,8 +159,8 @@ class Picture:
         x, y = self.start
         return "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}"'
-                f' width="{self.width}" height="{self.height}" role="img">',
+                f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {self.width} {self.height}"',
+                f'     width="{self.width}" height="{self.height}">',
                 f"<title>{escape(self.title)}</title>",
                 STYLE,
                 f'<rect class="page" x="1" y="1" width="{self.width - 2}" height="{self.height - 2}" rx="12"/>',

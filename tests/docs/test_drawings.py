@@ -1,27 +1,16 @@
 """The timelines in the documentation are what the code does: each is drawn again from a real run, and compared."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from by_path import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("**/*.md"))
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("timelines", DOCS / "timelines.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for it there
-    spec.loader.exec_module(module)
-    return module
-
-
-timelines = load()
+timelines = load(DOCS / "timelines.py")
 ASKED = [
     (page, found["name"], found["drawn"]) for page in PAGES for found in timelines.ASKED.finditer(page.read_text())
 ]

@@ -1,13 +1,11 @@
 """The table of events is made from the classes, and the ids that it promises are there."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import anyio
 import pytest
+from by_path import load
 
 from turnkeeper_trio import (
     FixedRetryDelay,
@@ -21,16 +19,7 @@ from turnkeeper_trio.events import Event
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("event_table", DOCS / "event_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-table = load()
+table = load(DOCS / "event_table.py")
 NAMES = {name: ids for names, ids in table.GROUPS.values() for name in names.split()}
 
 

@@ -1,20 +1,18 @@
 """The transitions of jobs and runs that the documentation lists are those that a scheduler is seen to make.
 
-Each scenario runs in virtual time; at the end of each turn of the coordinator every job and every run is looked at. What
-is seen in all scenarios together is exactly the list: nothing is missing in it, and nothing in it never happens.
+Each scenario runs in virtual time; at the end of each turn of the coordinator every job and every run is looked at.
+What is seen in all scenarios together is exactly the list: nothing is missing in it, and nothing in it never happens.
 """
 
-import importlib.util
 import re
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import anyio
 import pytest
+from by_path import load
 
 from turnkeeper_trio import (
     After,
@@ -40,16 +38,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 Seen = set[tuple[str, str]]
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("state_diagrams", DOCS / "state_diagrams.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-diagrams = load()
+diagrams = load(DOCS / "state_diagrams.py")
 
 
 class Watcher:

@@ -175,8 +175,8 @@ def test_the_binary_heap_is_compacted_in_small_steps_and_goes_on_in_order_meanwh
     queue.remove(removed[-1], cancelled=True)
     assert 3000 - 32 <= queue.entries < 3000, "compaction takes more than a step"
     assert queue.pop() is items[0]
-    late = Item(2)
-    queue.push((2, -1, late))
+    late = Item(1)
+    queue.push((1, -1, late))
     assert queue.pop() is late
     rest = drained(queue)
     assert rest == [item for item in items[1:] if item not in set(removed)]

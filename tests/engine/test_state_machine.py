@@ -75,9 +75,6 @@ policies = st.one_of(
 )
 
 
-sometimes = st.sampled_from([False, False, False, True])
-
-
 @st.composite
 def requests(draw: st.DrawFn) -> RecurringJobRequest:
     retries = draw(st.integers(0, 2))
@@ -105,13 +102,16 @@ def requests(draw: st.DrawFn) -> RecurringJobRequest:
     )
 
 
-changes = st.one_of(
+updates = st.one_of(
     st.fixed_dictionaries({"schedule": schedules}),
     st.fixed_dictionaries({"priority": st.integers(-1, 1)}),
     st.fixed_dictionaries({"until": st.none() | moments.map(at)}),
     st.fixed_dictionaries({"max_runs": st.sampled_from([None, 1, 5])}),
     st.fixed_dictionaries({"retry_past_next": st.booleans(), "jitter": st.sampled_from([0, 30])}),
 )
+
+
+VERDICTS = [Retry(), Retry(5), Snooze(0), Snooze(90), GiveUp("no"), CancelJob("done"), Verdict()]
 
 
 class Engines(RuleBasedStateMachine):
@@ -126,10 +126,11 @@ class Engines(RuleBasedStateMachine):
         limit=st.sampled_from([0, 3, 10_000]),
         per_job=st.sampled_from([0, 2, 100]),
         ttl=st.sampled_from([None, None, 0, us(600)]),
+        first=st.lists(requests(), min_size=1, max_size=4),
     )
     def open(
         self, queue: PriorityQueueType, workers: int, buffer: int, store: bool, batch: int, limit: int, per_job: int,
-        ttl: int | None,
+        ttl: int | None, first: list[RecurringJobRequest],
     ) -> None:  # fmt: skip
         self.driver = Driver(
             queue=queue, max_workers=workers, dispatch_buffer=buffer, store_asks=store, history_limit=limit,
@@ -156,6 +157,8 @@ class Engines(RuleBasedStateMachine):
         """Jobs of which a run was refused: somebody else runs it."""
         self.told_of: Counter[Any] = Counter()
         self.triggered: set[Any] = set()
+        for request in first:
+            self.submit(request, OnConflict.UPDATE)
 
     def teardown(self) -> None:
         if not hasattr(self, "driver"):
@@ -168,7 +171,7 @@ class Engines(RuleBasedStateMachine):
         driver = self.driver
         driver.shut_down(forced=True)
         for _ in range(10_000):
-            self.turn(0, 0, set())
+            self.turn()
             if driver.engine.closed:
                 break
             while driver.dispatched:
@@ -185,17 +188,31 @@ class Engines(RuleBasedStateMachine):
         assert books.active == 0
         assert sum(record.count for record in report.never_started) == books.never_started
         for about, subject, caller in self.waiting:
-            assert caller.answered or about in {"job", "idle"} or subject.job.pending is subject, f"nobody answered who waited for {about}"
+            assert caller.answered or about in {"job", "idle"} or subject.job.pending is subject, (
+                f"nobody answered who waited for {about}"
+            )
 
     # -- what the coordinator does
 
     @rule(
-        seconds=st.sampled_from([0, 0, 1, 30, 300, 5000, 100_000]) | st.floats(0, 1000),
-        step=st.sampled_from([0, 0, 0, 0, -3600, -1, 1, 3600]),
-        refuse=st.just(frozenset()) | st.frozensets(st.integers(0, 7), max_size=3),
+        seconds=st.sampled_from([0, 1, 30, 300, 5000, 100_000]) | st.floats(0, 1000),
+        step=st.sampled_from([0, 0, 0, 0, 0, -3600, -1, 1, 3600]),
+        refuse=st.sampled_from([frozenset(), frozenset(), frozenset({0}), frozenset({1, 2}), frozenset({0, 1, 3})]),
+        begin=st.integers(0, 4),
     )
-    def turn(self, seconds: float, step: float, refuse: set[int]) -> None:
-        """Take a turn; then time passes."""
+    def work(self, seconds: float, step: float, refuse: frozenset[int], begin: int) -> None:
+        """Time passes, a turn is taken, and workers begin some of what was dispatched."""
+        self.driver.advance(seconds, step=step)
+        self.turn(refuse)
+        for _ in range(min(begin, len(self.driver.dispatched))):
+            self.start()
+
+    @rule(seconds=st.sampled_from([0, 1, 60]))
+    def work_in_peace(self, seconds: float) -> None:
+        """Time passes, a turn is taken, and workers begin all that was dispatched."""
+        self.work(seconds, 0, frozenset(), 100)
+
+    def turn(self, refuse: frozenset[int] = frozenset()) -> None:
         driver, state = self.driver, self.driver.state
         waiting_before = {run for run in state.active if run.waiting_retry}
         proposed: list[Change] = []
@@ -221,7 +238,6 @@ class Engines(RuleBasedStateMachine):
             assert due is None or due > driver.now.wall, "the coordinator would spin"
         else:
             assert due == driver.now.wall
-        driver.advance(seconds, step=step)
 
     def _look_at_new_runs(self, waiting_before: set[Run], assigned: list[Attempt]) -> None:
         driver = self.driver
@@ -230,7 +246,8 @@ class Engines(RuleBasedStateMachine):
         for run in mentioned:
             if run not in self.ready_at and not run.waiting_retry:
                 self.ready_at[run] = run.occurrence.due_at
-                if not isinstance(run.job.schedule, FixedDelay):
+                by_hand = run.occurrence.origin is Origin.TRIGGER
+                if not by_hand and not run.job.delayed and run.job not in self.loose:
                     assert now.wall >= run.occurrence.due_at >= run.occurrence.scheduled_at, "due before its instant"
             if run in waiting_before and not run.waiting_retry:
                 self.ready_at[run] = now.wall
@@ -240,7 +257,9 @@ class Engines(RuleBasedStateMachine):
         if driver.state.closing is None:
             keys = [self._key(attempt.run) for attempt in assigned]
             assert keys == sorted(keys), "the order of starts"
-            waits_for_worker = [run for run in driver.state.active if not (run.attempt or run.waiting_retry or run.blocked)]
+            waits_for_worker = [
+                run for run in driver.state.active if not (run.attempt or run.waiting_retry or run.blocked)
+            ]
             left = [self._key(run) for run in waits_for_worker]
             if keys and left:
                 assert keys[-1] <= min(left), "a run was overtaken"
@@ -311,13 +330,35 @@ class Engines(RuleBasedStateMachine):
                 still.append((about, subject, caller))
         self.waiting = still
 
-    @precondition(lambda self: self.driver.state.closing is None or not self.driver.state.closing.forced)
-    @rule(forced=st.booleans(), really=st.sampled_from([False, False, True]))
-    def shut_down(self, forced: bool, really: bool) -> None:
-        if really:
-            self.driver.shut_down(forced=forced)
+    def shut_down(self, data: st.DataObject) -> None:
+        forced = data.draw(st.booleans())
+        self.driver.shut_down(forced=forced)
 
     # -- what callers do
+
+    @precondition(lambda self: self.driver.state.jobs)
+    @rule(data=st.data(), name=st.sampled_from([
+        "cancel", "delete", "skip", "trigger", "trigger", "trigger", "pause", "resume", "resume", "update", "update",
+        "cancel_run", "cancel_run", "pause_all", "resume_all", "resume_all",
+    ]))  # fmt: skip
+    def command(self, data: st.DataObject, name: str) -> None:
+        getattr(self, name)(data)
+
+    @rule(
+        data=st.data(), name=st.sampled_from(["wait_for_job", "wait_for_run", "wait_for_idleness", "give_up", "look"])
+    )
+    def wait(self, data: st.DataObject, name: str) -> None:
+        getattr(self, name)(data)
+
+    @precondition(lambda self: self.store)
+    @rule(data=st.data(), name=st.sampled_from(["admit", "release"]))
+    def share(self, data: st.DataObject, name: str) -> None:
+        getattr(self, name)(data)
+
+    @precondition(lambda self: self.driver.state.counters.planned > 15)
+    @rule(data=st.data())
+    def end_it(self, data: st.DataObject) -> None:
+        self.shut_down(data)
 
     @rule(request=requests(), on_conflict=st.sampled_from(OnConflict))
     def submit(self, request: RecurringJobRequest, on_conflict: OnConflict) -> None:
@@ -330,17 +371,15 @@ class Engines(RuleBasedStateMachine):
             if job.pending is not None and isinstance(job.schedule, BuiltinSchedule) and not job.delayed:
                 self.first[job] = job.pending.scheduled_at
 
-    @precondition(lambda self: self.store)
-    @rule(request=requests(), seconds=moments)
-    def admit(self, request: RecurringJobRequest, seconds: int) -> None:
+    def admit(self, data: st.DataObject) -> None:
+        request = data.draw(requests())
+        seconds = data.draw(moments)
         schedule = request.schedule
         if isinstance(schedule, BuiltinSchedule):
             request = request.replace(schedule=schedule.anchored_us(self.driver.now.wall))
         request = request.replace(key=None)
         self.jobs.append(self.driver.admit(request, instant_us(at(seconds))))
 
-    @precondition(lambda self: self.store)
-    @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         idle = [job for job in self.driver.state.jobs.values() if all(not run.attempt for run in job.runs)]
         if idle:
@@ -352,8 +391,8 @@ class Engines(RuleBasedStateMachine):
         jobs = list(self.driver.state.jobs.values()) if here else self.jobs
         return data.draw(st.sampled_from(jobs)) if jobs else None
 
-    @rule(data=st.data(), cancel_running=st.booleans())
-    def cancel(self, data: st.DataObject, cancel_running: bool) -> None:
+    def cancel(self, data: st.DataObject) -> None:
+        cancel_running = data.draw(st.booleans())
         job = self._a_job(data)
         if job is None:
             return
@@ -376,13 +415,11 @@ class Engines(RuleBasedStateMachine):
         assert not isinstance(caller.answer, Exception), caller.answer
         return known is None or known is job
 
-    @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         job = self._a_job(data)
         if job is not None and self._known(job, self.driver.ask(control.delete_job, job.job_id)):
             assert job.job_id not in self.driver.state.jobs
 
-    @rule(data=st.data())
     def skip(self, data: st.DataObject) -> None:
         job = self._a_job(data, here=True)
         if job is None:
@@ -397,8 +434,8 @@ class Engines(RuleBasedStateMachine):
             assert record.outcome is Outcome.SKIPPED
             assert job.pending is not before
 
-    @rule(data=st.data(), overlap=st.sampled_from([None, None, None, Overlap.ALLOW_ALL, Overlap.BUFFER_ALL]))
-    def trigger(self, data: st.DataObject, overlap: Overlap | None) -> None:
+    def trigger(self, data: st.DataObject) -> None:
+        overlap = data.draw(st.sampled_from([None, None, None, Overlap.ALLOW_ALL, Overlap.BUFFER_ALL]))
         job = self._a_job(data, here=True)
         if job is None:
             return
@@ -424,7 +461,6 @@ class Engines(RuleBasedStateMachine):
                 if not job.delayed:
                     assert job.pending is pending or job.state is JobState.HALTED, "the grid moved"
 
-    @rule(data=st.data())
     def pause(self, data: st.DataObject) -> None:
         job = self._a_job(data, here=True)
         if job is not None and not isinstance(
@@ -434,8 +470,8 @@ class Engines(RuleBasedStateMachine):
             assert job.state is JobState.PAUSED
             assert job.pending is None
 
-    @rule(data=st.data(), missed=st.none() | st.sampled_from(CatchUp))
-    def resume(self, data: st.DataObject, missed: CatchUp | None) -> None:
+    def resume(self, data: st.DataObject) -> None:
+        missed = data.draw(st.none() | st.sampled_from(CatchUp))
         job = self._a_job(data, here=True)
         if job is not None and not isinstance(
             self.driver.ask(pausing.resume_job, job.job_id, missed=missed).answer, JobEnded | SchedulerClosed
@@ -443,19 +479,19 @@ class Engines(RuleBasedStateMachine):
             self.loose.add(job)
             assert job.state is not JobState.PAUSED
 
-    @rule(really=sometimes, wait=st.booleans(), who=st.integers(0, 1))
-    def pause_all(self, really: bool, wait: bool, who: int) -> None:
-        if really:
-            caller = self.driver.pause_all(who, wait=wait)
-            if caller.wait is not None:
-                self.waiting.append(("executed", None, caller))
+    def pause_all(self, data: st.DataObject) -> None:
+        wait = data.draw(st.booleans())
+        who = data.draw(st.integers(0, 1))
+        caller = self.driver.pause_all(who, wait=wait)
+        if caller.wait is not None:
+            self.waiting.append(("executed", None, caller))
 
-    @rule(who=st.integers(0, 1))
-    def resume_all(self, who: int) -> None:
-        self.driver.resume_all(who)
+    def resume_all(self, data: st.DataObject) -> None:
+        for who in (0, 1):
+            self.driver.resume_all(who)
 
-    @rule(data=st.data(), changes=changes)
-    def update(self, data: st.DataObject, changes: dict[str, Any]) -> None:
+    def update(self, data: st.DataObject) -> None:
+        changes = data.draw(updates)
         job = self._a_job(data, here=True)
         if job is None:
             return
@@ -467,7 +503,6 @@ class Engines(RuleBasedStateMachine):
             self.loose.add(job)
             assert caller.result() == job.version == version + (job.request != request)
 
-    @rule(data=st.data())
     def cancel_run(self, data: st.DataObject) -> None:
         subject = self._an_item(data)
         if subject is None:
@@ -487,26 +522,24 @@ class Engines(RuleBasedStateMachine):
         items += state.active
         return data.draw(st.sampled_from(items)) if items else None
 
-    @rule(data=st.data())
     def wait_for_job(self, data: st.DataObject) -> None:
         job = self._a_job(data)
         if job is not None and self._known(job, caller := self.driver.wait_job(job)):
             self.waiting.append(("job", job, caller))
 
-    @rule(data=st.data())
     def wait_for_run(self, data: st.DataObject) -> None:
         item = self._an_item(data)
         if item is not None:
             occurrence = item if isinstance(item, Occurrence) else item.occurrence
             self.waiting.append(("run", occurrence, self.driver.wait_run(self.driver.state.run_id(item))))
 
-    @rule(due_only=st.booleans())
-    def wait_for_idleness(self, due_only: bool) -> None:
+    def wait_for_idleness(self, data: st.DataObject) -> None:
+        due_only = data.draw(st.booleans())
         self.waiting.append(("due" if due_only else "idle", None, self.driver.wait_idle(due_only=due_only)))
 
-    @precondition(lambda self: self.waiting)
-    @rule(data=st.data())
     def give_up(self, data: st.DataObject) -> None:
+        if not self.waiting:
+            return
         chosen = data.draw(st.integers(0, len(self.waiting) - 1))
         _, _, caller = self.waiting[chosen]
         if not caller.answered and caller.wait is not None and not self._answer_is_due(caller):
@@ -517,7 +550,6 @@ class Engines(RuleBasedStateMachine):
     def _answer_is_due(self, caller: Caller) -> bool:
         return any(token is caller for token, _ in self.driver.state.effects.answers)
 
-    @rule(data=st.data())
     def look(self, data: st.DataObject) -> None:
         driver, state = self.driver, self.driver.state
         for job in state.jobs.values():
@@ -543,8 +575,6 @@ class Engines(RuleBasedStateMachine):
 
     # -- what workers do
 
-    @precondition(lambda self: self.driver.dispatched)
-    @rule()
     def start(self) -> None:
         driver = self.driver
         attempt = driver.dispatched[0]
@@ -578,48 +608,33 @@ class Engines(RuleBasedStateMachine):
             assert last is None or run.occurrence.scheduled_at > last, "an instant that had passed fired again"
         self.last_begun[job] = run.occurrence.scheduled_at
 
-    def _an_attempt(self, data: st.DataObject) -> Attempt:
-        return data.draw(st.sampled_from(self.driver.executing))
-
-    @precondition(lambda self: self.driver.executing)
-    @rule(data=st.data(), value=st.sampled_from([None, 0, 1, False, False]))
-    def finish(self, data: st.DataObject, value: Any) -> None:
-        self._report(self._an_attempt(data), Ending.RETURNED, value=value)
-
     @precondition(lambda self: self.driver.executing)
     @rule(
         data=st.data(),
-        verdict=st.sampled_from([Retry(), Retry(5), Snooze(0), Snooze(90), GiveUp("no"), CancelJob("done"), Verdict()]),
-        raised=st.booleans(),
+        how=st.sampled_from(["value", "false", "raise", "raise", "verdict", "strike", "unwind", "unwind"]),
     )
-    def say(self, data: st.DataObject, verdict: Verdict, raised: bool) -> None:
-        attempt = self._an_attempt(data)
-        if raised:
-            self._report(attempt, Ending.RAISED, error=verdict)
-        else:
-            self._report(attempt, Ending.RETURNED, value=verdict)
-
-    @precondition(lambda self: self.driver.executing)
-    @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
-        self._report(self._an_attempt(data), Ending.RAISED, error=ValueError("no"))
-
-    @precondition(lambda self: self.driver.executing)
-    @rule(data=st.data())
-    def strike(self, data: st.DataObject) -> None:
-        """The deadline of an attempt strikes, but its body has not ended yet."""
-        attempt = self._an_attempt(data)
-        if attempt.cause is None:
-            attempt.scope = struck = Scope()
-            struck.cancel_called = True
-
-    @precondition(lambda self: any(a.scope.cancel_called for a in self.driver.executing))
-    @rule(data=st.data())
-    def unwind(self, data: st.DataObject) -> None:
-        """The body of an attempt whose scope was cancelled lets the cancellation through."""
-        cut = [attempt for attempt in self.driver.executing if attempt.scope.cancel_called]
-        attempt = data.draw(st.sampled_from(cut))
-        self._report(attempt, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
+    def end(self, data: st.DataObject, how: str) -> None:
+        attempt = data.draw(st.sampled_from(self.driver.executing))
+        assert attempt.scope is not None
+        match how:
+            case "value":
+                self._report(attempt, Ending.RETURNED, value=data.draw(st.sampled_from([None, 0, "value"])))
+            case "false":
+                self._report(attempt, Ending.RETURNED, value=False)
+            case "raise":
+                self._report(attempt, Ending.RAISED, error=ValueError("no"))
+            case "verdict":
+                verdict, raised = data.draw(st.sampled_from(VERDICTS)), data.draw(st.booleans())
+                if raised:
+                    self._report(attempt, Ending.RAISED, error=verdict)
+                else:
+                    self._report(attempt, Ending.RETURNED, value=verdict)
+            case "strike":  # Its deadline strikes, but its body has not ended yet.
+                if attempt.cause is None:
+                    attempt.scope = struck = Scope()
+                    struck.cancel_called = True
+            case _ if attempt.scope.cancel_called:
+                self._report(attempt, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
 
     def _report(self, attempt: Attempt, ending: Ending, *, value: Any = None, error: Any = None) -> None:
         driver, run = self.driver, attempt.run
@@ -723,8 +738,11 @@ class Engines(RuleBasedStateMachine):
                 assert room(job, job.request.overlap) < 1
                 new = sum(not run.begun for run in job.waiting)
                 assert new <= max(1, job.request.max_waiting)
-                assert new <= 1 or job.request.overlap in {Overlap.BUFFER_ALL, Overlap.ALLOW_ALL}
+                several = job.request.catch_up is CatchUp.ALL
+                assert new <= 1 or several or job.request.overlap in {Overlap.BUFFER_ALL, Overlap.ALLOW_ALL}
 
 
 TestEngines = Engines.TestCase
-TestEngines.settings = settings(settings.default, max_examples=max(settings.default.max_examples, 200), stateful_step_count=40)
+TestEngines.settings = settings(
+    settings.default, max_examples=max(settings.default.max_examples, 150), stateful_step_count=40
+)

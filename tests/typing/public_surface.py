@@ -110,7 +110,23 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio.abc import Clock, RetryPolicy, Schedule
 from turnkeeper_trio.schedules import AnyOf, Between, CalendarInterval, Cron, Except, schedule_from_json, upcoming
-from turnkeeper_trio.testing import VirtualEventLoop
+from turnkeeper_trio.testing import (
+    FaultPlan,
+    InjectedFault,
+    InlineAttempt,
+    InlineRun,
+    Runs,
+    SchedulerTime,
+    SchedulerTimeError,
+    SweepError,
+    VirtualEventLoop,
+    assert_run_log,
+    cancel_sweep,
+    current_scheduler_time,
+    run,
+    run_inline,
+    runs,
+)
 
 
 class Fortnightly:
@@ -396,3 +412,64 @@ def virtual_time() -> None:
     assert_type(loop.is_virtual, Literal[True])
     with held:
         loop.close()
+
+
+async def moving_time(time: SchedulerTime, scheduler: Scheduler, job_id: RecurringJobId) -> int:
+    await time.travel_to("2026-03-30 09:00")
+    await time.travel_to(datetime(2026, 3, 30, tzinfo=UTC))
+    await time.advance(hours=1)
+    await time.advance(timedelta(days=1))
+    await time.settle()
+    assert_type(await time.next_event(within=timedelta(days=1)), pendulum.DateTime)
+    assert_type(await time.run_until(lambda: True), pendulum.DateTime)
+    assert_type(await time.run_until_runs(job_id, 2, within=timedelta(days=7)), list[RunRecord])
+    assert_type(await time.run_until_runs("weekly"), list[RunRecord])
+    assert_type(time.now, pendulum.DateTime)
+    assert_type(time.next_due, pendulum.DateTime | None)
+    assert_type(time.schedulers, tuple[Scheduler, ...])
+    assert_type(time.fault_plan, FaultPlan)
+    with time.hold():
+        time.step_wall(hours=-1)
+        time.suspend(hours=8)
+    seen: Runs = time.runs("weekly")
+    assert_type(seen.started, list[pendulum.DateTime])
+    assert_type(seen.outcomes, list[Outcome])
+    assert_type(seen.lateness, list[float])
+    assert_type(seen[0], RunRecord)
+    seen.assert_succeeded()
+    seen.assert_on_time(tolerance=1)
+    assert_type(runs(scheduler, "weekly", timezone="Europe/Berlin"), Runs)
+    assert_run_log(scheduler, "2026-03-30 09:00 weekly ok", timezone="Europe/Berlin")
+    return 1
+
+
+async def in_virtual_time(days: int) -> str:
+    await current_scheduler_time().advance(days=days)
+    return "done"
+
+
+def plain_tests(request: RecurringJobRequest) -> None:
+    faults = FaultPlan().job("fetch", 2, OSError).observer("on_run_finished").store(3, InjectedFault())
+    assert_type(run(in_virtual_time, 365, start="2026-03-28 00:00", timezone="UTC", backend="asyncio"), str)
+    assert_type(run(in_virtual_time, 1, seed=7, mode="explicit", faults=faults), str)
+    inline = run_inline(request, plain, "a", kwargs={}, seed=1)
+    assert_type(inline, InlineRun)
+    assert_type(inline.record, RunRecord)
+    assert_type(inline.attempts, tuple[InlineAttempt, ...])
+    assert_type(inline.delays, list[float])
+
+
+def sweeping(error: SchedulerTimeError, found: SweepError) -> None:
+    async def scenario() -> None: ...
+
+    async def scenario_with_state(state: list[int]) -> None:
+        state.append(1)
+
+    def invariant(state: list[int]) -> None:
+        assert len(state) < 2
+
+    assert_type(cancel_sweep(scenario), int)
+    assert_type(cancel_sweep(scenario, lambda: None, backend="trio", stride=2), int)
+    assert_type(cancel_sweep(scenario_with_state, invariant, state=list[int], how="task"), int)
+    assert_type(error.now, pendulum.DateTime)
+    assert_type(found.step, int)

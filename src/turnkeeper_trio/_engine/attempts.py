@@ -6,7 +6,7 @@ from typing import assert_never
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Cause, Ending
-from turnkeeper_trio._engine.lifecycle import cancel_lineage, end_run
+from turnkeeper_trio._engine.lifecycle import cancel_lineage, drop_waiting, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
@@ -193,6 +193,7 @@ def _heed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
         case CancelJob():
             cancel_lineage(state, run.job, now, str(verdict))
             end_run(state, run, Outcome.CANCELLED, now, str(verdict))
+            drop_waiting(state, run.job, now, str(verdict))
         case GiveUp():
             end_run(state, run, Outcome.FAILED, now, str(verdict))
         case _ if attempt.cause is not None:

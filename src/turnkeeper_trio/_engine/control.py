@@ -8,6 +8,7 @@ from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.lifecycle import (
     ask_to_end,
     cancel_lineage,
+    drop_waiting,
     end_occurrence,
     end_run,
     plan_after,
@@ -53,7 +54,7 @@ def cancel_job(
     job = find_job(state, job_id)
     if job.state not in ENDED_STATES:
         cancel_lineage(state, job, now, reason)
-    ended = [_drop(state, run, now, reason) for run in tuple(job.runs) if not run.executing]
+    ended = drop_waiting(state, job, now, reason)
     executing = tuple(job.runs) if cancel_running else ()
     for run in executing:
         ask_to_end(state, run, Cause.CANCEL, now, reason)
@@ -63,12 +64,6 @@ def cancel_job(
         return tuple(state.record(item) for item in (*ended, *came))
 
     return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
-
-
-def _drop(state: State, run: Run, now: Now, reason: str) -> Run | NonRun:
-    """End a run of a cancelled job that is not executing: due, bound to a worker, or waiting."""
-    state.counters.discarded_cancelled += 1
-    return end_run(state, run, Outcome.CANCELLED, now, reason, error=run.error)
 
 
 def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wait | RunRecord":

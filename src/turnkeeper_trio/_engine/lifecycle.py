@@ -193,6 +193,13 @@ def cancel_lineage(state: State, job: Job, now: Now, reason: str) -> None:
     withdraw_pending(state, job, Outcome.CANCELLED, now, reason)
 
 
+def drop_waiting(state: State, job: Job, now: Now, reason: str) -> list[Run | NonRun]:
+    """End the runs of a cancelled job that are not executing: due, bound to a worker, or waiting."""
+    waiting = [run for run in job.runs if not run.executing]
+    state.counters.discarded_cancelled += len(waiting)
+    return [end_run(state, run, Outcome.CANCELLED, now, reason, error=run.error) for run in waiting]
+
+
 def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> None:
     """Have the scope of an executing run cancelled, once; what happens then is read from its outcome."""
     attempt = run.attempt

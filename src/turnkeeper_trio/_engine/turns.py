@@ -26,7 +26,10 @@ def room(job: Job, overlap: Overlap) -> float:
 
 
 def wait_turn(job: Job, run: Run) -> None:
-    """Have a run wait behind the others that wait."""
+    """Have a run wait: behind the others, or before them if it was in their way already, as it waited for its retry."""
+    if run.begun and job.request.retry_past_next:
+        job.waiting = {run: None, **job.waiting}
+        return
     if job.waiting is NO_RUNS:
         job.waiting = {}
     job.waiting[run] = None

@@ -158,7 +158,7 @@ class OccurrenceSkipped(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OccurrenceMissed(Event):
-    """Occurrences passed before the scheduler could look."""
+    """Occurrences did not run, for they were too late: by the rule for catch-up, or by their ``start_deadline``."""
 
     name: str
     scheduled_at: pendulum.DateTime

@@ -100,6 +100,10 @@ class Coordinator:
             self._cut_off()
         self._bell.ring()
 
+    def wake(self) -> None:
+        """Have it take a turn, and so look at the clock."""
+        self._bell.ring()
+
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
         closing.cut_off(self._engine.state, read(self._clock))

@@ -25,6 +25,7 @@ from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.harness import Harness
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
@@ -47,6 +48,7 @@ class House:
         observers: Iterable[object],
         rng: random.Random,
         store: Store | None,
+        harness: Harness,
     ) -> None:
         """Put the parts together; no task runs yet."""
         bell, functions = Bell(), Functions()
@@ -63,6 +65,7 @@ class House:
             clock=clock,
             bell=bell,
             functions=functions,
+            harness=harness,
         )
         callers = Callers(self._engine.state, self._commands)
         self._coordinator = Coordinator(

@@ -123,7 +123,7 @@ class Worker:
     async def _call(self, attempt: Attempt, scope: anyio.CancelScope) -> Any:
         """Call the function, in a context that no other attempt sees."""
         job = attempt.run.job
-        function = self._desk.functions.resolve(job.target)
+        function = self._desk.function(attempt)
         context = self._context.copy()
         run_context = RunContext(self._state, attempt, self._host, loop_time())
         context.run(CURRENT_RUN.set, run_context)
@@ -145,7 +145,7 @@ class Worker:
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
             attempt.thread = threading.get_ident()
-            return _call_plainly(function.call, args, kwargs)
+            return call_plainly(function.call, args, kwargs)
 
         with self._desk.clock.hold():
             return await anyio.to_thread.run_sync(call, limiter=self._desk.limiter)
@@ -155,7 +155,7 @@ async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
     return await function.call(*args, **kwargs)
 
 
-def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
     try:
         value = call(*args, **kwargs)
     except (StopIteration, GeneratorExit) as exc:
