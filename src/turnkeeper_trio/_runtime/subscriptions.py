@@ -41,7 +41,11 @@ class Subscription:
             self._missed = 0
         self._send.send_nowait(event)
         if last:
-            self._send.close()
+            self.end()
+
+    def end(self) -> None:
+        """Have the iteration end after what is kept."""
+        self._send.close()
 
     def close(self) -> None:
         """The subscriber has gone."""
