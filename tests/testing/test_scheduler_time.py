@@ -83,7 +83,9 @@ def test_what_takes_no_time_has_ended_when_time_has_been_moved(backend: Backend)
     async def chain(scheduler: Scheduler, left: int) -> None:
         await anyio.lowlevel.checkpoint()
         if left:
-            await scheduler.add_job(RecurringJobRequest(f"link {left}", Once(scheduler.now())), chain, scheduler, left - 1)
+            await scheduler.add_job(
+                RecurringJobRequest(f"link {left}", Once(scheduler.now())), chain, scheduler, left - 1
+            )
 
     async def body(scheduler: Scheduler, time: SchedulerTime) -> None:
         await scheduler.add_job(RecurringJobRequest("chain", Interval(hours=1)), chain, scheduler, 10)
