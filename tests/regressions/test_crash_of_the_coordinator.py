@@ -87,7 +87,7 @@ async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended
     cleaned, ends = [], []
     with anyio.fail_after(1000):
         async with anyio.create_task_group() as tasks:
-            with pytest.raises(InternalError) as caught:  # noqa: PT012  (it leaves the block)
+            with pytest.raises(InternalError) as caught:
                 async with open_scheduler(max_workers=3, staging_buffer_size=1, observers=[Deaf()]) as scheduler:
                     for _ in range(2):
                         stuck = await scheduler.add_job(RecurringJobRequest("stuck", After(0)), unwind, cleaned)

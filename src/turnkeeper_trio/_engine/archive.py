@@ -53,6 +53,10 @@ class Shelf(Generic[Kept]):
         del self._kept[item]
         self._forget(item)
 
+    def renew(self, item: Kept) -> None:
+        """Make an item the newest: its age is what the bounds look at."""
+        self._kept.move_to_end(item)
+
     def __contains__(self, item: Kept) -> bool:
         """Return whether an item is kept."""
         return item in self._kept
@@ -114,11 +118,13 @@ class Archive:
             last.occurrence, last.scheduled_at = item.occurrence, item.scheduled_at
             last.finished_at = item.finished_at
             last.count += item.count
+            last.number = item.number
             item = last
-        else:
-            self.non_runs.add(item, history.non_runs)
+            self.non_runs.renew(item)
         if item.occurrence.run_id is not None:
             self._by_id[item.occurrence.run_id] = item
+        if item is not last:
+            self.non_runs.add(item, history.non_runs)
         self.trim(item.finished_at)
         return item
 

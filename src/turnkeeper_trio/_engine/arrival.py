@@ -5,7 +5,7 @@ from turnkeeper_trio._engine.lifecycle import ask_to_end, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, Occurrence, Run
-from turnkeeper_trio._engine.turns import call_next, in_the_way, wait_turn
+from turnkeeper_trio._engine.turns import call_next, in_the_way, leave_waiting, make_ready, room, wait_turn
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.policies import Overlap
 
@@ -40,7 +40,11 @@ def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | Non
         for other in tuple(job.runs):
             if other.waiting_retry:
                 end_run(state, other, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=other.error)
-    call_next(state, job, policy)
+    if policy is job.request.overlap:
+        call_next(state, job)
+    elif room(job, policy) >= 1:  # A policy of its own is for this run, not for those that wait.
+        leave_waiting(job, run)
+        make_ready(state, run)
     if run.blocked:
         others = in_the_way(job)
         if why := refusal(job, policy, len(job.waiting) - 1):

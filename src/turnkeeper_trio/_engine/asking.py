@@ -130,7 +130,8 @@ def wait_job(state: State, now: Now, job_id: UUID) -> "Wait | RunRecord | None":
         del came
         return _record(state, None if job.history is None else job.history.last_run)
 
-    return last([]) if job.pending is None and not job.runs else state.waits.on([job], last)
+    over = job.pending is None and not job.runs and job.state is not JobState.PAUSED
+    return last([]) if over else state.waits.on([job], last)
 
 
 def wait_idle(state: State, now: Now, *, due_only: bool) -> "Wait | None":

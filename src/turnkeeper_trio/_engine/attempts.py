@@ -1,14 +1,16 @@
 """What becomes of a run when one of its attempts has ended."""
 
+import inspect
 from typing import assert_never
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Cause, Ending
-from turnkeeper_trio._engine.lifecycle import cancel_lineage, end_run
+from turnkeeper_trio._engine.lifecycle import cancel_lineage, drop_waiting, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Run
+from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
@@ -50,16 +52,17 @@ def report(state: State, attempt: Attempt, now: Now) -> None:
         return
     if EXECUTED in state.waits and not state.executing:
         state.over(EXECUTED)
-    _note_on_run(state, attempt)
+    if attempt.revoked:
+        return  # The scheduler was torn down before it came back: its run was dealt with then.
+    note_on_run(state, attempt)
     _hear_verdict(attempt)
     state.counters.count(attempt)
     _decide(state, attempt.run, attempt, now)
 
 
-def _note_on_run(state: State, attempt: Attempt) -> None:
+def note_on_run(state: State, attempt: Attempt) -> None:
+    """Note on a run what an attempt that has ended was."""
     run = attempt.run
-    if run.attempt is not attempt:
-        return  # It was revoked, or the scheduler was torn down before it came back: its run was dealt with then.
     run.attempt = None
     run.begun = attempt.number
     run.since = attempt.ended.loop
@@ -150,6 +153,9 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
     """Return the delay in microseconds, or ``None`` and why there is none. A policy is a user's: it may be faulty."""
     try:
         delay = run.job.request.retry_policy.delay(failed, state.rng)
+        if inspect.iscoroutine(delay):
+            delay.close()  # or Python warns that it was never awaited
+            return None, "its retry policy is async: a policy answers at once, write plain def"
         return (None, "its retry policy gave up") if delay is None else (_checks.duration("the delay", delay), "")
     except ConfigurationError as exc:
         return None, f"its retry policy gave no delay: {exc}"
@@ -187,6 +193,7 @@ def _heed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
         case CancelJob():
             cancel_lineage(state, run.job, now, str(verdict))
             end_run(state, run, Outcome.CANCELLED, now, str(verdict))
+            drop_waiting(state, run.job, now, str(verdict))
         case GiveUp():
             end_run(state, run, Outcome.FAILED, now, str(verdict))
         case _ if attempt.cause is not None:

@@ -6,14 +6,15 @@ The schedule is asked everything before anything is changed: it may be a user's,
 from dataclasses import dataclass
 from typing import Final, final
 
-from turnkeeper_trio._engine.lifecycle import draw_due, end_occurrence, plan
+from turnkeeper_trio._engine.lifecycle import end_occurrence
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import draw_due, plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Occurrence
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.policies import CatchUp
-from turnkeeper_trio.schedules._asking import count_between_us, latest_us, next_after_us
+from turnkeeper_trio.schedules._asking import ScheduleFault, count_between_us, latest_us, next_after_us
 
 PASSED: Final = "its instant passed before the scheduler could look"
 LATE: Final = 1_000_000
@@ -74,7 +75,8 @@ def _choose(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
     job, first = occurrence.job, occurrence.scheduled_at
     horizon = now.wall if job.request.until_us is None else min(now.wall, job.request.until_us)
     latest = latest_us(job.schedule, first, horizon)
-    assert latest is not None
+    if latest is None:
+        raise _inconsistent(job.schedule)
     if policy is CatchUp.ALL:
         return _without_missed(job.schedule, first, _all(job.schedule, first, latest, job.request.max_waiting), latest)
     if policy is CatchUp.NONE and now.wall - latest >= LATE:
@@ -108,9 +110,14 @@ def _all(schedule: Schedule, first: int, latest: int, max_waiting: int) -> list[
     instants = [first if exact and further < keep else _with_behind(schedule, first, latest, keep - 1)]
     while instants[-1] < latest:
         following = next_after_us(schedule, instants[-1])
-        assert following is not None
+        if following is None or len(instants) == keep:
+            raise _inconsistent(schedule)
         instants.append(following)
     return instants
+
+
+def _inconsistent(schedule: Schedule) -> ScheduleFault:
+    return ScheduleFault(f"{type(schedule).__name__} contradicts itself: it must always answer alike")
 
 
 def _with_behind(schedule: Schedule, after: int, latest: int, behind: int) -> int:

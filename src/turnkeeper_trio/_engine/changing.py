@@ -7,8 +7,9 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import cancel_job, delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
-from turnkeeper_trio._engine.lifecycle import may_plan, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import may_plan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
@@ -75,17 +76,17 @@ def update_job(
 def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now) -> bool:
     """Give a job another request, another call, or both; return whether anything is another."""
     before = job.request
-    if request == before and _is_same_call(job, call):
+    if _is_equal(request, before) and _is_same_call(job, call):
         return False
     job.request = request
     job.target = job.target if call.target is None else call.target
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
     job.version += 1
-    if (request.schedule, request.initial_run_time) != (before.schedule, before.initial_run_time):
-        _reschedule(state, job, now)
-    else:
+    if _is_equal((request.schedule, request.initial_run_time), (before.schedule, before.initial_run_time)):
         _keep_schedule(state, job, now)
+    else:
+        _reschedule(state, job, now)
     for run in job.runs:
         if run.place != OUT and not run.waiting_retry:
             state.ready.remove(run)
@@ -101,10 +102,18 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
 
 def _is_same_call(job: Job, call: Call) -> bool:
     return (
-        (call.target is None or call.target == job.target)
-        and (call.args is None or call.args == job.args)
-        and (call.kwargs is None or call.kwargs == (job.kwargs or {}))
+        (call.target is None or _is_equal(call.target, job.target))
+        and (call.args is None or _is_equal(call.args, job.args))
+        and (call.kwargs is None or _is_equal(call.kwargs, job.kwargs or {}))
     )
+
+
+def _is_equal(one: object, other: object) -> bool:
+    """Return whether two values are equal. They may be a user's: what cannot be compared counts as another."""
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001  (whatever a comparison raises, only this job is concerned)
+        return False
 
 
 def _reschedule(state: State, job: Job, now: Now) -> None:

@@ -1,9 +1,14 @@
 """The invariants of the state, as equalities: for tests, after every step."""
 
+from itertools import pairwise
+from typing import Any
+
+from turnkeeper_trio._engine.archive import Shelf
 from turnkeeper_trio._engine.asking import books
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import NO_RUNS
+from turnkeeper_trio._engine.tables import NO_RUNS, Job, JobHistory, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.waiting import EXECUTED, IDLE, IDLE_DUE
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 
 
@@ -17,6 +22,10 @@ def check(state: State) -> None:
     _check_active(state)
     _check_assigned(state)
     _check_ended(state)
+    _check_shelf(state, state.archive.runs)
+    _check_shelf(state, state.archive.non_runs)
+    _check_ids(state)
+    _check_waits(state)
     assert not NO_RUNS
 
 
@@ -39,8 +48,11 @@ def _check_active(state: State) -> None:
     assert len(ready) + len(retries) + len(bound) + len(waiting) == len(state.active)
     assert ready | retries | bound | waiting == set(state.active)
     assert {run for run in state.active if run.waiting_retry} == retries
+    numbers = [run.number for run in state.active]
+    assert numbers == sorted(set(numbers))
     for run in state.active:
         assert run.outcome is None
+        assert run.job.state is not JobState.FINISHED
         assert run.executing or run.job.state is not JobState.CANCELLED
 
 
@@ -50,6 +62,7 @@ def _check_assigned(state: State) -> None:
     }
     for attempt in state.assigned:
         assert attempt.revoked == (attempt.run.attempt is not attempt)
+        assert attempt.claimed or attempt.scope is None
     assert 0 <= state.capacity <= state.options.max_workers + state.options.dispatch_buffer
     assert {attempt for attempt in state.assigned if attempt.place != OUT} == set(state.alarms)
 
@@ -57,8 +70,50 @@ def _check_assigned(state: State) -> None:
 def _check_ended(state: State) -> None:
     ended = {job for job in state.jobs.values() if job.state in ENDED_STATES and not job.runs}
     assert ended == set(state.ended_jobs)
-    assert len(state.archive.runs) <= state.options.history_limit
-    assert len(state.archive.non_runs) <= state.options.history_limit
-    for job in state.jobs.values():
+    for job_id, job in state.jobs.items():
+        assert job.job_id == job_id
         if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:
             assert job.pending is not None or job.runs
+    numbers = [job.seq for job in state.jobs.values()]
+    assert numbers == sorted(set(numbers))
+
+
+def _check_shelf(state: State, shelf: Shelf[Any]) -> None:
+    """Each history's own row holds what the shelf holds of it, in the same order: that of the records."""
+    assert len(shelf) <= state.options.history_limit
+    kept = list(shelf.newest_first())[::-1]
+    assert all(earlier.number < later.number for earlier, later in pairwise(kept))
+    rows: dict[int, tuple[JobHistory | None, list[Any]]] = {
+        id(job.history): (job.history, []) for job in state.jobs.values()
+    }
+    for item in kept:
+        assert item.outcome is not None
+        history = item.occurrence.job.history
+        rows.setdefault(id(history), (history, []))[1].append(item)
+    for history, items in rows.values():
+        row = () if history is None else history.runs if shelf is state.archive.runs else history.non_runs
+        assert list(row) == items
+        assert len(row) <= state.options.history_per_job
+
+
+def _check_ids(state: State) -> None:
+    """The ids that were read lead to what bears them, and to nothing that is forgotten."""
+    pending = [job.pending for job in state.jobs.values() if job.pending is not None]
+    items: list[Run | NonRun] = [*state.active, *state.archive.runs.newest_first()]
+    items += state.archive.non_runs.newest_first()
+    named: dict[Any, Any] = {item.run_id: item for item in pending if item.run_id is not None}
+    named |= {item.occurrence.run_id: item for item in items if item.occurrence.run_id is not None}
+    assert state.by_id == named
+
+
+def _check_waits(state: State) -> None:
+    """Nobody waits for what is over."""
+    occurrences = {job.pending for job in state.jobs.values()} | {run.occurrence for run in state.active}
+    for subject in state.waits.subjects():
+        match subject:
+            case Job():
+                assert subject.pending is not None or subject.runs or subject.state is JobState.PAUSED
+            case Occurrence():
+                assert subject in occurrences
+            case _:
+                assert subject in {IDLE, IDLE_DUE, EXECUTED}

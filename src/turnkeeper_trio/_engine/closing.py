@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN
+from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN, note_on_run
 from turnkeeper_trio._engine.endings import Cause
-from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, unplan
+from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, settle_job
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Closing, Run
 from turnkeeper_trio._model.event import ShutdownStarted
@@ -66,6 +67,7 @@ def step(state: State, now: Now, limit: int) -> bool:
             occurrence = entry[-1]
             unplan(state, occurrence)
             end_occurrence(state, occurrence, Outcome.NEVER_STARTED, now, NEVER)
+            settle_job(state, occurrence.job, now)
             left -= 1
     return left > 0
 
@@ -79,8 +81,10 @@ def end_all(state: State, now: Now) -> None:
         pass
     for run in tuple(state.active):
         if run.executing:
-            assert run.attempt is not None
-            run.begun = run.attempt.number
+            attempt = run.attempt
+            assert attempt is not None
+            attempt.ended, attempt.revoked = now, True
+            note_on_run(state, attempt)
             end_run(state, run, Outcome.INTERRUPTED, now, BY_SHUTDOWN)
         else:
             _end_waiting(state, run, now)

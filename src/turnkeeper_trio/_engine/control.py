@@ -2,18 +2,20 @@
 
 from uuid import UUID
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.arrival import begin, refusal
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.lifecycle import (
     ask_to_end,
     cancel_lineage,
+    drop_waiting,
     end_occurrence,
     end_run,
     plan_after,
     settle_job,
-    unplan,
 )
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.turns import in_the_way, room
@@ -29,7 +31,7 @@ from turnkeeper_trio.policies import Overlap
 
 def find_job(state: State, job_id: UUID) -> Job:
     """Return a job that lives, or that ended and is remembered."""
-    job = state.jobs.get(job_id)
+    job = state.jobs.get(_checks.instance("job_id", job_id, UUID, "the id of a job"))
     if job is None:
         raise JobNotFound(f"no job has the id {job_id}", job_id=job_id)
     return job
@@ -37,7 +39,9 @@ def find_job(state: State, job_id: UUID) -> Job:
 
 def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
     """Return a run, planned, active or ended, by its id."""
-    item: Occurrence | Run | NonRun | None = state.by_id.get(run_id)
+    item: Occurrence | Run | NonRun | None = state.by_id.get(
+        _checks.instance("run_id", run_id, UUID, "the id of a run")
+    )
     if item is None:
         raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
     return item
@@ -50,7 +54,7 @@ def cancel_job(
     job = find_job(state, job_id)
     if job.state not in ENDED_STATES:
         cancel_lineage(state, job, now, reason)
-    ended = [_drop(state, run, now, reason) for run in tuple(job.runs) if not run.executing]
+    ended = drop_waiting(state, job, now, reason)
     executing = tuple(job.runs) if cancel_running else ()
     for run in executing:
         ask_to_end(state, run, Cause.CANCEL, now, reason)
@@ -60,12 +64,6 @@ def cancel_job(
         return tuple(state.record(item) for item in (*ended, *came))
 
     return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
-
-
-def _drop(state: State, run: Run, now: Now, reason: str) -> Run | NonRun:
-    """End a run of a cancelled job that is not executing: due, bound to a worker, or waiting."""
-    state.counters.discarded_cancelled += 1
-    return end_run(state, run, Outcome.CANCELLED, now, reason, error=run.error)
 
 
 def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wait | RunRecord":
@@ -99,7 +97,7 @@ def delete_job(state: State, now: Now, job_id: UUID) -> None:
     cancel_job(state, now, job_id, reason="deleted")
     state.archive.forget_job(job)
     state.ended_jobs.pop(job, None)
-    del state.jobs[job_id]
+    state.jobs.pop(job_id, None)  # A history without room has forgotten it already.
     state.ledger.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
         state.emit(JobDeleted, now, job=job, name=job.request.name)

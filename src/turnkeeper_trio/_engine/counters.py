@@ -2,8 +2,8 @@
 
 from typing import final
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
-from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio.verdicts import Snooze
 

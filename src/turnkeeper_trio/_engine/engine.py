@@ -11,11 +11,12 @@ from typing import Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine import alarms, attempts, changing, closing, dueness, intake
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.intake import StoredJob, Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options, State
-from turnkeeper_trio._engine.tables import Attempt, Job
+from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._model.change import Change, Refusal
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio.errors import SubmissionRefused
@@ -99,6 +100,8 @@ class Engine:
     def settle(self, refusals: Iterable[Refusal]) -> None:
         """The store has committed the changes, but for those it refused: take these back, and answer submitters."""
         refused = {refusal.change_id: refusal.reason for refusal in refusals}
+        # What is taken back may leave room for a ready run, or nothing to do: there is to be another turn, at once.
+        self._backlog = self._backlog or bool(refused)
         for change_id, proposal in self.state.ledger.settle().items():
             subject, token = proposal.subject, proposal.token
             if isinstance(subject, Attempt):

@@ -6,18 +6,22 @@ from datetime import datetime, timedelta
 from typing import Any, final
 from uuid import UUID
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import draw_due, halt, plan, plan_delay, unplan
+from turnkeeper_trio._engine.lifecycle import halt, take_out
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, unplan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Job, Run
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
+from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobAdded
 from turnkeeper_trio._model.instants import MAX_INSTANT, duration_us, instant_us, utc_pendulum
-from turnkeeper_trio._model.job import ENDED_STATES
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.record import plain
 from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio.errors import JobNotFound, RunNotFound
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import FixedDelay
@@ -58,19 +62,22 @@ def accept(state: State, submission: Submission, now: Now) -> Job:
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
     _enter(state, job)
     state.counters.submitted += 1
+    first, fault = _bind(state, job, now)
     if state.ledger.asked:
         proposal = Proposal(job, submission.token)
         state.ledger.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
-    anchor_and_plan(state, job, now)
+    _plan_first(state, job, first, now)
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobAdded, now, job=job, name=request.name, next_run_time=at)
+    if fault:
+        halt(state, job, fault, now)
     return job
 
 
 def _enter(state: State, job: Job) -> None:
-    """Put a job in the table; an ended one of the same key goes, and leaves its history."""
-    before = state.jobs.get(job.job_id)
+    """Put a job in the table, as the last; an ended one of the same key goes, and leaves its history."""
+    before = state.jobs.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
         state.ended_jobs.pop(before, None)
@@ -80,18 +87,32 @@ def _enter(state: State, job: Job) -> None:
 
 def anchor_and_plan(state: State, job: Job, now: Now) -> None:
     """Bind the schedule of a job to now, or to its initial run, and plan the first occurrence."""
+    first, fault = _bind(state, job, now)
+    _plan_first(state, job, first, now)
+    if fault:
+        halt(state, job, fault, now)
+
+
+def _bind(state: State, job: Job, now: Now) -> tuple[tuple[int, int, Origin] | None, str]:
+    """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault."""
     request = job.request
     initial = _initial_us(request.initial_run_time, now)
     try:
         job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))
         if initial is not None:
-            plan(state, job, initial, draw_due(state, job, initial), Origin.INITIAL)
-        elif isinstance(job.schedule, FixedDelay):
-            plan_delay(state, job, job.schedule, now)
-        elif (first := first_us(job.schedule, now.wall)) is not None:
-            plan(state, job, first, draw_due(state, job, first), Origin.SCHEDULE)
+            return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
+        if job.delayed or (first := first_us(job.schedule, now.wall)) is None:
+            return None, ""
+        return (first, draw_due(state, job, first), Origin.SCHEDULE), ""
     except ScheduleFault as fault:
-        halt(state, job, str(fault), now)
+        return None, str(fault)
+
+
+def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, now: Now) -> None:
+    if first is not None:
+        plan(state, job, *first)
+    elif isinstance(job.schedule, FixedDelay) and job.request.initial_run_time is None:
+        plan_delay(state, job, job.schedule.delay_us, now)
 
 
 def _initial_us(at: datetime | timedelta | None, now: Now) -> int | None:
@@ -108,7 +129,7 @@ def definition(job: Job) -> dict[str, Any]:
         "target": str(job.target),
         "args": plain(job.args),
         "kwargs": plain(job.kwargs or {}),
-        "schedule": plain(request.schedule),
+        "schedule": plain(job.schedule),
         "max_retries": request.max_retries,
         "retry": plain(request.retry),
         "initial_run_time": plain(request.initial_run_time),
@@ -125,11 +146,13 @@ def definition(job: Job) -> dict[str, Any]:
 def admit(state: State, stored: StoredJob, now: Now) -> Job:
     """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
     job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
-    state.jobs[job.job_id] = job
-    if stored.next_run_at is not None:
+    _enter(state, job)
+    at = stored.next_run_at
+    if at is not None and job.delayed:
+        plan_delay(state, job, max(0, at - now.wall), now)
+    elif at is not None:
         try:
-            due_at = draw_due(state, job, stored.next_run_at)
-            plan(state, job, stored.next_run_at, due_at, Origin.SCHEDULE)
+            plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
         except ScheduleFault as fault:
             halt(state, job, str(fault), now)
     return job
@@ -137,30 +160,54 @@ def admit(state: State, stored: StoredJob, now: Now) -> Job:
 
 def release(state: State, job: Job) -> None:
     """Let go of a job that is not ours any more: it leaves the books as if it had never been in them."""
+    if state.jobs.get(job.job_id) is not job:
+        return  # It was deleted, or it has ended and is forgotten.
     del state.jobs[job.job_id]
     state.ended_jobs.pop(job, None)
-    if job.pending is not None:
-        unplan(state, job.pending)
-        state.counters.planned -= 1
+    state.archive.forget_job(job)
+    if (occurrence := job.pending) is not None:
+        unplan(state, occurrence)
+        _lose(state, occurrence)
     for run in tuple(job.runs):
-        disown(state, run)
+        _take_back(state, run)
+    state.lost(job, JobNotFound(f"the job {job.request.name!r} is not here any more", job_id=job.job_id))
 
 
 def disown(state: State, run: Run) -> None:
-    """Take a run that has not begun out of the books: somebody else runs it."""
+    """Take a run that has not begun out of the books: somebody else runs it. What it was the last run of goes too."""
+    job = run.job
+    _take_back(state, run)
+    call_next(state, job)
+    if job.pending is not None or job.runs:
+        return
+    if job.state is JobState.ACTIVE and job.had_occurrence:
+        release(state, job)
+    else:
+        state.over(job)
+
+
+def _take_back(state: State, run: Run) -> None:
     assert not run.executing
-    state.counters.planned -= 1
-    del state.active[run]
-    del run.job.runs[run]
-    if run.place != OUT:
-        (state.retries if run.waiting_retry else state.ready).remove(run)
+    take_out(state, run)
     if run.attempt is not None:
         unbind(state, run.attempt)
+    _lose(state, run.occurrence)
+
+
+def _lose(state: State, occurrence: Occurrence) -> None:
+    """An occurrence leaves the books without an outcome."""
+    state.counters.planned -= 1
+    run_id = occurrence.run_id
+    if run_id is not None:
+        del state.by_id[run_id]
+        state.lost(occurrence, RunNotFound(f"the run {run_id} is not here any more", run_id=run_id))
 
 
 def unbind(state: State, attempt: Attempt) -> None:
     """Take back an attempt that has not been handed to a worker yet."""
     attempt.revoked = True
     attempt.run.attempt = None
+    if attempt.place != OUT:
+        state.alarms.remove(attempt)
     del state.assigned[attempt]
     state.effects.assignments.remove(attempt)

@@ -1,4 +1,4 @@
-"""The life of an occurrence: planned, due, ended. Every way to come and go is here, and keeps the books balanced."""
+"""How occurrences, runs and jobs come to their end. Every way to go is here, and keeps the books balanced."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from turnkeeper_trio._engine.alarms import cleanup_grace_us
 from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, unplan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
@@ -19,67 +20,20 @@ from turnkeeper_trio._model.event import (
     OccurrenceSkipped,
     RunFinished,
 )
-from turnkeeper_trio._model.instants import MAX_INSTANT, utc_pendulum
+from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
-from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
+from turnkeeper_trio.schedules._asking import ScheduleFault
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
 HALTED = "its job was halted"
 
 
-def draw_due(state: State, job: Job, at: int) -> int:
-    """Return when the occurrence at ``at`` is due: with jitter, never earlier, and before the occurrence after it."""
-    jitter = job.request.jitter_us
-    if not jitter:
-        return at
-    following = next_after_us(job.schedule, at)
-    if following is not None:
-        jitter = min(jitter, following - at - 1)
-    return at + state.rng.randint(0, max(0, min(jitter, MAX_INSTANT - at)))
-
-
-def following_us(job: Job, after: int) -> int | None:
-    """Return the instant of the first occurrence of a job after another, if there is one: not past its end."""
-    if job.delayed:
-        return None
-    at = next_after_us(job.schedule, after)
-    until = job.request.until_us
-    return None if at is None or (until is not None and at > until) else at
-
-
-def may_plan(job: Job, at: int) -> bool:
-    """Return whether a job may have a further occurrence, at an instant; beyond the calendar there is none to name."""
-    request = job.request
-    return at <= (MAX_INSTANT if request.until_us is None else request.until_us) and (
-        request.max_runs is None or job.ran < request.max_runs
-    )
-
-
-def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
-    """Put an occurrence in the queue, unless the job has had all it may have."""
-    if not may_plan(job, at):
-        return
-    occurrence = Occurrence(job, at, due_at, origin)
-    state.queue.push((due_at, job.seq, occurrence))
-    _note_planned(state, job, occurrence)
-
-
-def plan_delay(state: State, job: Job, schedule: FixedDelay, now: Now) -> None:
-    """Plan the occurrence that is due one fixed delay from now, by the loop's clock."""
-    at = now.wall + schedule.delay_us
-    if not may_plan(job, at):
-        return
-    occurrence = Occurrence(job, at, at, Origin.SCHEDULE)
-    state.delays.push((now.loop + schedule.delay_us, job.seq, occurrence))
-    _note_planned(state, job, occurrence)
-
-
 def plan_after(state: State, job: Job, after: int, now: Now) -> None:
     """Plan the first occurrence after an instant, if there is one; halt the job if its schedule is faulty."""
     if isinstance(job.schedule, FixedDelay):
-        plan_delay(state, job, job.schedule, now)
+        plan_delay(state, job, job.schedule.delay_us, now)
         return
     try:
         at = following_us(job, after)
@@ -87,24 +41,6 @@ def plan_after(state: State, job: Job, after: int, now: Now) -> None:
             plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
         halt(state, job, str(fault), now)
-
-
-def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
-    job.pending = occurrence
-    job.had_occurrence = True
-    state.counters.planned += 1
-    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
-
-
-def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:
-    """Take a pending occurrence out of its queue; the caller says what becomes of it."""
-    job = occurrence.job
-    assert job.pending is occurrence
-    job.pending = None
-    if isinstance(job.schedule, FixedDelay) and occurrence.origin is Origin.SCHEDULE:
-        state.delays.remove(occurrence, cancelled=cancelled)
-    else:
-        state.queue.remove(occurrence, cancelled=cancelled)
 
 
 def end_occurrence(
@@ -163,7 +99,10 @@ def end_run(
     """An active run has come to its end. What never began is kept as an occurrence that did not run."""
     job = run.job
     item: Run | NonRun = run
-    _take_out(state, run)
+    take_out(state, run)
+    if run.attempt is not None:
+        run.attempt.revoked = True
+        run.attempt = None
     if run.begun == 0:
         item = end_occurrence(state, run.occurrence, outcome, now, reason, by=by)
     else:
@@ -191,7 +130,8 @@ def _heed_failures(state: State, run: Run, now: Now) -> None:
         halt(state, job, f"{failures} runs in a row failed for good", now)
 
 
-def _take_out(state: State, run: Run) -> None:
+def take_out(state: State, run: Run) -> None:
+    """Take a run out of the tables, wherever it stands."""
     job = run.job
     if run.blocked:
         leave_waiting(job, run)
@@ -201,9 +141,6 @@ def _take_out(state: State, run: Run) -> None:
         job.runs = NO_RUNS
     if run.place != OUT:
         (state.retries if run.waiting_retry else state.ready).remove(run)
-    if run.attempt is not None:
-        run.attempt.revoked = True
-        run.attempt = None
 
 
 def _archive(state: State, run: Run, now: Now) -> None:
@@ -256,6 +193,13 @@ def cancel_lineage(state: State, job: Job, now: Now, reason: str) -> None:
     withdraw_pending(state, job, Outcome.CANCELLED, now, reason)
 
 
+def drop_waiting(state: State, job: Job, now: Now, reason: str) -> list[Run | NonRun]:
+    """End the runs of a cancelled job that are not executing: due, bound to a worker, or waiting."""
+    waiting = [run for run in job.runs if not run.executing]
+    state.counters.discarded_cancelled += len(waiting)
+    return [end_run(state, run, Outcome.CANCELLED, now, reason, error=run.error) for run in waiting]
+
+
 def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> None:
     """Have the scope of an executing run cancelled, once; what happens then is read from its outcome."""
     attempt = run.attempt
@@ -288,7 +232,7 @@ def settle_job(state: State, job: Job, now: Now) -> None:
 def _remember_ended(state: State, job: Job, now: Now) -> None:
     if state.jobs.get(job.job_id) is not job:
         return
-    state.ended_jobs[job] = now.wall
+    state.ended_jobs.setdefault(job, now.wall)
     ttl = state.options.history_ttl
     while state.ended_jobs:
         oldest, ended_at = next(iter(state.ended_jobs.items()))

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import find_job, refuse_if_over
 from turnkeeper_trio._engine.dueness import take_up
-from turnkeeper_trio._engine.lifecycle import end_run, plan, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import end_run, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence
 from turnkeeper_trio._engine.turns import call_next, make_ready
@@ -59,6 +60,8 @@ def resume_job(state: State, now: Now, job_id: UUID, *, missed: CatchUp | None =
     _plan_again(state, job, held, missed or job.request.catch_up, now)
     call_next(state, job)
     settle_job(state, job, now)
+    following = None if job.pending is None else job.pending.scheduled_at
+    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": following})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobResumed, now, job=job, name=job.request.name, next_run_time=at)

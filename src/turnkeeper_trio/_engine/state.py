@@ -12,17 +12,19 @@ from typing import Any, Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.archive import Archive, record_of
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.counters import Counters
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.ledger import Ledger
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT, HandleQueue, LazyQueue, Queue
-from turnkeeper_trio._engine.tables import Attempt, Closing, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.tables import Closing, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.waiting import Subject, Waits
 from turnkeeper_trio._model.event import Event
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio.errors import JobError
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -56,6 +58,7 @@ class State:
         self._sequence = 0
         self._runs = 0
         self._jobs = 0
+        self._entries = 0
 
         self.jobs: dict[UUID, Job] = {}
         """Jobs that live, and those that ended and are remembered."""
@@ -104,6 +107,14 @@ class State:
         """Return the number of the next run in the order in which they become due."""
         self._runs += 1
         return self._runs
+
+    def next_entry(self) -> int:
+        """Return a number that makes a key unique.
+
+        A job may be planned again for the instant it was just taken from, and a dead entry may still be in the queue.
+        """
+        self._entries += 1
+        return self._entries
 
     def run_id(self, item: Occurrence | Run | NonRun) -> RunId:
         """Return the id of a run, planned, active or ended; it is made when first read."""
@@ -163,9 +174,14 @@ class State:
         """Look at an attempt again at a loop time; a later alarm takes the place of an earlier one."""
         if attempt.place != OUT:
             self.alarms.remove(attempt)
-        self.alarms.push((loop, attempt.run.job.seq, attempt.run.number, attempt))
+        self.alarms.push((loop, attempt.run.job.seq, self.next_entry(), attempt))
 
     def over(self, subject: Subject, item: Any = None) -> None:
         """What somebody may be waiting on has come to an end, as ``item``."""
         for wait in self.waits.over(subject, item):
             self.effects.answers.append((wait.token, wait.result()))
+
+    def lost(self, subject: Subject, error: JobError) -> None:
+        """What somebody may be waiting on has gone out of our hands: that is the answer."""
+        for wait in self.waits.lost(subject):
+            self.effects.answers.append((wait.token, error))

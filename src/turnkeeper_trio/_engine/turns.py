@@ -26,7 +26,10 @@ def room(job: Job, overlap: Overlap) -> float:
 
 
 def wait_turn(job: Job, run: Run) -> None:
-    """Have a run wait behind the others that wait."""
+    """Have a run wait: behind the others, or before them if it was in their way already, as it waited for its retry."""
+    if run.begun and job.request.retry_past_next:
+        job.waiting = {run: None, **job.waiting}
+        return
     if job.waiting is NO_RUNS:
         job.waiting = {}
     job.waiting[run] = None
@@ -39,11 +42,11 @@ def leave_waiting(job: Job, run: Run) -> None:
         job.waiting = NO_RUNS
 
 
-def call_next(state: State, job: Job, overlap: Overlap | None = None) -> None:
+def call_next(state: State, job: Job) -> None:
     """Let those that wait go to the ready queue, in their order, while there is room. A paused job's only by hand."""
     if job.waiting is NO_RUNS or state.closing is not None:
         return
-    free = room(job, overlap or job.request.overlap)
+    free = room(job, job.request.overlap)
     for run in tuple(job.waiting):
         if free < 1:
             return

@@ -81,6 +81,17 @@ class Waits:
         """A subject has come to an end, as ``item``: return the waits that are over with it."""
         return [wait for wait in self._by_subject.pop(subject, ()) if wait.came(subject, item)]
 
+    def subjects(self) -> tuple[Subject, ...]:
+        """Return on what somebody waits."""
+        return tuple(self._by_subject)
+
+    def lost(self, subject: Subject) -> list[Wait]:
+        """Nobody will know what becomes of a subject: return the waits that depended on it, and forget them."""
+        waits = list(self._by_subject.get(subject, ()))
+        for wait in waits:
+            wait.withdraw()
+        return waits
+
     def remove(self, wait: Wait) -> None:
         """Forget a wait."""
         for subject in wait.subjects:

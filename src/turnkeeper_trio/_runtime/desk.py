@@ -9,7 +9,7 @@ from typing import Final, final
 
 import anyio
 
-from turnkeeper_trio._engine.tables import Attempt
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.harness import Harness
 from turnkeeper_trio._runtime.streams import Bell

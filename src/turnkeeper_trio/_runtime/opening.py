@@ -117,11 +117,11 @@ async def open_scheduler(
                 house.open(tasks, host)
                 try:
                     yield house.scheduler
-                except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
+                except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below, once everything has ended)
                     body_error = exc
                 interruption = await house.see_out(host, failed=body_error is not None)
                 body_error = interruption if body_error is None else body_error
-        except anyio.get_cancelled_exc_class() as exc:
+        except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
             # The watcher passed it on, or it came while the last tasks ended.
             body_error = exc if body_error is None else body_error
         finally:

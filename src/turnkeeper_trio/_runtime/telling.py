@@ -72,9 +72,9 @@ class Teller:
             _refuse_coroutine(call(event))
         except (KeyboardInterrupt, SystemExit) as exc:
             self.fatal = exc
-        except BaseException as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (a faulty observer must not stop the scheduler)
             self._drop(observer, type(event), exc)
-            return
+            return  # noqa: ASYNC104  (a plain call cannot be cancelled)
         took = time.perf_counter() - began
         if took > SLOW:
             write(

@@ -1,7 +1,7 @@
 """The request: what a user asks for."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Self, cast, final
 
@@ -11,6 +11,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
 from turnkeeper_trio.schedules import Never
+from turnkeeper_trio.schedules._base import instant_in_range
 
 
 @final
@@ -107,7 +108,7 @@ class RecurringJobRequest:
         _set(self, "cleanup_grace_us", _checks.optional_duration("cleanup_grace", self.cleanup_grace))
         _set(self, "stuck_after_us", _checks.optional_duration("stuck_after", self.stuck_after, least=1))
         _set(self, "start_deadline_us", _checks.optional_duration("start_deadline", self.start_deadline))
-        _set(self, "until_us", None if self.until is None else _checks.instant("until", self.until))
+        _set(self, "until_us", None if self.until is None else instant_in_range("until", self.until))
         _set(self, "overlap", _checks.member("overlap", self.overlap, Overlap))
         _set(self, "catch_up", _checks.member("catch_up", self.catch_up, CatchUp))
         _check_overlap(self)
@@ -128,10 +129,13 @@ class RecurringJobRequest:
         Raises:
             ConfigurationError: a value is wrong, or there is no such field.
         """
-        try:
-            return replace(self, **changes)
-        except TypeError as exc:
-            raise ConfigurationError(f"a request has no such field: {exc}") from None
+        known = {each.name for each in fields(self) if each.init}
+        for name in changes:
+            if name not in known:
+                raise ConfigurationError(
+                    f"a request has no field {name!r}, only {', '.join(sorted(known))}", parameter=name
+                )
+        return replace(self, **changes)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -190,7 +194,7 @@ def _check_initial(at: object) -> None:
     if isinstance(at, timedelta):
         _checks.duration("initial_run_time", at)
     elif at is not None:
-        _checks.instant("initial_run_time", at)
+        instant_in_range("initial_run_time", at)
 
 
 def _tags(tags: object) -> tuple[str, ...]:

@@ -154,3 +154,5 @@ def _instant(asked: Schedule, method: str, answer: object) -> int:
         return instant_us(answer)
     except ValueError as exc:
         raise ScheduleFault(f"{name} returned a datetime without a timezone: {answer!r}") from exc
+    except Exception as exc:
+        raise ScheduleFault(f"{name} returned a datetime whose timezone raises {type(exc).__name__}: {exc}") from exc

@@ -23,7 +23,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Attempt
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._model.event import Event, RunRetrying
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._model.run import Outcome, RunRecord

@@ -83,10 +83,10 @@ class Submitting(Line):
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
-            self._parts.coordinator.expect(reply)
+            self._parts.callers.expect(reply)
             with anyio.CancelScope(shield=True):
                 await reply.get()
-        return RecurringJobId(submission.job_id)
+        return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
 
     def try_add_job(
         self,

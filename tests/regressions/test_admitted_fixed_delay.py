@@ -1,0 +1,41 @@
+"""A job with a fixed delay that a store handed over could not be cancelled, skipped or shut down: the queue broke.
+
+Cause: the occurrences of fixed delays are in a queue of their own, by the clock of the event loop; `admit` put them into
+the other one, and they were looked for where they were not.
+"""
+
+import pytest
+from engine_driver import Driver, at
+
+from turnkeeper_trio import FixedDelay, RecurringJobRequest
+from turnkeeper_trio._model.instants import instant_us
+
+
+@pytest.mark.parametrize("seconds", [-5, 0, 5])
+def test_its_occurrence_is_due_when_the_store_says_and_can_be_cancelled(seconds: float):
+    driver = Driver()
+    request = RecurringJobRequest("job", FixedDelay(60))
+    driver.cancel(driver.admit(request, instant_us(at(5))))
+    job = driver.admit(request, instant_us(at(seconds)))
+    if seconds > 0:
+        assert driver.tick(seconds - 1).assignments == []
+        driver.advance(1)
+    (attempt,) = driver.begin()
+    assert attempt.run.job is job
+    driver.end(attempt)
+    assert driver.details(job).next_run_time == at(max(0, seconds) + 60)
+
+
+def test_jitter_holds_for_fixed_delays():
+    """It was left out: `RecurringJobRequest.jitter` says that it is drawn for each occurrence."""
+    driver = Driver()
+    lates = []
+    job = driver.add(schedule=FixedDelay(10), jitter=4)
+    for _ in range(20):
+        due = driver.details(job).next_run_time
+        lates.append((due - at(driver.seconds + 10)).total_seconds())
+        driver.tick(10 + lates[-1] - 0.000001)
+        assert driver.dispatched == []
+        (attempt,) = driver.begin(0.000001)
+        driver.end(attempt)
+    assert 0 <= min(lates) < max(lates) <= 4

@@ -1,0 +1,34 @@
+"""An attempt that came back after the scheduler had been torn down was looked for among the active runs: ``KeyError``.
+
+Cause: that its run had been dealt with was noticed where the attempt is noted on the run, but not where it is decided what
+becomes of the run. And the record of that run said that its attempt had never begun.
+"""
+
+from engine_driver import Driver, at
+
+from turnkeeper_trio import After, Outcome
+from turnkeeper_trio._engine.closing import end_all
+from turnkeeper_trio._engine.endings import Ending
+
+
+def test_it_is_not_decided_about_again():
+    driver = Driver()
+    driver.add(schedule=After(0), stuck_after=100)
+    driver.add(schedule=After(0))
+    driver.add(schedule=After(3600))
+    first, second = driver.begin(1)
+    driver.advance(2)
+    driver.shut_down(forced=True)
+    end_all(driver.state, driver.now)
+    driver.check()
+    assert driver.books.interrupted == 2
+    assert driver.books.pending == 1
+    driver.end(first, value=1)
+    driver.end(second, Ending.RAISED, error=ValueError())
+    assert driver.books.interrupted == 2
+    for record in driver.history():
+        assert record.outcome is Outcome.INTERRUPTED
+        assert record.attempts == 1
+        assert record.started_at == at(1)
+        assert record.duration == 2
+    assert len(driver.state.alarms) == 0

@@ -1,0 +1,328 @@
+"""Drives an engine without an event loop: what a coordinator, workers, a store and callers do, as plain calls."""
+
+import itertools
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from turnkeeper_trio._engine import asking, changing, control, pausing
+from turnkeeper_trio._engine import closing as shutting
+from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.attempts import started
+from turnkeeper_trio._engine.check import check
+from turnkeeper_trio._engine.effects import Effects
+from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.engine import Engine
+from turnkeeper_trio._engine.intake import StoredJob, Submission
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine.waiting import Wait
+from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
+from turnkeeper_trio._model.event import Event
+from turnkeeper_trio._model.instants import MICROSECONDS, instant_us, utc_datetime
+from turnkeeper_trio._model.snapshot import Books
+from turnkeeper_trio.errors import TurnKeeperError
+from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import OnConflict
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+"""A Monday."""
+
+PROPOSALS = (ChangeKind.JOB_ACCEPTED, ChangeKind.RUN_STARTED)
+"""What a store may refuse."""
+
+
+def us(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)
+
+
+def at(seconds: float) -> datetime:
+    """Return the instant so many seconds after the start."""
+    return START + timedelta(seconds=seconds)
+
+
+class Scope:
+    """A cancel scope, as far as the engine knows one."""
+
+    def __init__(self) -> None:
+        self.cancel_called = False
+
+    def cancel(self) -> None:
+        assert not self.cancel_called, "a scope was cancelled twice"
+        self.cancel_called = True
+
+
+class Caller:
+    """Somebody who asked and waits: answered at most once."""
+
+    def __init__(self, wait: Wait | None = None) -> None:
+        self.wait = wait
+        self.answered = False
+        self.answer: Any = None
+
+    def __repr__(self) -> str:
+        return f"Caller(answered={self.answered}, answer={self.answer!r})"
+
+    def result(self) -> Any:
+        assert self.answered, "nobody has answered"
+        if isinstance(self.answer, TurnKeeperError):
+            raise self.answer
+        return self.answer
+
+
+class Driver:
+    """An engine, two clocks that stand still until told otherwise, and workers that do what they are told."""
+
+    def __init__(self, *, seed: int = 0, listening: bool = True, **options: Any) -> None:
+        numbers = itertools.count(1)
+        self.now = Now(instant_us(START), us(1000))
+        self.engine = Engine(
+            Options(**{"max_workers": 2, **options}),
+            new_id=lambda: UUID(int=next(numbers)),
+            rng=random.Random(seed),
+        )
+        self.state = self.engine.state
+        self.state.listening = listening
+        self.dispatched: list[Attempt] = []
+        """Attempts in dispatch, which no worker has taken yet."""
+        self.executing: list[Attempt] = []
+        self.events: list[Event] = []
+        self.changes: list[Change] = []
+        self.effects: list[Effects] = []
+        """The effects of each turn, the last one last."""
+        self._job_ids = (UUID(int=number) for number in itertools.count(1 << 64))
+
+    # -- time
+
+    @property
+    def seconds(self) -> float:
+        """Seconds on the wall since the start."""
+        return (utc_datetime(self.now.wall) - START).total_seconds()
+
+    def advance(self, seconds: float = 0, *, step: float = 0) -> None:
+        """Let time pass, and have the wall clock step."""
+        self.now = Now(self.now.wall + us(seconds + step), self.now.loop + us(seconds))
+
+    def tick(self, seconds: float = 0, *, step: float = 0) -> Effects:
+        """Let time pass, then take a turn."""
+        self.advance(seconds, step=step)
+        return self.turn()
+
+    def run_until_quiet(self, *, most: int = 1000) -> None:
+        """Take turns, each at the instant that the engine asks for, until it asks for none."""
+        for _ in range(most):
+            self.turn()
+            due = self.engine.next_due(self.now)
+            if due is None:
+                return
+            self.advance((due - self.now.wall) / MICROSECONDS)
+        raise AssertionError("the engine always wants another turn")
+
+    # -- the coordinator
+
+    def submission(
+        self,
+        request: RecurringJobRequest,
+        *args: Any,
+        token: Any = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+        target: str = "target",
+        **kwargs: Any,
+    ) -> Submission:
+        job_id = next(self._job_ids) if request.key is None else uuid5(NAMESPACE_OID, request.key)
+        return Submission(job_id, request, target, args, kwargs or None, on_conflict, token)
+
+    def submit(self, request: RecurringJobRequest, *args: Any, **options: Any) -> Job:
+        job = self.engine.accept(self.submission(request, *args, **options), self.now)
+        self.check()
+        return job
+
+    def add(self, name: str = "job", schedule: Any = None, **options: Any) -> Job:
+        """Submit a job made on the spot."""
+        given = {} if schedule is None else {"schedule": schedule}
+        return self.submit(RecurringJobRequest(name, **given, **options))
+
+    def admit(self, request: RecurringJobRequest, next_run_at: int | None) -> Job:
+        job_id = next(self._job_ids)
+        stored = StoredJob(job_id=job_id, request=request, target="target", next_run_at=next_run_at)
+        self.engine.admit([stored], self.now)
+        self.check()
+        return self.state.jobs[job_id]
+
+    def turn(self, refuse: Callable[[Change], str | None] = lambda _: None) -> Effects:
+        """Take a turn: move, bind, commit, act."""
+        engine, state = self.engine, self.state
+        engine.take_due(self.now)
+        self.check()
+        self._cancel(state.effects)
+        changes = engine.take_changes()
+        self.changes += changes
+        refusals = [Refusal(change.change_id, why) for change in changes if (why := refuse(change)) is not None]
+        assert all(change.kind in PROPOSALS for change in changes if refuse(change) is not None)
+        engine.settle(refusals)
+        self.check()
+        return self.act()
+
+    def act(self) -> Effects:
+        """Do what the effects say."""
+        effects = self.engine.take_effects()
+        self._cancel(effects)
+        for token, answer in effects.answers:
+            assert not token.answered, "a caller was answered twice"
+            token.answered, token.answer = True, answer
+        self.dispatched += effects.assignments
+        self.events += effects.events
+        self.effects.append(effects)
+        return effects
+
+    def _cancel(self, effects: Effects) -> None:
+        for attempt in effects.cancels:
+            if attempt.scope is not None:
+                attempt.scope.cancel()
+        effects.cancels.clear()
+
+    def ask(self, decide: Callable[..., Any], *args: Any, **kwargs: Any) -> Caller:
+        """Carry out a command; the caller may have its answer at once."""
+        caller = Caller()
+        try:
+            answer = decide(self.state, self.now, *args, **kwargs)
+        except TurnKeeperError as exc:
+            answer = exc
+        if isinstance(answer, Wait):
+            answer.token = caller
+            caller.wait = answer
+        else:
+            caller.answered, caller.answer = True, answer
+        self.check()
+        return caller
+
+    def cancel(self, job: Job, **options: Any) -> Caller:
+        return self.ask(control.cancel_job, job.job_id, **options)
+
+    def delete(self, job: Job) -> None:
+        self.ask(control.delete_job, job.job_id).result()
+
+    def skip(self, job: Job) -> Any:
+        return self.ask(control.skip_next_run, job.job_id).result()
+
+    def trigger(self, job: Job, **options: Any) -> Any:
+        return self.ask(control.trigger_job, job.job_id, **options).result()
+
+    def cancel_run(self, run_id: UUID, **options: Any) -> Caller:
+        return self.ask(control.cancel_run, run_id, **options)
+
+    def pause(self, job: Job, **options: Any) -> None:
+        self.ask(pausing.pause_job, job.job_id, **options).result()
+
+    def resume(self, job: Job, **options: Any) -> None:
+        self.ask(pausing.resume_job, job.job_id, **options).result()
+
+    def pause_all(self, who: object = "somebody", *, note: str = "", wait: bool = False) -> Caller:
+        return self.ask(pausing.pause_all, who, note=note, wait=wait)
+
+    def resume_all(self, who: object = "somebody") -> None:
+        self.ask(pausing.resume_all, who).result()
+
+    def update(self, job: Job, *, if_version: int | None = None, call: Any = None, **changes: Any) -> Any:
+        call = changing.Call() if call is None else call
+        return self.ask(changing.update_job, job.job_id, if_version=if_version, call=call, changes=changes).result()
+
+    def wait_run(self, run_id: UUID) -> Caller:
+        return self.ask(asking.wait_run, run_id)
+
+    def wait_job(self, job: Job) -> Caller:
+        return self.ask(asking.wait_job, job.job_id)
+
+    def wait_idle(self, *, due_only: bool = False) -> Caller:
+        return self.ask(asking.wait_idle, due_only=due_only)
+
+    def details(self, job: Job) -> Any:
+        return self.ask(asking.job_details, job.job_id).result()
+
+    def history(self, job: Job | None = None, **options: Any) -> Any:
+        wanted = {"since": None, "outcomes": None, "limit": 1000, **options}
+        return self.ask(asking.run_history, job_id=None if job is None else job.job_id, **wanted).result()
+
+    def active(self, job: Job | None = None) -> Any:
+        return self.ask(asking.list_active, job_id=None if job is None else job.job_id).result()
+
+    def metrics(self) -> Any:
+        return asking.metrics(self.state, staged=0, staged_total=0, rejected_total=0)
+
+    @property
+    def books(self) -> Books:
+        return asking.books(self.state)
+
+    def shut_down(self, *, forced: bool = False) -> None:
+        self.engine.begin_closing(self.now, forced=forced)
+        self.check()
+
+    def report(self) -> Any:
+        return shutting.report(self.state, self.now)
+
+    def check(self) -> None:
+        check(self.state)
+
+    # -- the workers
+
+    def start(self) -> Attempt | None:
+        """Have a worker take the next attempt, and return it if the worker could claim it."""
+        attempt = self.dispatched.pop(0)
+        if not attempt.claim(self.now, Scope()):
+            self.engine.report(attempt, self.now)
+            self.check()
+            return None
+        if self.state.listening:
+            started(self.state, attempt, self.now)
+        self.executing.append(attempt)
+        self.check()
+        return attempt
+
+    def start_all(self) -> list[Attempt]:
+        """Have workers take all attempts in dispatch; return those that were claimed."""
+        claimed = [self.start() for _ in range(len(self.dispatched))]
+        return [attempt for attempt in claimed if attempt is not None]
+
+    def begin(self, seconds: float = 0) -> list[Attempt]:
+        """Let time pass, take a turn, and have all that was dispatched begin."""
+        self.tick(seconds)
+        return self.start_all()
+
+    def end(
+        self,
+        attempt: Attempt,
+        ending: Ending = Ending.RETURNED,
+        *,
+        value: Any = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Have a worker report the end of an attempt."""
+        self.executing.remove(attempt)
+        attempt.end(self.now, ending, value=value, error=error)
+        self.engine.report(attempt, self.now)
+        self.check()
+
+    def fail(self, attempt: Attempt, error: BaseException | None = None) -> None:
+        """Have the function of an attempt raise."""
+        self.end(attempt, Ending.RAISED, error=ValueError("no") if error is None else error)
+
+    def time_out(self, attempt: Attempt) -> None:
+        """Have the deadline of an attempt strike, and the attempt end by it."""
+        assert attempt.scope is not None
+        attempt.scope.cancel()
+        self.end(attempt, Ending.TIMED_OUT)
+
+    def cut_off(self, attempt: Attempt) -> None:
+        """Have an attempt end by its cancelled scope."""
+        assert attempt.scope is not None
+        assert attempt.scope.cancel_called
+        self.end(attempt, Ending.CUT_OFF)
+
+    # -- what happened
+
+    def told(self, *kinds: type[Event]) -> list[Any]:
+        """Return the events of some kinds, so far."""
+        return [event for event in self.events if isinstance(event, kinds)]
