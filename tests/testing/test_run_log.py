@@ -133,9 +133,9 @@ async def test_runs_are_a_sequence_with_helpers(scheduler: Scheduler, scheduler_
     assert hourly[0].name == "hourly"
     assert repr(hourly[:1]) == "<Runs: 1 (Europe/Berlin)>\n2026-10-25 02:00+02:00 hourly ok"
     hourly[:2].assert_succeeded()
-    with pytest.raises(AssertionError, match="1 of 5 did not succeed.*\n  2026-10-25 04:00 hourly missed count=2"):
+    with pytest.raises(AssertionError, match=r"1 of 5 did not succeed.*\n  2026-10-25 04:00 hourly missed count=2"):
         hourly.assert_succeeded()
-    with pytest.raises(AssertionError, match="1 of 5 began more than 60 s late.*\n  2026-10-25 05:45 hourly ok"):
+    with pytest.raises(AssertionError, match=r"1 of 5 began more than 60 s late.*\n  2026-10-25 05:45 hourly ok"):
         hourly.assert_on_time(tolerance=60)
     with pytest.raises(AssertionError, match="there are no runs"):
         scheduler_time.runs("nobody").assert_succeeded()

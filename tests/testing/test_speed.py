@@ -53,7 +53,6 @@ def test_a_year(name: str, backend: Backend) -> None:
     program = PROGRAM.format(path=sys.path, file=__file__, name=name, backend=backend)
     # Measured in a process of its own, in which nothing counts lines of code: that would be measured, too.
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=env, capture_output=True, check=True, text=True, timeout=100
-    )  # noqa: S603
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=env, capture_output=True, check=True, text=True, timeout=100)  # noqa: S603
     assert float(done.stdout) < LIMITS[name]
