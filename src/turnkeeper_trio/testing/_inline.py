@@ -146,7 +146,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
             value = context.run(call_plainly, function.call, args, kwargs)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as exc:  # noqa: BLE001  (whatever a job raises, it is the outcome)
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
         error = exc
     ended = Now(now.wall + call.took, now.loop + call.took)
     ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
