@@ -44,7 +44,10 @@ RUN: dict[Transition, str] = {
     ("queued", "executing"): "a worker begins it: its first attempt, or the next one",
     ("queued", "missed"): "it could not start before its `start_deadline`",
     ("queued", "superseded"): "a newer occurrence took its place (`Overlap.CANCEL_OTHER`)",
-    ("queued", "cancelled"): "`cancel_run`, `cancel_job`, `pause_job`; replaced (`Overlap.CANCEL_OTHER`)",
+    (
+        "queued",
+        "cancelled",
+    ): "`cancel_run`, `cancel_job`, `pause_job`; replaced (`Overlap.CANCEL_OTHER`); its job is halted",
     ("queued", "interrupted"): "a shutdown, before its next attempt",
     ("queued", "never_started"): "a shutdown, before its first attempt",
     ("executing", "succeeded"): "the function returned",

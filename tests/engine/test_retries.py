@@ -322,14 +322,22 @@ class TestVerdicts:
         assert record.outcome is Outcome.FAILED
         assert str(record.error) == "Maybe is no verdict: use Retry, Snooze, GiveUp or CancelJob"
 
-    @pytest.mark.parametrize("verdict", [Retry(1), Snooze(1)])
-    def test_having_been_asked_to_end_goes_before_trying_again(self, raised: bool, verdict: Verdict):
+    @pytest.mark.parametrize(
+        ("verdict", "outcome", "reason"),
+        [
+            (Retry(1), Outcome.FAILED, "failed while it cleaned up after it was asked to end"),
+            (Snooze(1), Outcome.CANCELLED, "enough"),
+        ],
+    )
+    def test_having_been_asked_to_end_goes_before_trying_again(
+        self, raised: bool, verdict: Verdict, outcome: Outcome, reason: str
+    ):
         driver, job, attempt = once(max_retries=5)
-        driver.cancel(job, cancel_running=True)
+        driver.cancel(job, cancel_running=True, reason="enough")
         driver.turn()
         self.end(driver, attempt, verdict, raised)
-        assert driver.history(job)[0].outcome is Outcome.FAILED
-        assert driver.history(job)[0].reason == "failed while it cleaned up after it was asked to end"
+        assert driver.history(job)[0].outcome is outcome
+        assert driver.history(job)[0].reason == reason
 
 
 def test_failures_are_told_even_if_nobody_listens():

@@ -210,22 +210,35 @@ def test_a_key_that_is_taken(on_conflict, asks):
 
 
 @pytest.mark.parametrize("on_conflict", OnConflict)
-def test_the_key_of_an_ended_job_is_free(on_conflict):
+def test_a_finished_job_begins_again_unless_it_is_to_be_kept(on_conflict):
     driver = Driver()
     first = driver.submit(keyed(After(0)))
     driver.end(driver.begin()[0])
     second = driver.submit(keyed(), on_conflict=on_conflict)
-    assert second is not first
-    assert second.state is JobState.ACTIVE
-    assert driver.details(second).last_run.outcome is Outcome.SUCCEEDED
+    assert (second is first) == (on_conflict is OnConflict.KEEP)
+    assert second.state is (JobState.FINISHED if second is first else JobState.ACTIVE)
+    last = driver.details(second).last_run
+    assert (last is None) == (on_conflict is OnConflict.REPLACE)
+    assert last is None or last.outcome is Outcome.SUCCEEDED
 
 
-def test_the_key_of_a_cancelled_job_is_free_while_its_run_goes_on():
+@pytest.mark.parametrize("on_conflict", OnConflict)
+def test_a_cancelled_job_stays_cancelled_unless_it_is_replaced(on_conflict):
+    driver = Driver()
+    first = driver.submit(keyed())
+    driver.cancel(first)
+    second = driver.submit(keyed(), on_conflict=on_conflict)
+    stays = on_conflict in {OnConflict.UPDATE, OnConflict.KEEP}
+    assert (second is first) == stays
+    assert second.state is (JobState.CANCELLED if stays else JobState.ACTIVE)
+
+
+def test_a_job_that_takes_the_key_of_a_cancelled_one_knows_the_run_that_goes_on():
     driver = Driver()
     first = driver.submit(keyed())
     (attempt,) = driver.begin(10)
     driver.cancel(first)
-    second = driver.submit(keyed())
+    second = driver.submit(keyed(), on_conflict=OnConflict.RAISE)
     driver.end(attempt, value=1)
     assert [record.value for record in driver.history(second)] == [1, None]
     assert driver.details(second).next_run_time == at(20)
@@ -235,9 +248,9 @@ def apply(driver, **requests):
     made = [
         driver.submission(RecurringJobRequest(key, schedule, key=key)) for key, schedule in requests.items()
     ]
+    before = {job_id: job.request.key for job_id, job in driver.state.jobs.items()}
     found = driver.ask(changing.apply_set, made).result()
-    ids = {submission.job_id: submission.request.key for submission in made}
-    names = {**{job_id: job.request.key for job_id, job in driver.state.jobs.items()}, **ids}
+    names = before | {submission.job_id: submission.request.key for submission in made}
     return {
         kind: [names[job_id] for job_id in getattr(found, kind)] for kind in ("added", "updated", "unchanged", "removed")
     }
@@ -254,8 +267,18 @@ def test_a_job_set_makes_it_so():
     assert apply(driver, c=ten) == {"added": [], "updated": [], "unchanged": ["c"], "removed": ["a", "b"]}
     assert apply(driver, a=ten, c=ten) == {"added": ["a"], "updated": [], "unchanged": ["c"], "removed": []}
     assert other.state is JobState.ACTIVE
-    (gone,) = [job for job in driver.state.jobs.values() if job.state is JobState.CANCELLED]
-    assert gone.reason == "it is not in the job set any more"
+    assert sorted(job.request.key or "" for job in driver.state.jobs.values()) == ["", "a", "c"]
+
+
+def test_a_job_set_begins_nothing_again_that_has_run_or_was_cancelled():
+    driver = Driver()
+    apply(driver, once=After(0), every=Interval(seconds=10))
+    driver.end(driver.begin()[0])
+    (every,) = (job for job in driver.state.jobs.values() if job.request.key == "every")
+    driver.cancel(every)
+    same = apply(driver, once=After(0), every=Interval(seconds=10))
+    assert same == {"added": [], "updated": [], "unchanged": ["once", "every"], "removed": []}
+    assert apply(driver, once=After(5), every=Interval(seconds=20))["added"] == ["once"]
 
 
 def test_what_has_ended_meanwhile_is_not_removed():
