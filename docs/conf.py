@@ -1,5 +1,7 @@
 """How the documentation is built: ``sphinx-build -W -n docs docs/_build/html``. It needs no network."""
 
+import importlib
+import pkgutil
 import zlib
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -9,6 +11,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon.docstring import GoogleDocstring
+from sphinx.pycode import ModuleAnalyzer
 
 HERE = Path(__file__).parent
 HOMES = {
@@ -56,9 +59,17 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", "pendulum.datetime.DateTime"),  # pendulum publishes no inventory
     ("py:class", "pendulum.DateTime"),
+    ("py:class", "P"),  # the parameters and the result of a function that a decorator returns as it is
+    ("py:class", "turnkeeper_trio.jobs.job_set.R"),
 ]
 
 autodoc_member_order = "bysource"
+autodoc_default_options = {
+    # How the library itself asks schedules and durations, in microseconds: no promise to users.
+    "exclude-members": "next_after_us, count_between_us, count_upto_us, latest_us, anchored_us, first_us, delay_us, "
+    "after_us, labels, every_pass, next_label, count_labels, kind, timeout_us, cleanup_grace_us, stuck_after_us, "
+    "start_deadline_us, until_us, jitter_us, with_traceback, add_note, args",
+}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 add_module_names = False
@@ -98,6 +109,24 @@ def look_in_package(app: Sphinx, env: BuildEnvironment, node: pending_xref, text
     return None
 
 
+def show_attributes(_app: Sphinx) -> None:
+    """Let autodoc find the docstrings of attributes: it looks for them in the module that a class says it is from.
+
+    Public classes say that they are from the package, as they are imported from there; they are written elsewhere.
+    """
+    package = importlib.import_module("turnkeeper_trio")
+    shown = ModuleAnalyzer.for_module(package.__name__)
+    shown.analyze()
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        written = ModuleAnalyzer.for_module(module.name)
+        written.analyze()
+        public = {name for name in written.tagorder if name in package.__all__}
+        shown.attr_docs.update({key: lines for key, lines in written.attr_docs.items() if key[0] in public})
+        shown.annotations.update({key: text for key, text in written.annotations.items() if key[0] in public})
+        shown.tagorder.update({n: at for n, at in written.tagorder.items() if n.partition(".")[0] in public})
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is above."""
+    app.connect("builder-inited", show_attributes)
     app.connect("missing-reference", look_in_package)

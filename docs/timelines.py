@@ -56,12 +56,11 @@ class Recorder:
     """What happened to each occurrence, by its instant in seconds."""
 
     every: int
-    start: datetime | None = None
+    start: datetime = field(init=False)
     cells: dict[int, dict[int, str]] = field(default_factory=dict)
     ends: dict[int, str] = field(default_factory=dict)
 
     def second(self, at: datetime) -> int:
-        assert self.start is not None
         return round((at - self.start).total_seconds())
 
     def on_run_finished(self, event: RunFinished) -> None:
@@ -95,8 +94,10 @@ class Recorder:
         return "\n".join(lines)
 
 
-def timeline(body: Body, *, until: int, every: int = 10, script: Script | None = None, **rules: Any) -> str:
-    """Run a job by these rules for so many seconds, while a script does something to it, and draw what happened."""
+def timeline(
+    make: Callable[[], Body], *, until: int, every: int = 10, script: Script | None = None, **rules: Any
+) -> str:
+    """Run a new job by these rules for so many seconds, while a script does something to it, and draw what happened."""
 
     async def main() -> str:
         recorder = Recorder(every)
@@ -105,7 +106,7 @@ def timeline(body: Body, *, until: int, every: int = 10, script: Script | None =
             request = RecurringJobRequest("job", Interval(seconds=every), **rules)
             if every != FIRST:
                 request = request.with_initial_run_time(timedelta(seconds=FIRST))
-            job_id = await scheduler.add_job(request, body)
+            job_id = await scheduler.add_job(request, make())
             async with anyio.create_task_group() as tasks:
                 if script is not None:
                     tasks.start_soon(script, scheduler, job_id)
@@ -137,7 +138,7 @@ def job(*durations: float, cleanup: float = 0, fails: int = 0) -> Body:
     return body
 
 
-async def pause_everything(scheduler: Scheduler, job_id: Any, begin: float, end: float) -> None:
+async def pause_everything(scheduler: Scheduler, _job_id: Any, begin: float, end: float) -> None:
     await anyio.sleep_until(begin)
     async with scheduler.paused():
         await anyio.sleep_until(end)
@@ -154,30 +155,46 @@ async def change_later(scheduler: Scheduler, job_id: Any, at: float, **changes: 
     await scheduler.update_job(job_id, **changes)
 
 
-slow_first = partial(job, 26, 4)
 maintenance = partial(pause_everything, begin=25, end=62)
 
 DRAWINGS: dict[str, Callable[[], str]] = {
-    **{f"overlap {overlap}": partial(timeline, slow_first(cleanup=4), until=70, overlap=overlap) for overlap in Overlap},
-    "max_concurrent": partial(timeline, job(26, 26, 4), until=70, overlap=Overlap.ALLOW_ALL, max_concurrent=2),
-    "superseded": partial(timeline, slow_first(cleanup=24), until=70, overlap=Overlap.CANCEL_OTHER),
-    "retry": partial(timeline, job(2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12)),
+    **{
+        f"overlap {overlap}": partial(timeline, partial(job, 26, 4, cleanup=4), until=70, overlap=overlap)
+        for overlap in Overlap
+    },
+    "max_concurrent": partial(timeline, partial(job, 26, 26, 4), until=70, overlap=Overlap.ALLOW_ALL, max_concurrent=2),
+    "superseded": partial(timeline, partial(job, 26, 4, cleanup=24), until=70, overlap=Overlap.CANCEL_OTHER),
+    "retry": partial(timeline, partial(job, 2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12)),
     "retry_past_next": partial(
-        timeline, job(2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12), retry_past_next=True
+        timeline, partial(job, 2, fails=1), until=50, max_retries=1, retry=FixedRetryDelay(12), retry_past_next=True
     ),
     "timeout": partial(
-        timeline, job(60, 4, cleanup=4), until=50, every=1000, timeout=10, max_retries=1, retry=FixedRetryDelay(12)
+        timeline,
+        partial(job, 60, 4, cleanup=4),
+        until=50,
+        every=1000,
+        timeout=10,
+        max_retries=1,
+        retry=FixedRetryDelay(12),
     ),
     "stuck": partial(
-        timeline, job(90, cleanup=24), until=60, every=1000, script=partial(cancel_first_run, at=20), cleanup_grace=10
+        timeline,
+        partial(job, 90, cleanup=24),
+        until=60,
+        every=1000,
+        script=partial(cancel_first_run, at=20),
+        cleanup_grace=10,
     ),
-    **{f"catch_up {rule}": partial(timeline, job(4), until=90, script=maintenance, catch_up=rule) for rule in CatchUp},
-    "start_deadline": partial(timeline, slow_first(), until=60, overlap=Overlap.BUFFER_ALL, start_deadline=8),
+    **{
+        f"catch_up {rule}": partial(timeline, partial(job, 4), until=90, script=maintenance, catch_up=rule)
+        for rule in CatchUp
+    },
+    "start_deadline": partial(timeline, partial(job, 26, 4), until=60, overlap=Overlap.BUFFER_ALL, start_deadline=8),
     "same schedule": partial(
-        timeline, job(16, 4), until=70, script=partial(change_later, at=23, overlap=Overlap.BUFFER_ONE)
+        timeline, partial(job, 16, 4), until=70, script=partial(change_later, at=23, overlap=Overlap.BUFFER_ONE)
     ),
     "another schedule": partial(
-        timeline, job(4), until=70, script=partial(change_later, at=23, schedule=Interval(seconds=16))
+        timeline, partial(job, 4), until=70, script=partial(change_later, at=23, schedule=Interval(seconds=16))
     ),
 }
 """By the names by which the pages ask for them."""

@@ -30,7 +30,7 @@ async def poll() -> None:
     """Ask something outside, which takes a while."""
     log.info("asking")
     try:
-        await anyio.sleep(0.5)
+        await anyio.sleep(0.8)
         log.info("asked")
     except anyio.get_cancelled_exc_class():
         log.info("cut off, and tidied up")

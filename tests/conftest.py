@@ -7,8 +7,9 @@ import pytest
 import trio.testing
 from hypothesis import settings
 
+from turnkeeper_trio import pytest_plugin
 from turnkeeper_trio.testing import VirtualEventLoop
-from turnkeeper_trio.testing._runs import seeded_schedule
+from turnkeeper_trio.testing._schedules import seeded_schedule
 
 SEED = os.environ.get("TURNKEEPER_SEED", "0")
 """Any other value runs the tests on other schedules of trio."""
@@ -19,6 +20,8 @@ settings.load_profile(os.environ.get("TURNKEEPER_HYPOTHESIS", "fast"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not config.pluginmanager.has_plugin("turnkeeper_trio"):  # the package is on the path, and not installed
+        config.pluginmanager.register(pytest_plugin, "turnkeeper_trio")
     config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
 
 

@@ -74,8 +74,6 @@ from turnkeeper_trio.jobs import (
 )
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
 from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
-from turnkeeper_trio.simulation import SimulatedRun, Simulation, simulate
-from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
     WEEKEND,
@@ -95,6 +93,8 @@ from turnkeeper_trio.schedules import (
     schedule_from_json,
     upcoming,
 )
+from turnkeeper_trio.simulation import SimulatedRun, Simulation, simulate
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 __all__ = [
     "EVERY_DAY",

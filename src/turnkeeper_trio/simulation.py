@@ -12,13 +12,13 @@ from uuid import UUID
 import pendulum
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.event import OccurrenceMissed, OccurrenceSkipped
 from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.record import Record

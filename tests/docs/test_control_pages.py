@@ -1,34 +1,24 @@
-"""What the pages on control say that their code prints, it prints: each ``text`` block right below a ``python`` block."""
+"""What the pages on control say that their code prints, it prints: ``text`` right below ``python`` says it."""
 
-import importlib.util
 import io
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from by_path import load
 
 HERE = Path(__file__).parent
 PAGES = sorted((HERE.parents[1] / "docs" / "control").glob("*.md"))
 PRINTED = re.compile(r"^```python\n(?P<code>.*?)\n```\n+(?:```text\n(?P<printed>.*?)```\n)?", re.DOTALL | re.MULTILINE)
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("code_blocks", HERE / "test_code_blocks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def printed_by(page: Path) -> Iterator[tuple[int, str, str]]:
     """Run a page; return for each of its blocks its line, what it is said to print, and what it printed."""
     text = page.read_text("utf-8")
     namespace: dict[str, object] = {"__name__": "__main__"}
-    with load().virtual_time():
+    with load(HERE / "test_code_blocks.py").virtual_time():
         for found in PRINTED.finditer(text):
             line = text.count("\n", 0, found.start("code"))
             output = io.StringIO()

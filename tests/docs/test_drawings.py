@@ -1,31 +1,24 @@
 """The timelines in the documentation are what the code does: each is drawn again from a real run, and compared."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from by_path import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("**/*.md"))
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("timelines", DOCS / "timelines.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for it there
-    spec.loader.exec_module(module)
-    return module
+timelines = load(DOCS / "timelines.py")
+ASKED = [
+    (page, found["name"], found["drawn"]) for page in PAGES for found in timelines.ASKED.finditer(page.read_text())
+]
 
 
-timelines = load()
-ASKED = [(page, found["name"], found["drawn"]) for page in PAGES for found in timelines.ASKED.finditer(page.read_text())]
-
-
-@pytest.mark.parametrize(("page", "name", "drawn"), ASKED, ids=lambda value: value.stem if isinstance(value, Path) else "")
+@pytest.mark.parametrize(
+    ("page", "name", "drawn"), ASKED, ids=lambda value: value.stem if isinstance(value, Path) else ""
+)
 def test_a_timeline_is_what_happens(page: Path, name: str, drawn: str) -> None:
     assert drawn == timelines.DRAWINGS[name](), f"{page.name} is out of date: python docs/timelines.py"
 
@@ -35,5 +28,7 @@ def test_each_timeline_is_in_one_page() -> None:
 
 
 def test_no_timeline_escapes() -> None:
-    drawn = [block for page in PAGES for block in re.findall(r"```text\n(seconds .*?)\n```", page.read_text(), re.DOTALL)]
+    drawn = [
+        block for page in PAGES for block in re.findall(r"```text\n(seconds .*?)\n```", page.read_text(), re.DOTALL)
+    ]
     assert sorted(drawn) == sorted(drawn for _, _, drawn in ASKED)

@@ -10,7 +10,6 @@ from collections import Counter
 from datetime import time, timedelta
 from typing import Any
 
-import pytest
 from engine_driver import PROPOSALS, Caller, Driver, Scope, at, us
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -19,9 +18,10 @@ from user_schedules import FAULTS, CannotBind, CannotCount, FaultyFrom, Listed
 
 import turnkeeper_trio._engine.engine as engine_module
 from turnkeeper_trio._engine import asking, changing, control, forecast, pausing
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.closing import end_all
 from turnkeeper_trio._engine.endings import Cause, Ending
-from turnkeeper_trio._engine.tables import Attempt, Job, Occurrence, Run
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import room
 from turnkeeper_trio._model.change import Change
 from turnkeeper_trio._model.event import OccurrenceMissed, OccurrenceSkipped, RunFinished

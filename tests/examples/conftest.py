@@ -36,16 +36,20 @@ class Program:
     def output(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for(self, text: str) -> str:
-        """Wait until a line contains a text, and return the line."""
+    def wait_for(self, text: str, *, after: int = 0) -> str:
+        """Wait until a line contains a text, and return the line; ``after`` so many lines."""
         end = time.monotonic() + LIMIT
-        while time.monotonic() < end and (self._reader.is_alive() or self.process.poll() is None):
-            if found := [line for line in list(self.lines) if text in line]:
+        while True:
+            ended = not self._reader.is_alive()
+            if found := [line for line in self.lines[after:] if text in line]:
                 return found[0]
+            assert not ended, f"no {text!r} in:\n{self.output}"
+            assert time.monotonic() < end, f"no {text!r} yet in:\n{self.output}"
             time.sleep(0.01)
-        found = [line for line in self.lines if text in line]
-        assert found, f"no {text!r} in:\n{self.output}"
-        return found[0]
+
+    def wait_for_next(self, text: str) -> str:
+        """Wait until a further line contains a text."""
+        return self.wait_for(text, after=len(self.lines))
 
     def wait(self) -> int:
         """Wait until it has ended, and return its exit status."""

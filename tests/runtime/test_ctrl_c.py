@@ -79,7 +79,7 @@ def test_a_second_one_changes_nothing_and_none_is_lost() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: press_ctrl_c(after=10))
             tasks.start_soon(lambda: press_ctrl_c(after=20))
-            with pytest.raises(KeyboardInterrupt) as caught:  # noqa: PT012
+            with pytest.raises(KeyboardInterrupt) as caught:
                 async with open_scheduler(max_workers=1) as scheduler:
                     await scheduler.add_job(NOW, long)
                     await anyio.sleep(1)

@@ -3,7 +3,7 @@
 # ruff: noqa: DTZ001, PLW0108  (naive datetimes are part of what is tested; a row of a table)
 
 import warnings
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pendulum
 import pytest
@@ -87,6 +87,15 @@ def test_a_fault_says_what_is_wrong(answer, message):
     assert (caught.value.__cause__ is None) == ("raised" not in message and "timezone" not in message)
     with pytest.raises(asking.ScheduleFault, match=message):
         (Never() | Mine(answer)).next_after(NOW)
+
+
+def test_a_timezone_of_a_user_that_raises_is_a_fault():
+    class Broken(tzinfo):
+        def utcoffset(self, when):
+            raise LookupError("no such place")
+
+    with pytest.raises(asking.ScheduleFault, match="timezone raises LookupError: no such place"):
+        asking.next_after_us(Mine(lambda after: datetime(2027, 1, 1, tzinfo=Broken())), US)
 
 
 def test_a_fault_within_a_schedule_of_a_user_stays_the_fault_it_is():

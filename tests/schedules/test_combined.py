@@ -277,6 +277,22 @@ class TestExcept:
         found = upcoming(schedule, start=datetime(2010, 11, 6, 12, tzinfo=UTC), count=2)
         assert found == [datetime(2010, 11, 7, 16, tzinfo=UTC), datetime(2010, 11, 8, 16, tzinfo=UTC)]
 
+    def test_an_excluded_day_that_comes_back_is_excluded_again(self):
+        """Saturday, 6 November 2010, in Goose Bay ended at 03:00 UTC, and went on from 03:01 to 04:00 UTC."""
+        zone, saturday = "America/Goose_Bay", date(2010, 11, 6)
+        schedule = Except(Cron("*/20 23,0 * * *", timezone=zone), saturday)
+        sunday = datetime(2010, 11, 7, tzinfo=UTC)
+        found = upcoming(schedule, start=sunday - timedelta(hours=4), count=4)
+        assert [at.format("HH:mm") for at in found] == ["03:00", "04:00", "04:20", "04:40"]
+        assert schedule.count_between(sunday - timedelta(hours=4), sunday + timedelta(hours=4, minutes=40)) == 4
+        assert (
+            schedule.count_between(sunday + timedelta(hours=3, seconds=30), sunday + timedelta(hours=4, minutes=20))
+            == 2
+        )
+        late = Once(sunday + timedelta(hours=3, minutes=30))  # on the part of Saturday that came back
+        noon = Except(Cron("0 12 * * *", timezone=zone), late, timezone=zone)
+        assert noon.next_after(sunday - timedelta(hours=23)) == sunday + timedelta(hours=16)
+
     def test_long_exclusions_cost_one_step(self):
         schedule = Except(Cron("* * * * * *"), (date(2026, 1, 1), date(2525, 12, 31)))
         assert schedule.next_after(NOW) == datetime(2526, 1, 1, tzinfo=UTC)

@@ -117,6 +117,20 @@ def test_from_inside_both_passes_of_an_overlap(moment, expected):
     assert daily(2, 30, BERLIN).next_after(at(moment)) == at(expected)
 
 
+@pytest.mark.parametrize("start", ["2026-03-29T00:59:59", "2026-03-29T01:00", "2026-03-29T01:30", "2026-03-30T00:29"])
+def test_counting_from_around_a_gap(start):
+    expected = 2 if start < "2026-03-29T01:00" else 1
+    assert daily(2, 30, BERLIN).count_between(at(start), at("2026-03-30T00:30")) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [("2026-10-25T00:29", 2), ("2026-10-25T00:30", 1), ("2026-10-25T01:10", 1), ("2026-10-25T02:00", 1)],
+)
+def test_counting_from_inside_an_overlap(start, expected):
+    assert daily(2, 30, BERLIN).count_between(at(start), at("2026-10-26T01:30")) == expected
+
+
 def test_the_wall_clock_in_any_zone_may_ask():
     schedule = daily(2, 30, BERLIN)
     second_pass = datetime(2026, 10, 25, 2, 10, tzinfo=ZoneInfo(BERLIN), fold=1)

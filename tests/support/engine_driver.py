@@ -9,6 +9,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine import asking, changing, control, pausing
 from turnkeeper_trio._engine import closing as shutting
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.attempts import started
 from turnkeeper_trio._engine.check import check
 from turnkeeper_trio._engine.effects import Effects
@@ -17,7 +18,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import StoredJob, Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Attempt, Job
+from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio._model.event import Event

@@ -8,7 +8,8 @@ import anyio
 import pytest
 import trio
 
-from turnkeeper_trio.testing._runs import Backend, run
+from turnkeeper_trio.testing import run
+from turnkeeper_trio.testing._schedules import Backend
 from turnkeeper_trio.testing._sweep import How, SweepError, cancel_sweep
 
 BOTH = pytest.mark.parametrize("backend", ["trio", "asyncio"])

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import random
 import signal
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, assert_type
@@ -22,6 +23,7 @@ from turnkeeper_trio import (
     ActiveRun,
     After,
     Books,
+    CancelJob,
     CatchUp,
     ClockStepped,
     ConfigurationError,
@@ -32,6 +34,7 @@ from turnkeeper_trio import (
     FailedAttempt,
     FixedDelay,
     FixedRetryDelay,
+    GiveUp,
     InternalError,
     Interval,
     JobActive,
@@ -41,22 +44,32 @@ from turnkeeper_trio import (
     JobDetails,
     JobEnded,
     JobError,
+    JobExists,
     JobFinished,
     JobHalted,
     JobNotFound,
+    JobPaused,
+    JobResumed,
+    JobSet,
+    JobSetChanges,
+    JobSetEntry,
     JobState,
     JobSummary,
+    JobUpdated,
+    Lagged,
     MetricsSnapshot,
     Never,
     OccurrenceMissed,
     OccurrenceSkipped,
     Once,
+    OnConflict,
     Origin,
     Outcome,
     Overlap,
     PriorityQueueType,
     RecurringJobId,
     RecurringJobRequest,
+    Retry,
     RunContext,
     RunContextFilter,
     RunFinished,
@@ -74,12 +87,18 @@ from turnkeeper_trio import (
     ShutdownReport,
     ShutdownStarted,
     ShutdownTimeout,
+    SimulatedRun,
+    Simulation,
+    Snooze,
     StagingFull,
     StoreUnavailable,
     SubmissionRefused,
     SubmitError,
     SystemClock,
     TurnKeeperError,
+    UpcomingRun,
+    Verdict,
+    VersionConflict,
     VirtualClock,
     Weekday,
     WeekdayTimes,
@@ -87,10 +106,27 @@ from turnkeeper_trio import (
     current_run,
     current_scheduler,
     open_scheduler,
+    simulate,
 )
 from turnkeeper_trio.abc import Clock, RetryPolicy, Schedule
 from turnkeeper_trio.schedules import AnyOf, Between, CalendarInterval, Cron, Except, schedule_from_json, upcoming
-from turnkeeper_trio.testing import VirtualEventLoop
+from turnkeeper_trio.testing import (
+    FaultPlan,
+    InjectedFault,
+    InlineAttempt,
+    InlineRun,
+    Runs,
+    SchedulerTime,
+    SchedulerTimeError,
+    SweepError,
+    VirtualEventLoop,
+    assert_run_log,
+    cancel_sweep,
+    current_scheduler_time,
+    run,
+    run_inline,
+    runs,
+)
 
 
 class Fortnightly:
@@ -209,6 +245,8 @@ async def a_scheduler() -> None:
         await questions(scheduler, job_id)
         assert_type(await scheduler.skip_next_run(job_id), RunRecord | None)
         assert_type(await scheduler.cancel_job(job_id, cancel_running=True), tuple[RunRecord, ...])
+        await control(scheduler, job_id, run_id)
+        await job_sets(scheduler)
         await scheduler.delete_job(job_id)
         assert_type(await scheduler.run_until_signal(signal.SIGTERM), ShutdownReport)
         assert_type(await scheduler.shutdown_graceful(5), ShutdownReport)
@@ -217,6 +255,61 @@ async def a_scheduler() -> None:
     assert_type(scheduler.shutdown_report, ShutdownReport | None)
     assert_type(scheduler.now(), pendulum.DateTime)
     metrics(scheduler.get_metrics_snapshot())
+
+
+async def control(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId) -> None:
+    assert_type(await scheduler.cancel_run(run_id, reason="too slow"), RunRecord)
+    assert_type(await scheduler.update_job(job_id, if_version=1, fn=plain, args=("a",), timeout=5), int)
+    await scheduler.pause_job(job_id, note="maintenance")
+    await scheduler.resume_job(job_id, missed=CatchUp.ALL)
+    await scheduler.pause_all(note="maintenance")
+    await scheduler.resume_all()
+    async with scheduler.paused(wait=False):
+        assert_type(await scheduler.trigger_job_now(job_id, overlap=Overlap.ALLOW_ALL), RunId)
+    request = RecurringJobRequest(
+        "keyed", Interval(5), key="k", overlap=Overlap.CANCEL_OTHER, max_runs=3, critical=True
+    )
+    for policy in OnConflict:
+        await scheduler.add_job(request, plain, "a", on_conflict=policy)
+    async with scheduler.scheduled(request, plain, "a") as scoped:
+        assert_type(scoped, RecurringJobId)
+    for upcoming_run in await scheduler.upcoming_runs(until=scheduler.now(), limit=5):
+        assert_type(upcoming_run, UpcomingRun)
+        assert_type(upcoming_run.scheduled_at, pendulum.DateTime)
+    async with scheduler.events(RunFinished, JobUpdated, job_id=job_id, buffer=10) as told:
+        assert_type(told, AsyncIterator[Event])
+        async for event in told:
+            events(event)
+
+
+async def job_sets(scheduler: Scheduler) -> None:
+    jobs = JobSet()
+
+    @jobs.job("nightly", Cron("0 3 * * *"), max_retries=2, timeout=60)
+    async def nightly(shop: str = "berlin") -> int:
+        return len(shop)
+
+    assert_type(await nightly("hamburg"), int)
+    jobs.add(RecurringJobRequest("b"), plain, "b")
+    for entry in jobs:
+        assert_type(entry, JobSetEntry)
+        assert_type(entry.request, RecurringJobRequest)
+    changes = await scheduler.apply(jobs)
+    assert_type(changes, JobSetChanges)
+    assert_type(changes.added, tuple[RecurringJobId, ...])
+
+
+def verdicts(at: timedelta) -> Verdict:
+    every: list[Verdict] = [Retry(), Retry(after=at), Snooze(2.5), GiveUp("no use"), CancelJob("done")]
+    return every[0]
+
+
+def simulations(at: datetime) -> None:
+    dry = simulate(requests(at), start=at, end=at, durations={"name": 2}, max_workers=2)
+    assert_type(dry, Simulation)
+    for row in dry:
+        assert_type(row, SimulatedRun)
+        assert_type(row.outcome, Outcome)
 
 
 async def questions(scheduler: Scheduler, job_id: RecurringJobId) -> None:
@@ -268,6 +361,12 @@ def events(event: Event) -> None:
             assert_type(event.seconds, float)
         case ShutdownStarted():
             assert_type(event.forced, bool)
+        case JobPaused():
+            assert_type(event.note, str)
+        case JobResumed() | JobUpdated():
+            assert_type(event.next_run_time, pendulum.DateTime | None)
+        case Lagged():
+            assert_type(event.count, int)
         case SchedulerStopped():
             pass
         case _:
@@ -281,7 +380,9 @@ def logs(handler: logging.Handler) -> None:
 def errors_are_what_they_are_said_to_be() -> None:
     every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreUnavailable]
     submissions: list[type[SubmitError]] = [StagingFull, SchedulerClosed, SubmissionRefused]
-    jobs: list[type[JobError]] = [JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound]
+    jobs: list[type[JobError]] = [
+        JobActive, JobEnded, JobExists, JobHalted, JobNotFound, RunNotFound, VersionConflict,
+    ]  # fmt: skip
     values: list[type[ValueError]] = [ConfigurationError]
     lookups: list[type[LookupError]] = [JobNotFound, RunNotFound]
     timeouts: list[type[TimeoutError]] = [ShutdownTimeout]
@@ -311,3 +412,64 @@ def virtual_time() -> None:
     assert_type(loop.is_virtual, Literal[True])
     with held:
         loop.close()
+
+
+async def moving_time(time: SchedulerTime, scheduler: Scheduler, job_id: RecurringJobId) -> int:
+    await time.travel_to("2026-03-30 09:00")
+    await time.travel_to(datetime(2026, 3, 30, tzinfo=UTC))
+    await time.advance(hours=1)
+    await time.advance(timedelta(days=1))
+    await time.settle()
+    assert_type(await time.next_event(within=timedelta(days=1)), pendulum.DateTime)
+    assert_type(await time.run_until(lambda: True), pendulum.DateTime)
+    assert_type(await time.run_until_runs(job_id, 2, within=timedelta(days=7)), list[RunRecord])
+    assert_type(await time.run_until_runs("weekly"), list[RunRecord])
+    assert_type(time.now, pendulum.DateTime)
+    assert_type(time.next_due, pendulum.DateTime | None)
+    assert_type(time.schedulers, tuple[Scheduler, ...])
+    assert_type(time.fault_plan, FaultPlan)
+    with time.hold():
+        time.step_wall(hours=-1)
+        time.suspend(hours=8)
+    seen: Runs = time.runs("weekly")
+    assert_type(seen.started, list[pendulum.DateTime])
+    assert_type(seen.outcomes, list[Outcome])
+    assert_type(seen.lateness, list[float])
+    assert_type(seen[0], RunRecord)
+    seen.assert_succeeded()
+    seen.assert_on_time(tolerance=1)
+    assert_type(runs(scheduler, "weekly", timezone="Europe/Berlin"), Runs)
+    assert_run_log(scheduler, "2026-03-30 09:00 weekly ok", timezone="Europe/Berlin")
+    return 1
+
+
+async def in_virtual_time(days: int) -> str:
+    await current_scheduler_time().advance(days=days)
+    return "done"
+
+
+def plain_tests(request: RecurringJobRequest) -> None:
+    faults = FaultPlan().job("fetch", 2, OSError).observer("on_run_finished").store(3, InjectedFault())
+    assert_type(run(in_virtual_time, 365, start="2026-03-28 00:00", timezone="UTC", backend="asyncio"), str)
+    assert_type(run(in_virtual_time, 1, seed=7, mode="explicit", faults=faults), str)
+    inline = run_inline(request, plain, "a", kwargs={}, seed=1)
+    assert_type(inline, InlineRun)
+    assert_type(inline.record, RunRecord)
+    assert_type(inline.attempts, tuple[InlineAttempt, ...])
+    assert_type(inline.delays, list[float])
+
+
+def sweeping(error: SchedulerTimeError, found: SweepError) -> None:
+    async def scenario() -> None: ...
+
+    async def scenario_with_state(state: list[int]) -> None:
+        state.append(1)
+
+    def invariant(state: list[int]) -> None:
+        assert len(state) < 2
+
+    assert_type(cancel_sweep(scenario), int)
+    assert_type(cancel_sweep(scenario, lambda: None, backend="trio", stride=2), int)
+    assert_type(cancel_sweep(scenario_with_state, invariant, state=list[int], how="task"), int)
+    assert_type(error.now, pendulum.DateTime)
+    assert_type(found.step, int)

@@ -1,12 +1,12 @@
 """Alarms: when an attempt is looked at again, for it may not end when it should.
 
-An attempt has one alarm at most. Whatever it was set for may have changed when it goes off: the attempt began later than
-it was bound, its timeout was extended, its job was updated. So what to do is read then, from what holds then.
+An attempt has one alarm at most. Whatever it was set for may have changed when it goes off: the attempt began later
+than it was bound, its timeout was extended, its job was updated. So what to do is read then, from what holds then.
 """
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt
 
 
 def watch(state: State, attempt: Attempt, now: Now) -> None:

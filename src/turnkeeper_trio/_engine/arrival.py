@@ -43,7 +43,8 @@ def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | Non
     if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
         for other in tuple(job.runs):
             if other.waiting_retry:
-                end_run(state, other, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=other.error)
+                outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
+                end_run(state, other, outcome, now, SUPERSEDED_BY_NEXT, error=other.error)
     if policy is job.request.overlap:
         call_next(state, job)
     elif room(job, policy) >= 1:  # A policy of its own is for this run, not for those that wait.

@@ -4,12 +4,13 @@ import inspect
 from typing import assert_never
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Cause, Ending
 from turnkeeper_trio._engine.lifecycle import cancel_lineage, drop_waiting, end_run
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Run
+from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._engine.waiting import EXECUTED
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
@@ -166,6 +167,7 @@ def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now)
     """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
     job = run.job
     run.waiting_retry = True
+    run.snoozed = isinstance(attempt.value, Snooze)
     run.error = attempt.error
     state.retries.push((attempt.ended.loop + delay, job.seq, run.number, run))
     if attempt.error is not None:

@@ -6,8 +6,9 @@ The schedule is asked everything before anything is changed: it may be a user's,
 from dataclasses import dataclass
 from typing import Final, final
 
-from turnkeeper_trio._engine.lifecycle import draw_due, end_occurrence, plan
+from turnkeeper_trio._engine.lifecycle import end_occurrence
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import draw_due, plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Occurrence
 from turnkeeper_trio._model.run import Origin, Outcome

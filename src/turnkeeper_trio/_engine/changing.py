@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, assert_never, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.control import cancel_job, delete_job, find_job, refuse_if_over
+from turnkeeper_trio._engine.control import delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
-from turnkeeper_trio._engine.lifecycle import may_plan, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import may_plan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
@@ -18,7 +19,7 @@ from turnkeeper_trio._model.event import JobUpdated
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
-from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.errors import SchedulerClosed, VersionConflict
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
@@ -40,21 +41,28 @@ class Call:
 def take(state: State, submission: Submission, now: Now) -> Job:
     """Take what was submitted: a new job, or a change of the one that has the key."""
     job = state.jobs.get(submission.job_id)
-    if job is None or job.state in ENDED_STATES:
+    if job is None or _makes_room(job, submission.on_conflict):
         return accept(state, submission, now)
     match submission.on_conflict:
-        case OnConflict.UPDATE:
+        case OnConflict.UPDATE if job.state is not JobState.CANCELLED:
             _change(state, job, submission.request, _call_of(submission), now)
         case OnConflict.REPLACE:
             delete_job(state, now, submission.job_id)
             return accept(state, submission, now)
-        case OnConflict.KEEP | OnConflict.RAISE:
-            pass  # The caller was told already: it looked, and staged, in one step.
+        case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
+            pass  # Cancelled stays cancelled; and who is to be told was told: it looked, and staged, in one step.
         case _:
             assert_never(submission.on_conflict)
     if submission.token is not None:
         state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
     return job
+
+
+def _makes_room(job: Job, on_conflict: OnConflict) -> bool:
+    """Return whether a job that has ended leaves its key, and its history, to a new one: added again, it runs again."""
+    if job.state is JobState.CANCELLED:
+        return on_conflict is OnConflict.RAISE
+    return job.state is JobState.FINISHED and on_conflict in {OnConflict.UPDATE, OnConflict.RAISE}
 
 
 def _call_of(submission: Submission) -> Call:
@@ -77,17 +85,18 @@ def update_job(
 def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now) -> bool:
     """Give a job another request, another call, or both; return whether anything is another."""
     before = job.request
-    if request == before and _is_same_call(job, call):
+    if _is_equal(request, before) and _is_same_call(job, call):
         return False
+    same_schedule = _has_same_schedule(job, request)
     job.request = request
     job.target = job.target if call.target is None else call.target
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
     job.version += 1
-    if (request.schedule, request.initial_run_time) != (before.schedule, before.initial_run_time):
-        _reschedule(state, job, now)
-    else:
+    if same_schedule:
         _keep_schedule(state, job, now)
+    else:
+        _reschedule(state, job, before, now)
     for run in job.runs:
         if run.place != OUT and not run.waiting_retry:
             state.ready.remove(run)
@@ -101,21 +110,38 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
     return True
 
 
+def _has_same_schedule(job: Job, request: RecurringJobRequest) -> bool:
+    before = job.request
+    return _is_equal((request.schedule, request.initial_run_time), (before.schedule, before.initial_run_time))
+
+
 def _is_same_call(job: Job, call: Call) -> bool:
     return (
-        (call.target is None or call.target == job.target)
-        and (call.args is None or call.args == job.args)
-        and (call.kwargs is None or call.kwargs == (job.kwargs or {}))
+        (call.target is None or _is_equal(call.target, job.target))
+        and (call.args is None or _is_equal(call.args, job.args))
+        and (call.kwargs is None or _is_equal(call.kwargs, job.kwargs or {}))
     )
 
 
-def _reschedule(state: State, job: Job, now: Now) -> None:
+def _is_equal(one: object, other: object) -> bool:
+    """Return whether two values are equal. They may be a user's: what cannot be compared counts as another."""
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001  (whatever a comparison raises, only this job is concerned)
+        return False
+
+
+def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now) -> None:
     """Begin a new grid. A paused job stays paused, and a halted one has the fault mended."""
+    to_come = job.pending or job.held
+    initial_to_come = to_come is not None and to_come.origin is Origin.INITIAL
     withdraw_pending(state, job, Outcome.SUPERSEDED, now, UPDATED)
     paused = job.state is JobState.PAUSED
     if job.state is JobState.HALTED:
         job.state, job.reason = JobState.ACTIVE, ""
-    anchor_and_plan(state, job, now)
+    # An initial run that was is not run again, but for another that is asked for.
+    initial = initial_to_come or not _is_equal(job.request.initial_run_time, before.initial_run_time)
+    anchor_and_plan(state, job, now, initial=initial)
     if paused:
         job.held = job.pending
         withdraw_pending(state, job, Outcome.CANCELLED, now, "paused")
@@ -140,9 +166,11 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
     for submission in submissions:
         job = state.jobs.get(submission.job_id)
         job_id = RecurringJobId(submission.job_id)
-        if job is None or job.state in ENDED_STATES:
+        if job is None or (job.state is JobState.FINISHED and not _has_same_schedule(job, submission.request)):
             accept(state, submission, now)
             added.append(job_id)
+        elif job.state in ENDED_STATES:
+            unchanged.append(job_id)  # It has run, or somebody has cancelled it: the set does not say to run it again.
         elif _change(state, job, submission.request, _call_of(submission), now):
             updated.append(job_id)
         else:
@@ -151,7 +179,7 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
     for gone in [job_id for job_id in state.applied if job_id not in wanted]:
         job = state.jobs.get(gone)
         if job is not None and job.state not in ENDED_STATES:
-            cancel_job(state, now, gone, reason=NOT_IN_SET)
+            delete_job(state, now, gone, reason=NOT_IN_SET)
             removed.append(RecurringJobId(gone))
     state.applied = wanted
     return JobSetChanges(tuple(added), tuple(updated), tuple(unchanged), tuple(removed))

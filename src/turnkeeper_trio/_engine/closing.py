@@ -4,8 +4,9 @@ from typing import Final
 
 from turnkeeper_trio._engine.attempts import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN, note_on_run
 from turnkeeper_trio._engine.endings import Cause
-from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, settle_job, unplan
+from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_run, settle_job
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Closing, Run
 from turnkeeper_trio._model.event import ShutdownStarted

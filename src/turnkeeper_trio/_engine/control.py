@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.arrival import begin, refusal
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.lifecycle import (
@@ -12,9 +13,9 @@ from turnkeeper_trio._engine.lifecycle import (
     end_run,
     plan_after,
     settle_job,
-    unplan,
 )
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.turns import in_the_way, room
@@ -30,7 +31,7 @@ from turnkeeper_trio.policies import Overlap
 
 def find_job(state: State, job_id: UUID) -> Job:
     """Return a job that lives, or that ended and is remembered."""
-    job = state.jobs.get(job_id)
+    job = state.jobs.get(_checks.instance("job_id", job_id, UUID, "the id of a job"))
     if job is None:
         raise JobNotFound(f"no job has the id {job_id}", job_id=job_id)
     return job
@@ -38,7 +39,9 @@ def find_job(state: State, job_id: UUID) -> Job:
 
 def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
     """Return a run, planned, active or ended, by its id."""
-    item: Occurrence | Run | NonRun | None = state.by_id.get(run_id)
+    item: Occurrence | Run | NonRun | None = state.by_id.get(
+        _checks.instance("run_id", run_id, UUID, "the id of a run")
+    )
     if item is None:
         raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
     return item
@@ -88,10 +91,10 @@ def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, 
     return item
 
 
-def delete_job(state: State, now: Now, job_id: UUID) -> None:
+def delete_job(state: State, now: Now, job_id: UUID, *, reason: str = "deleted") -> None:
     """Cancel a job, and forget it. A run that executes goes on."""
     job = find_job(state, job_id)
-    cancel_job(state, now, job_id, reason="deleted")
+    cancel_job(state, now, job_id, reason=reason)
     state.archive.forget_job(job)
     state.ended_jobs.pop(job, None)
     state.jobs.pop(job_id, None)  # A history without room has forgotten it already.

@@ -2,10 +2,10 @@
 
 from typing import assert_never, final
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
-from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio.verdicts import Snooze
+from turnkeeper_trio.verdicts import CancelJob, Snooze
 
 
 @final
@@ -63,6 +63,8 @@ class Counters:
                 self.timed_out += 1
             case Ending.VERDICT if isinstance(attempt.value, Snooze):
                 self.snoozed += 1
+            case Ending.VERDICT if isinstance(attempt.value, CancelJob):
+                self.succeeded += 1
             case Ending.VERDICT:
                 self.returned_false += 1
             case Ending.CUT_OFF | Ending.REVOKED:

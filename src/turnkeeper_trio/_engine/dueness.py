@@ -2,21 +2,15 @@
 
 from turnkeeper_trio._engine.alarms import watch
 from turnkeeper_trio._engine.arrival import begin
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.attempts import TOO_LATE
 from turnkeeper_trio._engine.catching_up import catch_up, miss, too_late
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import (
-    end_occurrence,
-    end_run,
-    following_us,
-    halt,
-    may_plan,
-    plan_after,
-    settle_job,
-)
+from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, halt, plan_after, settle_job
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import following_us, may_plan
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt, Occurrence, Run
+from turnkeeper_trio._engine.tables import Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next, wait_turn
 from turnkeeper_trio._engine.waiting import IDLE, IDLE_DUE
 from turnkeeper_trio._model.change import ChangeKind

@@ -2,7 +2,8 @@
 
 from typing import Any, final
 
-from turnkeeper_trio._engine.tables import Attempt, Run
+from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._model.event import Event
 from turnkeeper_trio._model.run import ActiveRun
 

@@ -11,11 +11,12 @@ from typing import Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine import alarms, attempts, changing, closing, dueness, intake
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.intake import StoredJob, Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options, State
-from turnkeeper_trio._engine.tables import Attempt, Job
+from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._model.change import Change, Refusal
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio.errors import SubmissionRefused

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from heapq import heappop, heappush, merge
 from typing import Any
 
-from turnkeeper_trio._engine.lifecycle import following_us
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import following_us
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._model.ids import RecurringJobId

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, final
 
-from turnkeeper_trio._engine.tables import Attempt, Job
+from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._model.change import Change, ChangeKind
 
 

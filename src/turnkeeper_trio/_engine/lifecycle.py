@@ -1,4 +1,4 @@
-"""The life of an occurrence: planned, due, ended. Every way to come and go is here, and keeps the books balanced."""
+"""How occurrences, runs and jobs come to their end. Every way to go is here, and keeps the books balanced."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from turnkeeper_trio._engine.alarms import cleanup_grace_us
 from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, unplan
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
@@ -19,63 +20,14 @@ from turnkeeper_trio._model.event import (
     OccurrenceSkipped,
     RunFinished,
 )
-from turnkeeper_trio._model.instants import MAX_INSTANT, utc_pendulum
+from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
-from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
+from turnkeeper_trio.schedules._asking import ScheduleFault
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
 HALTED = "its job was halted"
-
-
-def draw_due(state: State, job: Job, at: int) -> int:
-    """Return when the occurrence at ``at`` is due: with jitter, never earlier, and before the occurrence after it."""
-    jitter = job.request.jitter_us
-    if not jitter:
-        return at
-    following = next_after_us(job.schedule, at)
-    if following is not None:
-        jitter = min(jitter, following - at - 1)
-    return at + state.rng.randint(0, max(0, min(jitter, MAX_INSTANT - at)))
-
-
-def following_us(job: Job, after: int) -> int | None:
-    """Return the instant of the first occurrence of a job after another, if there is one: not past its end."""
-    if job.delayed:
-        return None
-    at = next_after_us(job.schedule, after)
-    until = job.request.until_us
-    return None if at is None or (until is not None and at > until) else at
-
-
-def may_plan(job: Job, at: int) -> bool:
-    """Return whether a job may have a further occurrence, at an instant; beyond the calendar there is none to name."""
-    request = job.request
-    return at <= (MAX_INSTANT if request.until_us is None else request.until_us) and (
-        request.max_runs is None or job.ran < request.max_runs
-    )
-
-
-def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
-    """Put an occurrence in the queue, unless the job has had all it may have."""
-    if not may_plan(job, at):
-        return
-    occurrence = Occurrence(job, at, due_at, origin)
-    state.queue.push((due_at, job.seq, state.next_entry(), occurrence))
-    _note_planned(state, job, occurrence)
-
-
-def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
-    """Plan the occurrence that is due so long from now, by the loop's clock."""
-    at = now.wall + delay
-    if not may_plan(job, at):
-        return
-    jitter = min(job.request.jitter_us, MAX_INSTANT - at)
-    late = state.rng.randint(0, jitter) if jitter else 0
-    occurrence = Occurrence(job, at, at + late, Origin.SCHEDULE)
-    state.delays.push((now.loop + delay + late, job.seq, state.next_entry(), occurrence))
-    _note_planned(state, job, occurrence)
 
 
 def plan_after(state: State, job: Job, after: int, now: Now) -> None:
@@ -89,24 +41,6 @@ def plan_after(state: State, job: Job, after: int, now: Now) -> None:
             plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
         halt(state, job, str(fault), now)
-
-
-def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
-    job.pending = occurrence
-    job.had_occurrence = True
-    state.counters.planned += 1
-    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
-
-
-def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:
-    """Take a pending occurrence out of its queue; the caller says what becomes of it."""
-    job = occurrence.job
-    assert job.pending is occurrence
-    job.pending = None
-    if isinstance(job.schedule, FixedDelay) and occurrence.origin is Origin.SCHEDULE:
-        state.delays.remove(occurrence, cancelled=cancelled)
-    else:
-        state.queue.remove(occurrence, cancelled=cancelled)
 
 
 def end_occurrence(
@@ -142,7 +76,8 @@ def end_occurrence(
             "reason": reason,
         }
         if outcome is Outcome.MISSED:
-            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, **fields)
+            late = seconds(now.wall - item.scheduled_at)
+            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, lateness=late, **fields)
         else:
             blocking = None if by is None else state.active_run(by, now)
             run_id = state.run_id(kept)

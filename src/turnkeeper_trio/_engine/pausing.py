@@ -8,8 +8,9 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import find_job, refuse_if_over
 from turnkeeper_trio._engine.dueness import take_up
-from turnkeeper_trio._engine.lifecycle import end_run, plan, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import end_run, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.planning import plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence
 from turnkeeper_trio._engine.turns import call_next, make_ready

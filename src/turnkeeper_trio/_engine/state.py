@@ -12,12 +12,13 @@ from typing import Any, Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.archive import Archive, record_of
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.counters import Counters
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.ledger import Ledger
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT, HandleQueue, LazyQueue, Queue
-from turnkeeper_trio._engine.tables import Attempt, Closing, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.tables import Closing, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.waiting import Subject, Waits
 from turnkeeper_trio._model.event import Event
 from turnkeeper_trio._model.ids import RecurringJobId, RunId

@@ -1,4 +1,4 @@
-"""The rows of the engine's tables: jobs, occurrences, runs and attempts. Mutable, slotted, and owned by one task.
+"""The rows of the engine's tables: jobs, occurrences and runs. Mutable, slotted, and owned by one task.
 
 A million jobs may wait at once, each a `Job` and an `Occurrence`: what only an active or ended run needs stands in
 `Run` and `JobHistory`, which are made when first needed. Ids of runs are made when first read.
@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.endings import Cancellable, Cause, Ending
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
@@ -139,6 +138,7 @@ class Run:
         "ready_at",
         "reason",
         "since",
+        "snoozed",
         "started_at",
         "value",
         "waiting_retry",
@@ -158,6 +158,9 @@ class Run:
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry = False
+        """Whether it waits for its next attempt."""
+        self.snoozed = False
+        """Whether it does so because it asked to, and not because it failed."""
         self.begun = 0
         """How many attempts have begun."""
         self.failures = 0
@@ -219,92 +222,6 @@ class NonRun:
         self.count = 1
         self.scheduled_at = occurrence.scheduled_at
         """The instant of the last of them."""
-
-
-@final
-class Attempt:
-    """One call of a job's function. It goes to a worker and comes back with what happened.
-
-    The worker claims it synchronously before the body begins; until then it can be revoked.
-    """
-
-    __slots__ = (
-        "body",
-        "cause",
-        "claimed",
-        "deadline",
-        "ended",
-        "ending",
-        "error",
-        "number",
-        "place",
-        "revoked",
-        "run",
-        "scope",
-        "start_by",
-        "started",
-        "stuck",
-        "thread",
-        "told_long",
-        "value",
-    )
-
-    def __init__(self, run: Run, number: int, now: Now) -> None:
-        """Bind the next attempt of a run."""
-        self.run = run
-        self.number = number
-        self.claimed = False
-        self.revoked = False
-        self.place = OUT
-        """Where its alarm stands, if one is set."""
-        self.stuck = False
-        """Whether it was asked to end, and its ``cleanup_grace`` has passed."""
-        self.told_long = False
-        """Whether it was told that it executes for longer than its ``stuck_after``."""
-        self.deadline: int | None = None
-        """The loop time at which its own timeout strikes, if it has one."""
-        self.cause: Cause | None = None
-        """Why it was asked to end, if it was."""
-        self.start_by: int | None = None
-        """The wall time after which it may not begin any more."""
-        self.scope: Cancellable | None = None
-        """The scope it executes in; the worker's."""
-        self.body: Any = None
-        """The coroutine that is being executed, to show its stack."""
-        self.thread: int | None = None
-        """The thread in which a plain function is being executed."""
-        self.started = now
-        self.ended = now
-        self.ending = Ending.REVOKED
-        self.value: Any = None
-        self.error: BaseException | None = None
-
-    def claim(self, now: Now, scope: Cancellable) -> bool:
-        """Begin, unless it has been revoked or is too late. Called by the worker, right before the body."""
-        if self.revoked or (self.start_by is not None and now.wall > self.start_by):
-            return False
-        self.claimed = True
-        self.ending = Ending.CUT_OFF  # Until the worker says otherwise.
-        self.started = now
-        self.scope = scope
-        self.run.since = now.loop
-        timeout = self.run.job.request.timeout_us
-        self.deadline = None if timeout is None else now.loop + timeout
-        return True
-
-    @property
-    def timed_out_at(self) -> int | None:
-        """The loop time at which its own timeout struck, if it has, and it has not ended yet."""
-        struck = self.cause is None and self.scope is not None and self.scope.cancel_called
-        return self.deadline if struck else None
-
-    def end(self, now: Now, ending: Ending, *, value: Any = None, error: BaseException | None = None) -> None:
-        """Note what happened. Called by the worker, outside of the scope."""
-        self.ended = now
-        self.ending = ending
-        self.value = value
-        self.error = error
-        self.scope = self.body = self.thread = None
 
 
 @final

@@ -10,8 +10,8 @@ import anyio.from_thread
 import pendulum
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.instants import MICROSECONDS, utc_pendulum
 

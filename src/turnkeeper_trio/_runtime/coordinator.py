@@ -15,7 +15,8 @@ same step.
 """
 
 import logging
-from typing import Any, Final, final
+import math
+from typing import Final, final
 
 import anyio
 from trio.lowlevel import enable_ki_protection
@@ -26,36 +27,28 @@ from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import BATCH, Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
 from turnkeeper_trio._model.run import RunRecord
+from turnkeeper_trio._runtime.callers import Callers
 from turnkeeper_trio._runtime.clock import read
-from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.logs import log_waiting, write
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import InternalError, SchedulerClosed, StoreUnavailable, TurnKeeperError
+from turnkeeper_trio.errors import StoreUnavailable
 
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
 
+SHARE: Final = 2
+"""How many submissions are taken in a turn at least, however few runs came back while others wait for workers."""
+
 STORE_RETRY: Final = 1.0
 """Seconds after which a batch is offered again to a store that was unavailable."""
-
-
-def internal_error(cause: BaseException) -> InternalError:
-    """Return the error that tells of a fault of this library."""
-    message = "the scheduler failed; this is a fault of turnkeeper_trio, please report it"
-    if not isinstance(cause, Exception):
-        message = "a task of the scheduler was cancelled, which only the scheduler itself may do"
-    error = InternalError(message)
-    error.__cause__ = cause
-    return error
 
 
 @final
@@ -70,7 +63,7 @@ class Coordinator:
         bell: Bell,
         desk: Desk,
         staging: Inlet[Submission],
-        commands: Inlet[Command],
+        callers: Callers,
         teller: Teller,
         store: Store | None,
     ) -> None:
@@ -80,11 +73,9 @@ class Coordinator:
         self._bell = bell
         self._desk = desk
         self._staging = staging
-        self._commands = commands
         self._teller = teller
         self._store = store
-        self._asked: list[Command] = []
-        self._replies: dict[Reply, None] = {}
+        self._callers = callers
         self._forced: bool | None = None
         self._committing = False
         self._drift: int | None = None
@@ -109,15 +100,14 @@ class Coordinator:
             self._cut_off()
         self._bell.ring()
 
+    def wake(self) -> None:
+        """Have it take a turn, and so look at the clock."""
+        self._bell.ring()
+
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
         closing.cut_off(self._engine.state, read(self._clock))
         self._cancel(self._engine.state.effects)
-
-    def expect(self, reply: Reply) -> None:
-        """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
-        self._replies[reply] = None
-        reply.among = self._replies
 
     @property
     def closing(self) -> bool:
@@ -125,14 +115,14 @@ class Coordinator:
         return self._forced is not None
 
     @enable_ki_protection
-    async def run(self) -> None:
+    async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
         with anyio.CancelScope(shield=True):
             try:
                 for stage in (self._take_turns, self._dismiss_workers):
                     try:
                         await stage()
-                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
+                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
                         # Nothing leaves the task: what the program is to know leaves the block. The workers are
                         # waited for all the same, so that what is said at the end is the truth.
                         self.abort(exc)
@@ -153,13 +143,11 @@ class Coordinator:
             if engine.closed and not self._staging:
                 return
             due = engine.next_due(now)
-            busy = self._asked or self._staging
-            if busy or due is None:
-                await self._bell.sleep(-float("inf") if busy else float("inf"))
-            else:
-                await self._bell.sleep(clock.deadline(due))
+            if self._callers.asking or self._staging:
+                self._bell.ring()
+            await self._bell.sleep(math.inf if due is None else clock.deadline(due))
 
-    async def _dismiss_workers(self) -> None:
+    async def _dismiss_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
         self._desk.close_dispatch()
         while self._desk.workers:
             await self._bell.sleep()
@@ -175,45 +163,25 @@ class Coordinator:
         engine.state.listening = desk.telling = self._teller.wanted
         for attempt in desk.take_started():
             attempts.started(engine.state, attempt, now)
-        for attempt in desk.take_outcomes():
+        outcomes = desk.take_outcomes()
+        for attempt in outcomes:
             engine.report(attempt, now)
-        for submission in self._staging.take(BATCH):
+        for submission in self._staging.take(self._share(len(outcomes))):
             engine.accept(submission, now)
-        self._asked += self._commands.take(BATCH)
-        self._answer_asked(now)
+        self._callers.answer_asked(now, staged=self._staging.taken)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
 
-    def _answer_asked(self, now: Now) -> None:
-        """Carry out commands in their order, each once everything that had been staged before it is in the books."""
-        for done, command in enumerate(self._asked):
-            if command.after > self._staging.taken:
-                del self._asked[:done]
-                return
-            self._carry_out(command, now)
-        self._asked.clear()
+    def _share(self, came_back: int) -> int:
+        """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
 
-    def _carry_out(self, command: Command, now: Now) -> None:
-        reply = command.reply
-        if not reply.given_up:
-            self.expect(reply)
-        try:
-            answer = command.run(self._engine.state, now)
-        except TurnKeeperError as exc:
-            answer = exc
-        except Exception as exc:
-            if command.changes:
-                raise
-            # A question has changed nothing, so an argument that makes no sense is the asker's affair alone.
-            answer = exc
-        if isinstance(answer, Wait):
-            answer.token = reply
-            if reply.given_up:
-                answer.withdraw()
-            else:
-                reply.wait = answer
-        else:
-            self._engine.state.effects.answers.append((reply, answer))
+        A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
+        without pause would have a hundred jobs taken for a few executed. To take a job costs about as much as to run it.
+        """
+        state = self._engine.state
+        if not len(state.ready) or state.closing is not None:
+            return BATCH
+        return min(BATCH, max(came_back // 2, SHARE))
 
     async def _commit(self) -> None:
         """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
@@ -221,7 +189,7 @@ class Coordinator:
         self._cancel(engine.state.effects)
         changes = engine.take_changes()
         if not changes or self._store is None:
-            return
+            return  # noqa: ASYNC910  (memory has nothing to commit)
         self._committing = True
         while True:
             try:
@@ -236,15 +204,13 @@ class Coordinator:
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
-            if attempt.scope is not None:
-                attempt.scope.cancel()
+            assert attempt.scope is not None  # nothing was awaited since this was decided
+            attempt.scope.cancel()
         effects.cancels.clear()
 
     def _act(self, effects: Effects) -> None:
         for reply, answer in effects.answers:
-            self._replies.pop(reply, None)
-            if reply.open:
-                reply.answer(answer)
+            self._callers.answer(reply, answer)
         for attempt in effects.assignments:
             self._desk.send(attempt)
         if effects.events:
@@ -255,8 +221,7 @@ class Coordinator:
             self.critical = self._engine.state.record(effects.critical)
             self._end_program()
         for run in effects.ended:
-            if run.error is not None:
-                forget_locals(run.error)
+            forget_locals(run.error)
         fatal = self._teller.fatal if effects.fatal is None else effects.fatal
         if fatal is not None and self.fatal is None:
             self.fatal = fatal
@@ -279,9 +244,9 @@ class Coordinator:
             )
 
     def _end_program(self) -> None:
+        assert self.body is not None  # it is told of before the first task starts
         self.close(forced=True)
-        if self.body is not None:
-            self.body.cancel()
+        self.body.cancel()
 
     def abort(self, cause: BaseException) -> None:
         """Something that must not happen has happened: have every attempt end, and the body."""
@@ -289,6 +254,7 @@ class Coordinator:
             self.fatal = cause if self.fatal is None else self.fatal
         elif self.crash is None:
             self.crash = cause
+            self._callers.crashed = True
         self._end_program()
         for attempt in self._engine.state.assigned:
             attempt.revoked = not attempt.claimed
@@ -297,19 +263,25 @@ class Coordinator:
                 attempt.scope.cancel()
 
     def finish(self) -> None:
-        """Take in what is left in the streams, so that the books balance, and answer everybody. Idempotent.
+        """Take in what is left in the streams, so that the books balance, and answer everybody.
 
-        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same.
+        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same. Once it
+        has ended, what is planned stays as it was then, however late the block is left: only attempts that outlived a
+        crash still come back.
         """
         self._staging.close()
-        self._commands.close()
-        self._asked += self._commands.take(len(self._commands))
+        self._callers.close()
         try:
-            self._close_books()
+            if self.ended.is_set():
+                for attempt in self._desk.take_outcomes():
+                    self._engine.report(attempt, self.last_turn)
+            else:
+                self._close_books()
         except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
             self.crash = exc if self.crash is None else self.crash
         finally:
-            self._dismiss_callers()
+            self._teller.end()
+            self._callers.dismiss(self.last_turn)
             if not self.ended.is_set():
                 self.ended.set()
 
@@ -324,34 +296,8 @@ class Coordinator:
             engine.accept(submission, now)
         closing.end_all(state, now)
         state.listening = self._teller.wanted
-        if state.listening and not self.ended.is_set():
+        if state.listening:
             state.emit(SchedulerStopped, now)
         effects = engine.take_effects()
         effects.assignments.clear()
         self._act(effects)
-
-    def _dismiss_callers(self) -> None:
-        for command in self._asked:
-            if command.reply.open:
-                command.reply.answer(self.answer_after_end(command))
-        self._asked.clear()
-        for reply in tuple(self._replies):
-            if reply.open:
-                reply.answer(SchedulerClosed("the scheduler ended before this came about"))
-        self._replies.clear()
-
-    def answer_after_end(self, command: Command) -> Any:
-        """Return what can be answered from the final state; what would change something is refused."""
-        closed = SchedulerClosed("the scheduler has ended")
-        if command.changes:
-            return closed
-        try:
-            answer = command.run(self._engine.state, self.last_turn)
-        except TurnKeeperError as exc:
-            return exc
-        except Exception as exc:  # noqa: BLE001  (after a crash the tables may be in any state)
-            return internal_error(exc)
-        if isinstance(answer, Wait):
-            answer.withdraw()
-            return closed
-        return answer

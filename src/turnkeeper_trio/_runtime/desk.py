@@ -9,8 +9,9 @@ from typing import Final, final
 
 import anyio
 
-from turnkeeper_trio._engine.tables import Attempt
-from turnkeeper_trio._runtime.functions import Functions
+from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._runtime.functions import Function, Functions
+from turnkeeper_trio._runtime.harness import Harness
 from turnkeeper_trio._runtime.streams import Bell
 from turnkeeper_trio.abc import Clock
 
@@ -20,12 +21,20 @@ class Desk:
     """Dispatch, outcomes, and what a worker needs to execute an attempt."""
 
     def __init__(
-        self, *, max_workers: int, dispatch_buffer: int, clock: Clock, bell: Bell, functions: Functions
+        self,
+        *,
+        max_workers: int,
+        dispatch_buffer: int,
+        clock: Clock,
+        bell: Bell,
+        functions: Functions,
+        harness: Harness,
     ) -> None:
         """Open both streams."""
         places = max_workers + dispatch_buffer
         self.clock: Final = clock
-        self.functions: Final = functions
+        self._functions = functions
+        self._harness = harness
         self.limiter: Final = anyio.CapacityLimiter(max_workers)
         """The threads of plain functions: the library's own, so that nobody else's work keeps them waiting."""
         self._bell = bell
@@ -36,6 +45,11 @@ class Desk:
         self._started: list[Attempt] = []
         self.workers = 0
         """How many workers have not ended."""
+
+    def function(self, attempt: Attempt) -> Function:
+        """Return the function to call for an attempt."""
+        job = attempt.run.job
+        return self._harness.function(job.request.name, self._functions.resolve(job.target))
 
     def send(self, attempt: Attempt) -> None:
         """Hand an attempt to the workers."""

@@ -28,10 +28,23 @@ class Function:
 
 @final
 class PrivateName(str):
-    """The name of a function that was not registered: for people, ``module.qualname``; it carries the function."""
+    """The name of a function that was not registered: for people, ``module.qualname``; it carries the function.
+
+    Many functions may go by one such name (loaded again, made in a loop): it is equal to another if the functions are.
+    """
 
     __slots__ = ("function",)
     function: Function
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is the name of the same function."""
+        return isinstance(other, PrivateName) and _is_same(self.function.call, other.function.call)
+
+    def __ne__(self, other: object) -> bool:
+        """Return whether it is not: a string would look at the text."""
+        return not self == other
+
+    __hash__ = str.__hash__
 
 
 @final
@@ -49,7 +62,7 @@ class Functions:
         names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
         for each in names:
             known = self._by_name.get(each)
-            if known is not None and known.call != fn:
+            if known is not None and known.call != fn and not _is_reloaded(known.call, fn):
                 raise ConfigurationError(f"another function is registered as {each!r}", parameter="name")
         function = Function(fn)
         for each in names:
@@ -78,6 +91,13 @@ class Functions:
         return target.function if isinstance(target, PrivateName) else self._by_name[target]
 
 
+def _is_reloaded(before: Callable[..., Any], now: Callable[..., Any]) -> bool:
+    """Return whether two functions stand at one place of one module, which has been loaded again."""
+    places = [(getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)) for fn in (before, now)]
+    module, qualname = places[0]
+    return module is not None and qualname is not None and "<" not in qualname and places[0] == places[1]
+
+
 def _check_callable(fn: object) -> None:
     if inspect.iscoroutine(fn):
         fn.close()
@@ -93,6 +113,12 @@ def _check_callable(fn: object) -> None:
     if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
         name = getattr(called, "__qualname__", repr(called))
         raise TypeError(f"{name} is a generator function: to call it runs nothing of it; iterate over it in a function")
+
+
+def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    if isinstance(one, functools.partial) and isinstance(other, functools.partial):
+        return _is_same(one.func, other.func) and (one.args, one.keywords) == (other.args, other.keywords)
+    return one == other
 
 
 def _unwrapped(fn: Any) -> Any:

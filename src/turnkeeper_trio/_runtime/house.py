@@ -18,12 +18,14 @@ from trio.lowlevel import enable_ki_protection
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._runtime.callers import Callers, internal_error
 from turnkeeper_trio._runtime.commands import Command
-from turnkeeper_trio._runtime.coordinator import Coordinator, internal_error
+from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.harness import Harness
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
@@ -46,6 +48,7 @@ class House:
         observers: Iterable[object],
         rng: random.Random,
         store: Store | None,
+        harness: Harness,
     ) -> None:
         """Put the parts together; no task runs yet."""
         bell, functions = Bell(), Functions()
@@ -62,14 +65,16 @@ class House:
             clock=clock,
             bell=bell,
             functions=functions,
+            harness=harness,
         )
+        callers = Callers(self._engine.state, self._commands)
         self._coordinator = Coordinator(
             self._engine,
             clock=clock,
             bell=bell,
             desk=self._desk,
             staging=self._staging,
-            commands=self._commands,
+            callers=callers,
             teller=teller,
             store=store,
         )
@@ -80,6 +85,7 @@ class House:
                 coordinator=self._coordinator,
                 staging=self._staging,
                 commands=self._commands,
+                callers=callers,
                 functions=functions,
                 teller=teller,
                 store=store,
@@ -98,11 +104,11 @@ class House:
         tasks.start_soon(self._watch, name="turnkeeper watcher")
 
     @enable_ki_protection
-    async def _work(self) -> None:
+    async def _work(self) -> None:  # noqa: ASYNC910  (a task of its own)
         worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
         try:
             await worker.work()
-        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001
+        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
             self._coordinator.abort(exc)
         finally:
             self._desk.worker_ended()
@@ -132,7 +138,7 @@ class House:
                     await coordinator.ended.wait()
                 coordinator.close(forced=not coordinator.ended.is_set())
                 await coordinator.ended.wait()
-            except anyio.get_cancelled_exc_class() as exc:
+            except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
                 cancelled = exc
             except KeyboardInterrupt as exc:
                 coordinator.fatal = exc
@@ -142,13 +148,13 @@ class House:
             with anyio.CancelScope(shield=True):
                 try:
                     await coordinator.ended.wait()
-                except anyio.get_cancelled_exc_class() as exc:
+                except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
                     # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
                     cancelled = exc
                 except KeyboardInterrupt as exc:
                     coordinator.fatal = exc
         self._watching.cancel()
-        return cancelled
+        return cancelled  # noqa: ASYNC910  (leaving the task group is one)
 
     def clear_away(self) -> None:
         """No task is left: take in what lies in the streams, and close them. Synchronous, and never fails half-way."""
@@ -164,7 +170,8 @@ class House:
         If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
         """
         coordinator = self._coordinator
-        return bool(isinstance(coordinator.crash, Exception) or self.fatal or coordinator.critical)
+        fatal = coordinator.fatal is not None or coordinator.critical is not None
+        return fatal or isinstance(coordinator.crash, Exception)
 
     @property
     def internal_error(self) -> InternalError | None:

@@ -15,6 +15,7 @@ from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.record import described
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.harness import attached
 from turnkeeper_trio._runtime.house import House
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import ConfigurationError
@@ -94,16 +95,21 @@ async def open_scheduler(
         store_asks=store is not None,
     )
     await checkpoint()
+    harness = attached()
+    if store is not None:
+        _checks.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]
     house = House(
         options,
         staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),
         command_size=_checks.integer("command_buffer_size", command_buffer_size, least=1),
         shutdown_grace=None if grace is None else seconds(grace),
-        clock=choose_clock(clock),
-        observers=_observers(observers),
-        rng=_checks.instance("rng", random.Random() if rng is None else rng, random.Random, "a random.Random"),  # noqa: S311
-        store=None if store is None else _checks.instance("store", store, Store, "an object with a method apply"),  # type: ignore[type-abstract]
+        clock=choose_clock(harness.clock() if clock is None else clock),
+        observers=harness.observers(_observers(observers)),
+        rng=_checks.instance("rng", harness.rng() if rng is None else rng, random.Random, "a random.Random"),
+        store=harness.store(store),
+        harness=harness,
     )
+    harness.opened(house.scheduler)
     body_error: BaseException | None = None
     with anyio.CancelScope() as host:
         try:
@@ -111,11 +117,11 @@ async def open_scheduler(
                 house.open(tasks, host)
                 try:
                     yield house.scheduler
-                except BaseException as exc:  # noqa: BLE001  (it leaves below, once everything has ended)
+                except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below, once everything has ended)
                     body_error = exc
                 interruption = await house.see_out(host, failed=body_error is not None)
                 body_error = interruption if body_error is None else body_error
-        except anyio.get_cancelled_exc_class() as exc:
+        except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
             # The watcher passed it on, or it came while the last tasks ended.
             body_error = exc if body_error is None else body_error
         finally:

@@ -50,7 +50,7 @@ class Bell:
 class _Turn(Generic[T]):
     """A sender that waits for room, and its item."""
 
-    __slots__ = ("came", "check", "item", "placed", "refused", "withdrawn")
+    __slots__ = ("came", "check", "item", "placed", "refused", "taken", "withdrawn")
 
     def __init__(self, item: T, check: Callable[[], None] | None) -> None:
         self.item = item
@@ -62,6 +62,8 @@ class _Turn(Generic[T]):
         """Whether the item has been put in for it."""
         self.withdrawn = False
         """Whether it was cancelled after that, and before it could know."""
+        self.taken = False
+        """Whether the item has been taken out, so that it cannot be withdrawn any more."""
 
 
 @final
@@ -103,6 +105,10 @@ class Inlet(Generic[T]):
             try:
                 await turn.came.wait()
             except BaseException:
+                if turn.taken:
+                    # On trio, one that is cancelled may be told so only after this has happened. Then it has happened,
+                    # and the cancellation comes again at the next checkpoint. (On asyncio senders resume before that.)
+                    return
                 self._leave(turn)
                 raise
             if turn.refused is not None:
@@ -138,6 +144,7 @@ class Inlet(Generic[T]):
             if not isinstance(item, _Turn):
                 items.append(item)
             elif not (turn := cast("_Turn[T]", item)).withdrawn:
+                turn.taken = True
                 items.append(turn.item)
         while self._waiting and len(self) < self.size:
             turn = self._waiting.popleft()
@@ -169,7 +176,7 @@ class Inlet(Generic[T]):
         self._bell.ring()
 
     def _leave(self, turn: _Turn[T]) -> None:
-        """A sender has given up. Nobody has taken its item yet: it runs before whoever was rung for by that item."""
+        """A sender has given up, and nobody has taken its item."""
         if turn.placed:
             turn.withdrawn = True
             self.withdrawn += 1

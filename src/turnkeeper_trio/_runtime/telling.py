@@ -51,6 +51,11 @@ class Teller:
         del self._subscriptions[subscription]
         subscription.close()
 
+    def end(self) -> None:
+        """Nothing more is told. Subscribers know by the last event, but for one that a crash has swallowed."""
+        for subscription in self._subscriptions:
+            subscription.end()
+
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:
@@ -72,9 +77,9 @@ class Teller:
             _refuse_coroutine(call(event))
         except (KeyboardInterrupt, SystemExit) as exc:
             self.fatal = exc
-        except BaseException as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (a faulty observer must not stop the scheduler)
             self._drop(observer, type(event), exc)
-            return
+            return  # noqa: ASYNC104  (a plain call cannot be cancelled)
         took = time.perf_counter() - began
         if took > SLOW:
             write(

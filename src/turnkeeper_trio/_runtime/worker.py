@@ -19,9 +19,9 @@ import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Attempt
 from turnkeeper_trio._runtime.clock import in_trio, loop_time, read
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
@@ -51,7 +51,7 @@ class InContext:
             while True:
                 try:
                     got = yield wanted
-                except BaseException as exc:  # noqa: BLE001  (it is passed on, not handled)
+                except BaseException as exc:  # noqa: BLE001, ASYNC103  (it is passed on, not handled)
                     wanted = enter(coroutine.throw, exc)
                 else:
                     wanted = enter(coroutine.send, got)
@@ -71,7 +71,7 @@ class Worker:
         self._host = host
 
     @enable_ki_protection
-    async def work(self) -> None:
+    async def work(self) -> None:  # noqa: ASYNC910  (a task of its own)
         """Execute attempts until dispatch is closed and empty. Runs shielded: only an attempt's own scope ends it."""
         desk = self._desk
         with anyio.CancelScope(shield=True):
@@ -82,22 +82,22 @@ class Worker:
                     try:
                         attempt = await desk.dispatch_out.receive()
                     except anyio.EndOfStream:
-                        return
+                        return  # noqa: ASYNC910  (a task of its own)
                 except anyio.EndOfStream:
-                    return
+                    return  # noqa: ASYNC910  (a task of its own)
                 try:
                     await self._execute(attempt)
                 finally:
                     desk.report(attempt)
 
-    async def _execute(self, attempt: Attempt) -> None:
+    async def _execute(self, attempt: Attempt) -> None:  # noqa: ASYNC910  (part of the worker's task)
         """Claim an attempt, run its function, and note on it what happened."""
         clock = self._desk.clock
         now = read(clock)
         timeout = attempt.run.job.request.timeout_us
         scope = anyio.CancelScope(deadline=math.inf if timeout is None else anyio.current_time() + timeout / 1e6)
         if not attempt.claim(now, scope):
-            return
+            return  # noqa: ASYNC910  (part of the worker's task)
         self._desk.tell_started(attempt)
         native = None if in_trio() else asyncio.current_task()
         cancelling = 0 if native is None else native.cancelling()
@@ -106,7 +106,7 @@ class Worker:
             with scope:
                 value = await self._call(attempt, scope)
                 returned = True
-        except BaseException as exc:  # noqa: BLE001  (whatever a job raises, it is the outcome)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
             error = exc
         if native is not None and native.cancelling() > cancelling:
             await _forget_cancellation(native, cancelling)
@@ -123,7 +123,7 @@ class Worker:
     async def _call(self, attempt: Attempt, scope: anyio.CancelScope) -> Any:
         """Call the function, in a context that no other attempt sees."""
         job = attempt.run.job
-        function = self._desk.functions.resolve(job.target)
+        function = self._desk.function(attempt)
         context = self._context.copy()
         run_context = RunContext(self._state, attempt, self._host, loop_time())
         context.run(CURRENT_RUN.set, run_context)
@@ -145,7 +145,7 @@ class Worker:
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
             attempt.thread = threading.get_ident()
-            return _call_plainly(function.call, args, kwargs)
+            return call_plainly(function.call, args, kwargs)
 
         with self._desk.clock.hold():
             return await anyio.to_thread.run_sync(call, limiter=self._desk.limiter)
@@ -155,7 +155,7 @@ async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
     return await function.call(*args, **kwargs)
 
 
-def _call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
     try:
         value = call(*args, **kwargs)
     except (StopIteration, GeneratorExit) as exc:
@@ -196,7 +196,7 @@ def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
     return error, Ending.RAISED
 
 
-async def _forget_cancellation(task: "asyncio.Task[Any]", before: int) -> None:
+async def _forget_cancellation(task: "asyncio.Task[Any]", before: int) -> None:  # noqa: ASYNC910  (part of the worker's task)
     """A job cancelled the task it ran in, which is the worker's: the worker goes on, and the next job knows nothing."""
     while task.cancelling() > before:
         task.uncancel()

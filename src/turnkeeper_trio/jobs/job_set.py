@@ -97,4 +97,4 @@ class JobSetChanges(Record):
     updated: tuple[RecurringJobId, ...]
     unchanged: tuple[RecurringJobId, ...]
     removed: tuple[RecurringJobId, ...]
-    """Jobs that came with a set before, and are not in this one: cancelled."""
+    """Jobs that came with a set before, and are not in this one: deleted."""

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*[+-]\s*\d{1,2}(?::?\d{2})?", re.IGNORECASE)
@@ -20,6 +21,7 @@ _ABBREVIATIONS = {
 }  # fmt: skip
 _CLOSE_ENOUGH = 0.45
 _MOST = 3
+_LONGEST = 40  # letters of a name that are compared
 
 
 def refusal(key: str) -> str | None:
@@ -50,17 +52,36 @@ def closest(key: str) -> list[str]:
     wanted = _plain(key)
     if not wanted:
         return []
-    exact = sorted((name for name in known_zones() if _plain(name) == wanted), key=_rank)
-    if exact:
-        return exact[:_MOST]
+    names = _names()
     city = _plain(key.replace("\\", "/").rsplit("/", 1)[-1])
-    cities = sorted((name for name in known_zones() if _plain(name.rsplit("/", 1)[-1]) == city), key=_rank)
-    if cities:
-        return cities[:_MOST]
-    pairs = _pairs(wanted)
-    likeness = {name: 2 * len(pairs & of) / (len(pairs) + len(of)) for name, of in _pairs_of_names().items()}
+    if found := names.whole.get(wanted) or names.city.get(city):
+        return found[:_MOST]
+    pairs = _pairs(wanted[:_LONGEST])
+    likeness = {name: 2 * len(pairs & of) / (len(pairs) + len(of)) for name, of in names.pairs}
     close = [name for name, share in likeness.items() if share >= _CLOSE_ENOUGH]
     return sorted(close, key=lambda name: (-likeness[name], _rank(name)))[:_MOST]
+
+
+class _Names(NamedTuple):
+    """The names of the database, prepared for comparison."""
+
+    whole: dict[str, list[str]]
+    """By their plain spelling."""
+    city: dict[str, list[str]]
+    """By the plain spelling of their last part."""
+    pairs: list[tuple[str, frozenset[str]]]
+    """Each with the pairs of letters in it."""
+
+
+@cache
+def _names() -> _Names:
+    names = _Names({}, {}, [])
+    for name in sorted(known_zones(), key=_rank):
+        plain = _plain(name)
+        names.whole.setdefault(plain, []).append(name)
+        names.city.setdefault(plain.rsplit("/", 1)[-1], []).append(name)
+        names.pairs.append((name, _pairs(plain)))
+    return names
 
 
 @cache
@@ -95,8 +116,3 @@ def _rank(name: str) -> tuple[bool, str]:
 def _pairs(plain: str) -> frozenset[str]:
     padded = f"^{plain}$"
     return frozenset(padded[at : at + 2] for at in range(len(padded) - 1))
-
-
-@cache
-def _pairs_of_names() -> dict[str, frozenset[str]]:
-    return {name: _pairs(_plain(name)) for name in sorted(known_zones())}

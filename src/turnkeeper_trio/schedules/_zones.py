@@ -118,8 +118,8 @@ class Zone:
         late = self._first_with(offset, after // _HALF_HOUR, -(-until // _HALF_HOUR), _HALF_HOUR) * _HALF_HOUR
         if self.offset(late - MICROSECONDS) != offset:
             return late
-        early = max(after, late - _HALF_HOUR) // MICROSECONDS
-        return self._first_with(offset, early, min(until, late) // MICROSECONDS, MICROSECONDS) * MICROSECONDS
+        early = (late - _HALF_HOUR) // MICROSECONDS
+        return self._first_with(offset, early, late // MICROSECONDS, MICROSECONDS) * MICROSECONDS
 
     def _first_with(self, offset: int, early: int, late: int, unit: int) -> int:
         """Return the first of ``early + 1`` … ``late`` at which the offset is ``offset``; at ``late`` it is."""
@@ -132,7 +132,7 @@ class Zone:
         return late
 
     def first_pass(self, label: int) -> tuple[int, int]:
-        """Return when a label happens under the rule "once", and the first label beyond its gap or overlap.
+        """Return when a label happens under the rule "once", and the first label after it, or beyond its overlap.
 
         In an overlap that is the first pass; in a gap, the instant of the transition, which is the end of the gap.
         """
@@ -141,8 +141,7 @@ class Zone:
             return first, label + 1
         if first < second:
             return first, self.change(first, second) + label - first
-        end = self.change(second, first)
-        return end, end + label - second
+        return self.change(second, first), label + 1
 
     def segments(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yield ``(start, end, offset)`` for each stretch of one offset within ``[start, end)``."""

@@ -1,7 +1,32 @@
-"""Tools for testing schedules and jobs in virtual time."""
+"""Tools for testing schedules and jobs in virtual time. The fixtures and markers are in the plugin for pytest."""
 
+from turnkeeper_trio.testing._errors import SchedulerTimeError
+from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
+from turnkeeper_trio.testing._inline import InlineAttempt, InlineRun, run_inline
 from turnkeeper_trio.testing._loop import VirtualEventLoop
+from turnkeeper_trio.testing._run_log import assert_run_log, runs
+from turnkeeper_trio.testing._runs import run
+from turnkeeper_trio.testing._runs_seen import Runs
+from turnkeeper_trio.testing._sweep import SweepError, cancel_sweep
+from turnkeeper_trio.testing._time import SchedulerTime, current_scheduler_time
 
-__all__ = ["VirtualEventLoop"]
+__all__ = [
+    "FaultPlan",
+    "InjectedFault",
+    "InlineAttempt",
+    "InlineRun",
+    "Runs",
+    "SchedulerTime",
+    "SchedulerTimeError",
+    "SweepError",
+    "VirtualEventLoop",
+    "assert_run_log",
+    "cancel_sweep",
+    "current_scheduler_time",
+    "run",
+    "run_inline",
+    "runs",
+]
 
-VirtualEventLoop.__module__ = __name__  # where it is imported from; its file is not a promise
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from; its file is not a promise

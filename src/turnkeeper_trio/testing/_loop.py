@@ -28,9 +28,11 @@ import selectors
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, Final, TypeVar, TypeVarTuple, final
 from weakref import WeakKeyDictionary
+
+from turnkeeper_trio.testing._pace import MOMENT, Pace
 
 __all__ = ["VirtualEventLoop"]
 
@@ -60,10 +62,11 @@ class _Instant(float):
 class _Task(asyncio.Task[_T]):
     """A task that knows its place among all tasks of its loop."""
 
-    def __init__(self, order: int, coro: Any, *, loop: "VirtualEventLoop", **options: Any) -> None:
+    def __init__(self, order: int, coro: Any, *, loop: "VirtualEventLoop", context: Context, **options: Any) -> None:
         self._order = order  # first, because the base class puts the task into a set
         self._home = loop
-        super().__init__(coro, loop=loop, **options)
+        self.context = context
+        super().__init__(coro, loop=loop, context=context, **options)
 
     def __hash__(self) -> int:
         return self._order
@@ -99,8 +102,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         events = super().select(0)
         if events or (timeout is not None and timeout <= 0) or not self.loop.idle():
             return events
-        if timeout is None or self.loop.held or not self.loop.jump():
-            return super().select(None)
+        wait = self.loop.pass_time()
+        if wait is not None:
+            return super().select(None if wait == math.inf else wait)
         return events
 
 
@@ -127,6 +131,8 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._orders = itertools.count(1)
         self._resumed: WeakKeyDictionary[asyncio.Handle, int] = WeakKeyDictionary()
         self._before_wait: Callable[[], object] | None = None
+        self.pace: Pace | None = None
+        """Who decides when time passes; without anybody it is this loop, by the rule at the top of its module."""
         super().__init__(selector)
         self._clock_resolution = _RESOLUTION
 
@@ -151,17 +157,28 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         finally:
             self._holds -= 1
 
-    def jump(self) -> bool:
-        """Make it the instant of the next timer; the selector does, when there is nothing else to do.
+    def pass_time(self) -> float | None:
+        """There is nothing to do: let time pass, or return for how many seconds (or for ever) to really wait."""
+        deadline = float(self._scheduled[0].when()) if self._scheduled else math.inf
+        if self.pace is not None:
+            wait = self.pace.at_rest(deadline, held=self.held)
+            return MOMENT if wait and not self._ready else None
+        if deadline == math.inf or self.held:
+            return math.inf
+        self.jump(deadline)
+        return None
 
-        A timer that is set for the end of all time (``asyncio.sleep(inf)``) is none: then there is nowhere to jump to.
-        """
-        instant = float(self._scheduled[0].when())
-        if instant == math.inf:
-            return False
+    def next_timer(self) -> float:
+        """Return when the next timer fires; infinity if there is none."""
+        timers = self._scheduled
+        if timers and timers[0].cancelled():
+            return min((timer.when() for timer in timers if not timer.cancelled()), default=math.inf)
+        return float(timers[0].when()) if timers else math.inf
+
+    def jump(self, instant: float) -> None:
+        """Make it ``instant``, the instant of the next timer or earlier."""
         self._now = max(self._now, instant)
         self._clock_resolution = max(_RESOLUTION, math.ulp(self._now))
-        return True
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
@@ -183,6 +200,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         if self.get_task_factory() is not None:
             return super().create_task(coro, name=name, context=context, **options)
         order = next(self._orders)
+        context = copy_context() if context is None else context
         return _Task(order, coro, loop=self, name=name or f"Task-{order}", context=context, **options)
 
     @property

@@ -1,56 +1,98 @@
-"""Runs of an async function in virtual time, each like the last with the same seed."""
+"""`run`: an async function in virtual time, from a plain test, without any plugin."""
 
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from importlib import import_module
-from typing import Any, Literal, TypeVar, TypeVarTuple
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
-import trio.testing
 
-from turnkeeper_trio.testing._loop import VirtualEventLoop
+from turnkeeper_trio import _checks
+from turnkeeper_trio._runtime.clock import VIRTUAL_START
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.testing._births import born_virtual
+from turnkeeper_trio.testing._faults import FaultPlan
+from turnkeeper_trio.testing._harness import HORIZON, Settings
+from turnkeeper_trio.testing._local import Local
+from turnkeeper_trio.testing._pace import Mode
+from turnkeeper_trio.testing._schedules import Backend, seeded_schedule
+from turnkeeper_trio.testing._time import SchedulerTime
 
-__all__ = ["Backend", "run", "seeded_schedule"]
-
-Backend = Literal["trio", "asyncio"]
+__all__ = ["run"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 
-@contextmanager
-def seeded_schedule(seed: object) -> Generator[None]:
-    """Make trio's schedules inside the block depend on ``seed`` alone.
+def settings(
+    *,
+    start: datetime | str = VIRTUAL_START,
+    timezone: str = "UTC",
+    mode: Mode = "auto",
+    horizon: timedelta = HORIZON,
+    seed: int = 0,
+    faults: FaultPlan | None = None,
+) -> Settings:
+    """Check what a test asks of its virtual time.
 
-    In every turn trio shuffles the tasks that are ready. The same seed gives the same shuffles, another seed
-    gives others, both all permitted. asyncio has one schedule, first in, first out.
+    Raises:
+        ConfigurationError: a value makes no sense.
     """
-    inside = import_module("trio._core._run").__dict__  # the switch and the source are not public
-    deterministic, chance = inside["_ALLOW_DETERMINISTIC_SCHEDULING"], inside["_r"].getstate()
-    inside["_ALLOW_DETERMINISTIC_SCHEDULING"] = True
-    inside["_r"].seed(repr(seed))
-    try:
-        yield
-    finally:
-        inside["_ALLOW_DETERMINISTIC_SCHEDULING"] = deterministic
-        inside["_r"].setstate(chance)
+    local = Local(timezone)
+    if mode not in {"auto", "explicit"}:
+        raise ConfigurationError(f"mode must be 'auto' or 'explicit', not {mode!r}", parameter="mode")
+    _checks.instance("horizon", horizon, timedelta, "a timedelta")
+    return Settings(
+        start=local.instant("start", start),
+        local=local,
+        mode=mode,
+        horizon=horizon,
+        seed=seed,
+        faults=FaultPlan() if faults is None else faults,
+    )
 
 
-def run(async_fn: Callable[[*_Ts], Awaitable[_T]], *args: *_Ts, backend: Backend = "trio", seed: object = 0) -> _T:
-    """Run ``async_fn(*args)`` on a fresh event loop in virtual time, which begins at 0.
+def run(
+    async_fn: Callable[[*_Ts], Awaitable[_T]],
+    *args: *_Ts,
+    start: datetime | str = VIRTUAL_START,
+    timezone: str = "UTC",
+    backend: Backend = "trio",
+    seed: int = 0,
+    mode: Mode = "auto",
+    horizon: timedelta = HORIZON,
+    faults: FaultPlan | None = None,
+) -> _T:
+    """Run ``async_fn(*args)`` on a fresh event loop in virtual time, and return what it returns.
+
+    Every scheduler that is opened in it, in unchanged code too, goes by that time. When it has ended, the schedulers
+    that ended are checked: that their books balance, and that no task of a job is left alive. The same arguments give
+    the same trace, in any process.
 
     Args:
         async_fn: The function to run.
         *args: Its arguments.
+        start: What the wall clock shows first: an instant, or a label in ``timezone``.
+        timezone: The timezone of labels; inside, `current_scheduler_time` shows instants in it, too.
         backend: The kind of event loop.
-        seed: Which of trio's schedules to take; asyncio has but one.
+        seed: Which of trio's schedules to take (asyncio has but one), and which jitter.
+        mode: ``"auto"``: time passes whenever everything waits. ``"explicit"``: only where the test moves it.
+        horizon: How long time may pass by itself before the test is taken to wait for what never comes.
+        faults: Which calls of jobs, observers and stores are to fail.
+
+    Raises:
+        SchedulerTimeError: it waits for what never comes.
+        AssertionError: a scheduler has not ended as it must.
+        ConfigurationError: a parameter makes no sense.
     """
-    with seeded_schedule(seed):
-        return anyio.run(async_fn, *args, backend=backend, backend_options=virtual_options(backend))
+    time = SchedulerTime(settings(start=start, timezone=timezone, mode=mode, horizon=horizon, seed=seed, faults=faults))
 
+    async def guarded() -> _T:
+        with time.harness.guarded():
+            return await async_fn(*args)
+        raise AssertionError  # pragma: no cover  (the guard swallows nothing)
 
-def virtual_options(backend: Backend) -> dict[str, Any]:
-    """Return the options with which anyio runs the back end in virtual time; they are good for one run."""
-    if backend == "trio":
-        return {"clock": trio.testing.MockClock(autojump_threshold=0)}
-    return {"loop_factory": VirtualEventLoop, "debug": False}
+    options: dict[str, Any] = {"debug": False} if backend == "asyncio" else {}
+    with seeded_schedule(seed), born_virtual(time.bind):
+        value = anyio.run(guarded, backend=backend, backend_options=options)
+    time.fault_plan.assert_reached()
+    return value

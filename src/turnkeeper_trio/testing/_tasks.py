@@ -14,6 +14,15 @@ def alive() -> dict[int, str]:
     return {info.id: info.name or "?" for info in anyio.get_running_tasks()}
 
 
+def current_task() -> AnyTask:
+    """Return the running task."""
+    if trio.lowlevel.in_trio_run():
+        return trio.lowlevel.current_task()
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
 def trio_tasks() -> list[trio.lowlevel.Task]:
     """Return all tasks of the running trio, parents before their children."""
     root = trio.lowlevel.current_root_task()

@@ -11,6 +11,7 @@ from turnkeeper_trio import _checks
 from turnkeeper_trio._engine import closing
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.handle.line import Line, Parts
 from turnkeeper_trio.errors import ShutdownTimeout
 
@@ -32,11 +33,8 @@ class Ending(Line):
     def shutdown_report(self) -> ShutdownReport | None:
         """What the shutdown did; ``None`` before it is complete. Also after the block."""
         if self._report is None and self._parts.coordinator.ended.is_set():
-            self._report = self._report_so_far()
+            self._report = closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
         return self._report
-
-    def _report_so_far(self) -> ShutdownReport:
-        return closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
 
     async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109
         """Shut down, letting the runs that are executing come to their end.
@@ -80,7 +78,7 @@ class Ending(Line):
             await coordinator.ended.wait()
         report = self.shutdown_report
         if report is None:
-            so_far = self._report_so_far()
+            so_far = closing.report(self._parts.engine.state, read(self._parts.clock))
             names = ", ".join(f"{run.name} ({run.phase})" for run in so_far.still_running)
             raise ShutdownTimeout(f"the shutdown still waits for {names or 'a store'}", report=so_far)
         return report

@@ -13,6 +13,7 @@ from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waiting import Wait
+from turnkeeper_trio._runtime.callers import Callers
 from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.coordinator import Coordinator
@@ -39,6 +40,7 @@ class Parts:
     coordinator: Coordinator
     staging: Inlet[Submission]
     commands: Inlet[Command]
+    callers: Callers
     functions: Functions
     teller: Teller
     store: Store | None
@@ -71,7 +73,7 @@ class Line:
             await parts.commands.put(command)
         except anyio.ClosedResourceError:
             await checkpoint()
-            reply.answer(parts.coordinator.answer_after_end(command))
+            reply.answer(parts.callers.answer_after_end(command, parts.coordinator.last_turn))
         return await reply.get()
 
     def _own_run(self) -> RunContext | None:

@@ -83,10 +83,10 @@ class Submitting(Line):
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
-            self._parts.coordinator.expect(reply)
+            self._parts.callers.expect(reply)
             with anyio.CancelScope(shield=True):
                 await reply.get()
-        return RecurringJobId(submission.job_id)
+        return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
 
     def try_add_job(
         self,
@@ -124,7 +124,9 @@ class Submitting(Line):
         """Have the scheduler's jobs be what a job set says: after a reload of the configuration, say.
 
         Jobs that are new are added, changed ones are updated as by `Scheduler.update_job`, equal ones stay as they
-        are. Jobs that came with an earlier call and are not in the set any more are cancelled; others are left alone.
+        are. Jobs that came with an earlier call and are not in the set any more are deleted; others are left alone. A job
+        of the set that was cancelled stays cancelled, and one that is finished stays finished while its schedule is the
+        same.
 
         Returns:
             The ids of the jobs that were added, updated, left unchanged and removed.

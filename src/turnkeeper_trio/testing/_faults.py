@@ -1,0 +1,210 @@
+"""Faults on purpose: the n-th call of a chosen job, observer or store fails."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, final
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._model.change import Change, Refusal
+from turnkeeper_trio._runtime.functions import Function
+from turnkeeper_trio.abc import Store
+from turnkeeper_trio.errors import ConfigurationError, StoreUnavailable
+
+__all__ = ["FaultPlan", "InjectedFault"]
+
+When = Literal["before", "after"]
+
+
+@final
+class InjectedFault(Exception):
+    """A fault that a `FaultPlan` injected."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    call: int
+    error: BaseException | type[BaseException]
+    when: When
+    of: object = None
+
+    def strike(self) -> None:
+        raise self.error
+
+
+@final
+class FaultPlan:
+    """Which calls are to fail. It reaches each scheduler that a test opens in virtual time, in unchanged code too.
+
+    ``FaultPlan().job("fetch", 2).job("fetch", 3, OSError("no route"))``: the second and the third attempt of the job
+    ``fetch`` fail. Calls are counted from 1, from the moment at which the first fault is planned for them.
+    """
+
+    def __init__(self) -> None:
+        """Plan nothing yet."""
+        self._faults: dict[str, list[_Fault]] = {}
+        self._calls: Counter[tuple[str, int]] = Counter()
+        self._reached: set[tuple[str, int]] = set()
+
+    def job(
+        self,
+        name: str,
+        call: int = 1,
+        error: BaseException | type[BaseException] = InjectedFault("injected by a fault plan"),  # noqa: B008
+        *,
+        when: When = "before",
+    ) -> Self:
+        """Have the ``call``-th attempt of the job ``name`` fail: ``before`` its function is called, or ``after``.
+
+        Raises:
+            ConfigurationError: a value makes no sense.
+        """
+        if when not in {"before", "after"}:
+            raise ConfigurationError(f"when must be 'before' or 'after', not {when!r}", parameter="when")
+        return self._plan(f"job {_checks.text('name', name)!r}", _Fault(_call(call), error, when))
+
+    def observer(
+        self,
+        method: str,
+        call: int = 1,
+        error: Exception | type[Exception] = InjectedFault("injected by a fault plan"),  # noqa: B008
+        *,
+        of: object = None,
+    ) -> Self:
+        """Have the ``call``-th call of an observer's ``method`` (``"on_run_finished"``) fail.
+
+        Args:
+            method: The name of the method.
+            call: Which call.
+            error: What it raises.
+            of: The observer, or its class; any observer if not given.
+        """
+        return self._plan(f"observer {method}", _Fault(_call(call), error, "before", of))
+
+    def store(
+        self,
+        call: int = 1,
+        error: Exception | type[Exception] = StoreUnavailable("injected by a fault plan"),  # noqa: B008
+    ) -> Self:
+        """Have the ``call``-th batch that is given to a store fail: as if it were unavailable, if nothing is said."""
+        return self._plan("store", _Fault(_call(call), error, "before"))
+
+    def assert_reached(self) -> None:
+        """Assert that every fault has struck: a test that plans one and never meets it tests something else.
+
+        Raises:
+            AssertionError: some have not; the message names them.
+        """
+        if self.unreached:
+            raise AssertionError(f"planned faults that never struck: {'; '.join(self.unreached)}")
+
+    @property
+    def unreached(self) -> list[str]:
+        """The faults that have not struck, in words."""
+        return [
+            f"{what}, call {fault.call}"
+            for what, faults in self._faults.items()
+            for fault in faults
+            if (what, fault.call) not in self._reached
+        ]
+
+    def _plan(self, what: str, fault: _Fault) -> Self:
+        self._faults.setdefault(what, []).append(fault)
+        return self
+
+    def _due(self, what: str, callee: object = None) -> _Fault | None:
+        """Count a call, and return the fault that is planned for it."""
+        faults = self._faults.get(what)
+        if faults is None:
+            return None
+        key = (what, id(callee))
+        self._calls[key] += 1
+        for fault in faults:
+            if fault.call == self._calls[key] and _is_meant(callee, fault.of):
+                self._reached.add((what, fault.call))
+                return fault
+        return None
+
+    def on_job(self, name: str, function: Function) -> Function:
+        """Return what is to be called for the next attempt of a job."""
+        fault = self._due(f"job {name!r}") if self._faults else None
+        if fault is None:
+            return function
+        call = function.call
+        if function.is_async:
+
+            async def faulty_async(*args: Any, **kwargs: Any) -> None:
+                if fault.when == "after":
+                    await call(*args, **kwargs)
+                fault.strike()
+
+            return Function(faulty_async)
+
+        def faulty(*args: Any, **kwargs: Any) -> None:
+            if fault.when == "after":
+                call(*args, **kwargs)
+            fault.strike()
+
+        return Function(faulty)
+
+    def on_observers(self, observers: tuple[object, ...]) -> tuple[object, ...]:
+        """Return the observers, with what is planned for them."""
+        return tuple(_Observer(observer, self) for observer in observers)
+
+    def on_store(self, store: Store | None) -> Store | None:
+        """Return the store, with what is planned for it."""
+        return None if store is None else _Store(store, self)
+
+    def strike(self, what: str, callee: object = None) -> None:
+        """Count a call of an observer or a store, and fail if that is planned."""
+        fault = self._due(what, callee) if self._faults else None
+        if fault is not None:
+            fault.strike()
+
+
+class _Observer:
+    """An observer whose calls are counted."""
+
+    def __init__(self, observer: object, plan: FaultPlan) -> None:
+        self._observer = observer
+        self._plan = plan
+
+    def __repr__(self) -> str:
+        return repr(self._observer)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._observer, name)
+        if not name.startswith("on_") or not callable(method):
+            return method
+        told: Callable[[Any], object] = method
+
+        def tell(event: object) -> None:
+            self._plan.strike(f"observer {name}", self._observer)
+            told(event)
+
+        return tell
+
+
+class _Store:
+    """A store whose batches are counted."""
+
+    def __init__(self, store: Store, plan: FaultPlan) -> None:
+        self._store = store
+        self._plan = plan
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
+        """Commit the changes, unless this batch is to fail."""
+        self._plan.strike("store")
+        return await self._store.apply(changes)
+
+
+def _call(call: int) -> int:
+    return _checks.integer("call", call, least=1)
+
+
+def _is_meant(callee: object, of: object) -> bool:
+    return of is None or callee is of or (isinstance(of, type) and isinstance(callee, of))

@@ -1,0 +1,216 @@
+"""One run without a scheduler: the function is called here and now, and the engine decides about its retries.
+
+It is the same engine that decides in a scheduler, driven by hand: so what it says of a failure, a ``False`` or a policy
+that gives up is what a scheduler would say. Time passes only where the engine waits for a retry, or where an
+asynchronous function sleeps.
+"""
+
+import math
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, final
+from uuid import uuid4
+
+import anyio
+import pendulum
+
+from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.engine import Engine
+from turnkeeper_trio._engine.intake import Submission
+from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._model.event import Event, RunRetrying
+from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
+from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._runtime.clock import VIRTUAL_START
+from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
+from turnkeeper_trio._runtime.functions import Function, Functions
+from turnkeeper_trio._runtime.worker import call_plainly
+from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import OnConflict
+from turnkeeper_trio.schedules import Never
+from turnkeeper_trio.testing._runs import run
+from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._time import current_scheduler_time
+
+__all__ = ["InlineAttempt", "InlineRun", "run_inline"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class InlineAttempt:
+    """One call of the function."""
+
+    number: int
+    """Which attempt it was; the first is 1."""
+
+    started_at: pendulum.DateTime
+    reason: str
+    """What became of it, in words; empty if it succeeded."""
+
+    error: BaseException | None
+    """What it raised."""
+
+    retry_in: float | None
+    """After how many seconds it was tried again; ``None`` if it was not."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class InlineRun:
+    """What became of a run."""
+
+    record: RunRecord
+    """As a scheduler would keep it."""
+
+    attempts: tuple[InlineAttempt, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the run ended."""
+        return self.record.outcome
+
+    @property
+    def delays(self) -> list[float]:
+        """The seconds between an attempt that failed and the next one."""
+        return [attempt.retry_in for attempt in self.attempts if attempt.retry_in is not None]
+
+
+def run_inline(
+    request: RecurringJobRequest,
+    fn: Callable[..., Any],
+    /,
+    *args: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    start: datetime = VIRTUAL_START,
+    backend: Backend = "trio",
+    seed: int = 0,
+) -> InlineRun:
+    """Perform one run of a job with its retries, without a scheduler, and return what became of it.
+
+    A plain function is called in this thread, and its timeout cannot cut it off. A coroutine function runs on a fresh
+    event loop in virtual time, one for each attempt. The waits between attempts take no time. `current_run` works.
+
+    Args:
+        request: The rules: retries, timeout. Its schedule does not matter.
+        fn: The function.
+        *args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        start: When the run is planned for, and begins.
+        backend: The kind of event loop for a coroutine function.
+        seed: The seed of the jitter of its retries.
+
+    Raises:
+        ConfigurationError: a parameter makes no sense.
+        TypeError: ``fn`` is no function.
+    """
+    functions = Functions()
+    engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311
+    engine.state.listening = True
+    now = Now(_checks.instant("start", start), 0)
+    once = request.replace(schedule=Never(), initial_run_time=utc_datetime(now.wall), jitter=0)
+    target = functions.target(fn)
+    engine.accept(Submission(uuid4(), once, target, args, dict(kwargs or {}), OnConflict.RAISE), now)
+    attempts: list[InlineAttempt] = []
+    while True:
+        engine.take_due(now)
+        for attempt in engine.take_effects().assignments:
+            now = _perform(engine, attempt, functions.resolve(target), now, backend=backend, seed=seed)
+            engine.report(attempt, now)
+            attempts.append(_described(attempt, engine.take_effects().events))
+        due = engine.next_due(now)
+        if due is None:
+            (item,) = engine.state.archive.newest_first(None)
+            return InlineRun(engine.state.record(item), tuple(attempts))
+        now = Now(due, now.loop + due - now.wall)
+
+
+def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, backend: Backend, seed: int) -> Now:
+    """Call the function for an attempt, and note on it what happened; return when it ended."""
+    job = attempt.run.job
+    args, kwargs = job.args, job.kwargs or {}
+    attempt.claim(now, _Scope())
+    context = copy_context()
+    call = _Call(now, job.request.timeout_us, backend, seed)
+    context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None, call.time))
+    value, error = None, None
+    try:
+        if function.is_async:
+            value = context.run(call.in_virtual_time, lambda: function.call(*args, **kwargs))
+        else:
+            value = context.run(call_plainly, function.call, args, kwargs)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
+        error = exc
+    ended = Now(now.wall + call.took, now.loop + call.took)
+    ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
+    attempt.end(ended, ending, value=value, error=error)
+    return ended
+
+
+@final
+class _Scope:
+    """The scope of an attempt that nobody cancels."""
+
+    cancel_called = False
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+@final
+class _Call:
+    """A call of a coroutine function on an event loop of its own."""
+
+    def __init__(self, now: Now, timeout: int | None, backend: Backend, seed: int) -> None:
+        self._now = now
+        self._timeout = math.inf if timeout is None else seconds(timeout)
+        self._backend: Backend = backend
+        self._seed = seed
+        self._elapsed: Callable[[], float] = float
+        self.took = 0
+        """Microseconds of virtual time."""
+        self.timed_out = False
+
+    def time(self) -> float:
+        """Return the time in seconds, as `RunContext` counts it."""
+        return seconds(self._now.loop) + self._elapsed()
+
+    def in_virtual_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Call it, and return what it returns."""
+
+        async def main() -> Any:
+            self._elapsed = current_scheduler_time().harness.ground.time
+            value, error = None, None
+            scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
+            try:
+                with scope:
+                    value = await call()
+            except Exception as exc:  # noqa: BLE001  (it is raised outside, so that the time is noted)
+                error = exc
+            self.took = round(anyio.current_time() * MICROSECONDS)
+            self.timed_out = scope.cancelled_caught
+            return value, error
+
+        value, error = run(main, start=utc_datetime(self._now.wall), backend=self._backend, seed=self._seed)
+        if error is not None:
+            raise error
+        return value
+
+
+def _described(attempt: Attempt, events: list[Event]) -> InlineAttempt:
+    """Return what became of an attempt; it was tried again if the engine told so."""
+    retry = next((event for event in events if isinstance(event, RunRetrying)), None)
+    return InlineAttempt(
+        number=attempt.number,
+        started_at=utc_pendulum(attempt.started.wall),
+        reason=attempt.run.reason if retry is None else retry.reason,
+        error=attempt.error,
+        retry_in=None if retry is None else retry.delay,
+    )

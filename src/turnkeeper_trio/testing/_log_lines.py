@@ -1,0 +1,111 @@
+"""The lines of a run log: what happened, written down, and what was expected, read."""
+
+import re
+from datetime import datetime
+from typing import Final, final
+
+from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.testing._local import Local
+
+OK: Final = "ok"
+_OUTCOMES: Final = "|".join([OK, *(outcome.value for outcome in Outcome)])
+_LINE: Final = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d\S*) +(?P<name>\S.*?) +"
+    rf"(?P<outcome>{_OUTCOMES})(?: +(?P<rest>.*))?"
+)
+_DETAIL: Final = re.compile(r"(attempts|count|late|took)=(\S+)")
+
+
+@final
+class Line:
+    """A line of what happened."""
+
+    def __init__(self, when: str, name: str, outcome: str, details: dict[str, str], text: str) -> None:
+        """Write a line down."""
+        self.key = (when, name, outcome)
+        self.outcome = outcome
+        self.details = details
+        self.story = text
+        """What an error or a reason says."""
+        shown = [f"{detail}={value}" for detail, value in details.items()]
+        self.text = " ".join([when, name, outcome, *shown, *([text] if text else [])])
+
+
+@final
+class Expected:
+    """A line of what was expected."""
+
+    def __init__(self, text: str) -> None:
+        """Read a line.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        self.text = text
+        self.anything = text == "..."
+        match = _LINE.fullmatch(text)
+        if self.anything or match is None:
+            if not self.anything:
+                raise ConfigurationError(
+                    f"this is no line of a run log: {text!r}; write '2026-03-30 09:00 name ok', with the outcome one "
+                    f"of {_OUTCOMES.replace('|', ', ')}",
+                    parameter="expected",
+                )
+            self.key = ("...", "", "")
+            return
+        outcome = OK if match["outcome"] == Outcome.SUCCEEDED else match["outcome"]
+        self.key = (_label(match["date"], match["time"]), match["name"], outcome)
+        rest = match["rest"] or ""
+        self._details = dict(_DETAIL.findall(rest))
+        self._story = _DETAIL.sub("", rest).strip()
+
+    def fits(self, line: Line) -> bool:
+        """Return whether what happened is what was expected."""
+        return (
+            self.key == line.key
+            and all(line.details.get(detail) == value for detail, value in self._details.items())
+            and self._story in line.story
+        )
+
+
+def _label(date: str, time: str) -> str:
+    """Return a label as it is shown: without seconds that are zero."""
+    try:
+        datetime.fromisoformat(f"{date} {time}")
+    except ValueError as exc:
+        raise ConfigurationError(f"this is no time: '{date} {time}' ({exc})", parameter="expected") from None
+    return f"{date} " + re.sub(r"^(\d\d:\d\d):00(?![.\d])", r"\1", time)
+
+
+def line_of(record: RunRecord, local: Local) -> Line:
+    """Return the line of a record."""
+    details = {
+        "attempts": str(record.attempts) if record.attempts > 1 else "",
+        "count": str(record.count) if record.count > 1 else "",
+        "late": _duration(record.lateness or 0.0),
+        "took": _duration(record.duration),
+    }
+    error = record.error
+    story = record.reason if error is None else f"{type(error).__name__}: {error}"
+    return Line(
+        local.show(instant_us(record.started_at or record.scheduled_at)),
+        record.name,
+        OK if record.outcome is Outcome.SUCCEEDED else record.outcome.value,
+        {name: value for name, value in details.items() if value},
+        story,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration as people write it: ``1h30m``, ``0.25s``; nothing for none."""
+    us = round(seconds * 1_000_000)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)):
+        if us >= size:
+            parts.append(f"{us // size}{unit}")
+            us %= size
+    if us:
+        parts.append(f"{us / 1_000_000:.6f}".rstrip("0").rstrip(".") + "s")
+    return "".join(parts)

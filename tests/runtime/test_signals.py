@@ -1,0 +1,145 @@
+"""Running until a signal comes: the first shuts down gracefully, the second by force."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+
+from turnkeeper_trio import After, Outcome, RecurringJobRequest, ShutdownReport, open_scheduler
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
+
+NOW = RecurringJobRequest("now", After(0))
+SIGNAL = signal.SIGUSR1
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    """A signal that comes where nobody waits for it must not end the tests; and nobody may leave a handler behind."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (SIGNAL, signal.SIGUSR2, signal.SIGTERM)}
+    yield
+    left = {number: signal.getsignal(number) for number in before}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert set(left.values()) <= {signal.SIG_IGN, signal.SIG_DFL}
+
+
+def send(number: int = SIGNAL) -> None:
+    os.kill(os.getpid(), number)
+
+
+async def until(condition: Any) -> None:
+    with anyio.fail_after(5):
+        while not condition():  # noqa: ASYNC110  (it is asked of what tells nobody)
+            await anyio.sleep(0.001)
+
+
+async def test_the_first_signal_shuts_down_gracefully() -> None:
+    release = anyio.Event()
+    reports: list[ShutdownReport] = []
+
+    async def run() -> None:
+        reports.append(await scheduler.run_until_signal(SIGNAL, signal.SIGUSR2))
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(NOW, release.wait)
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await until(lambda: scheduler.get_metrics_snapshot().workers_active_current)
+            assert not scheduler.is_closed
+            send(signal.SIGUSR2)
+            await until(lambda: scheduler.is_closed)
+            assert reports == []
+            release.set()
+    [report] = reports
+    assert report is scheduler.shutdown_report
+    assert [(record.job_id, record.outcome) for record in report.finished] == [(job_id, Outcome.SUCCEEDED)]
+
+
+@pytest.mark.parametrize("more", [0, 3])
+async def test_the_second_signal_forces_and_further_ones_do_nothing(more: int) -> None:
+    cleaning = anyio.Event()
+    finish = anyio.Event()
+
+    async def job() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cleaning.set()
+            with anyio.CancelScope(shield=True):
+                await finish.wait()
+
+    async def nag() -> None:
+        await until(lambda: scheduler.get_metrics_snapshot().workers_active_current)
+        send()
+        await until(lambda: scheduler.is_closed)
+        assert not cleaning.is_set()
+        send()
+        await cleaning.wait()
+        for _ in range(more):
+            send()
+            await anyio.sleep(0.002)
+        finish.set()
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        await scheduler.add_job(NOW, job)
+        async with anyio.create_task_group() as group:
+            group.start_soon(nag)
+            report = await scheduler.run_until_signal(SIGNAL)
+    assert len(report.interrupted) == 1
+
+
+async def test_after_the_grace_a_first_signal_forces_by_itself() -> None:
+    async def kill() -> None:
+        await until(lambda: scheduler.get_metrics_snapshot().workers_active_current)
+        send()
+
+    async with open_scheduler(max_workers=1, shutdown_grace=0.02) as scheduler:
+        await scheduler.add_job(NOW, anyio.sleep_forever)
+        async with anyio.create_task_group() as group:
+            group.start_soon(kill)
+            report = await scheduler.run_until_signal(SIGNAL)
+    assert len(report.interrupted) == 1
+
+
+async def test_it_returns_when_the_scheduler_is_shut_down_in_another_way() -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        async with anyio.create_task_group() as group:
+            group.start_soon(scheduler.shutdown_graceful)
+            report = await scheduler.run_until_signal(SIGNAL)
+        assert report is scheduler.shutdown_report
+        assert await scheduler.run_until_signal(SIGNAL) is report
+
+
+async def test_cancelled_it_leaves_the_scheduler_as_it_is() -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        with anyio.move_on_after(0.01) as scope:
+            await scheduler.run_until_signal(SIGNAL)
+        assert scope.cancelled_caught
+        assert not scheduler.is_closed
+        record = await scheduler.wait_job(await scheduler.add_job(NOW, anyio.sleep, 0))
+        assert record is not None
+
+
+async def test_without_names_it_is_sigint_and_sigterm() -> None:
+    async def kill() -> None:
+        await until(lambda: signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN)
+        send(signal.SIGTERM)
+
+    async with open_scheduler(max_workers=1) as scheduler, anyio.create_task_group() as group:
+        group.start_soon(kill)
+        await scheduler.run_until_signal()
+    assert scheduler.shutdown_report is not None
+
+
+async def test_a_signal_that_cannot_be_caught_is_an_error_and_leaves_bare() -> None:
+    """Regression: it left in the group of an inner task group."""
+    async with open_scheduler(max_workers=1) as scheduler:
+        with pytest.raises((OSError, RuntimeError, ValueError)):
+            await scheduler.run_until_signal(signal.SIGKILL)
+        assert not scheduler.is_closed

@@ -1,0 +1,155 @@
+"""A fault plan makes the chosen call fail, in unchanged code, and a fault that never strikes is reported."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from turnkeeper_trio import (
+    ConfigurationError,
+    FixedRetryDelay,
+    Interval,
+    Once,
+    Outcome,
+    RecurringJobRequest,
+    RunFinished,
+    Scheduler,
+    StoreUnavailable,
+    open_scheduler,
+)
+from turnkeeper_trio.abc import Change, Refusal
+from turnkeeper_trio.testing import FaultPlan, InjectedFault, SchedulerTime, run
+
+pytestmark = pytest.mark.anyio
+
+
+class Till:
+    """Counts what was paid."""
+
+    paid = 0
+
+    async def pay(self) -> str:
+        self.paid += 1
+        return "paid"
+
+    def pay_plainly(self) -> str:
+        self.paid += 1
+        return "paid"
+
+
+PAY = RecurringJobRequest("pay", Interval(hours=1), max_retries=3, retry=FixedRetryDelay(60))
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_fault_before_the_call_and_one_after_it(
+    scheduler: Scheduler, scheduler_time: SchedulerTime, fault_plan: FaultPlan, *, plain: bool
+) -> None:
+    till = Till()
+    fault_plan.job("pay", 1).job("pay", 2, OSError("no route"), when="after")
+    await scheduler.add_job(PAY, till.pay_plainly if plain else till.pay)
+    (record,) = await scheduler_time.run_until_runs("pay")
+    assert (record.outcome, record.attempts, record.value) == (Outcome.SUCCEEDED, 3, "paid")
+    assert till.paid == 2
+
+
+async def test_the_error_is_the_one_that_was_planned(
+    scheduler: Scheduler, scheduler_time: SchedulerTime, fault_plan: FaultPlan
+) -> None:
+    fault_plan.job("pay", 2, KeyError)
+    await scheduler.add_job(PAY.replace(max_retries=0, retry=None), Till().pay)
+    await scheduler.add_job(PAY.replace(name="other", max_retries=0, retry=None), Till().pay)
+    records = await scheduler_time.run_until_runs("pay", 3)
+    assert [type(record.error) for record in records] == [type(None), KeyError, type(None)]
+    assert set(scheduler_time.runs("other").outcomes) == {Outcome.SUCCEEDED}
+
+
+class Heard:
+    """An observer."""
+
+    label = "heard"
+
+    def __init__(self) -> None:
+        self.finished: list[RunFinished] = []
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        self.finished.append(event)
+
+    def __repr__(self) -> str:
+        return "<Heard>"
+
+
+class HeardToo(Heard):
+    """Another one."""
+
+
+async def test_a_faulty_observer_is_told_nothing_more_and_the_others_are(
+    scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second, third = Heard(), HeardToo(), Heard()
+    fault_plan.observer("on_run_finished", 2, of=HeardToo).observer("on_run_finished", 3, of=third)
+    async with open_scheduler(max_workers=1, observers=[first, second, third]) as scheduler:
+        await scheduler.add_job(PAY, Till().pay)
+        await scheduler_time.run_until_runs("pay", 4)
+    assert [len(each.finished) for each in (first, second, third)] == [4, 1, 2]
+    assert sum("the observer <Heard>" in message for message in caplog.messages) == 2
+
+
+class Shelf:
+    """A store that keeps nothing."""
+
+    label = "a shelf"
+
+    def __init__(self) -> None:
+        self.batches = 0
+
+    async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
+        del changes
+        self.batches += 1
+        return []
+
+
+async def test_a_store_that_is_unavailable_is_tried_again(
+    scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = Shelf()
+    fault_plan.store(1).store(2, StoreUnavailable("still down"))
+    before = scheduler_time.now
+    async with open_scheduler(max_workers=1, store=shelf) as scheduler:
+        scheduler.register("pay", Till().pay)
+        await scheduler.add_job(RecurringJobRequest("pay", Once(scheduler.now())), "pay")
+        assert scheduler_time.now - before >= timedelta(seconds=2)
+    assert shelf.batches >= 1
+    assert sum("unavailable" in message for message in caplog.messages) == 2
+
+
+def test_what_is_wrapped_is_seen_through() -> None:
+    plan, heard, shelf = FaultPlan(), Heard(), Shelf()
+    (observer,) = plan.on_observers((heard,))
+    store: Any = plan.on_store(shelf)
+    assert (repr(observer), observer.label, store.label) == ("<Heard>", "heard", "a shelf")  # type: ignore[attr-defined]
+    assert plan.on_store(None) is None
+
+
+async def pay_once(till: Till) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        job = await scheduler.add_job(RecurringJobRequest("pay", Once(scheduler.now())), till.pay)
+        await scheduler.wait_job(job)
+
+
+def test_a_fault_that_never_strikes_is_reported() -> None:
+    with pytest.raises(AssertionError, match="never struck: job 'pay', call 2; job 'pya', call 1"):
+        run(pay_once, Till(), faults=FaultPlan().job("pay", 2).job("pya"))
+    till = Till()
+    run(pay_once, till, faults=FaultPlan().job("pay"))
+    assert till.paid == 0
+
+
+def test_a_fault_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="call"):
+        FaultPlan().job("pay", 0)
+    with pytest.raises(ConfigurationError, match="when"):
+        FaultPlan().job("pay", when="during")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="name"):
+        FaultPlan().job(" ")
+    assert str(InjectedFault("x")) == "x"
