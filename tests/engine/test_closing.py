@@ -292,3 +292,49 @@ def test_a_job_that_never_runs_is_not_in_the_way():
     driver.turn()
     assert driver.engine.closed
     assert driver.report().unrun == 1
+
+
+def test_cancelling_the_pending_run_of_a_job_during_a_shutdown_plans_no_other():
+    driver = Driver()
+    driver.add(schedule=After(0))
+    job = driver.add(schedule=Interval(seconds=100))
+    driver.begin()
+    driver.shut_down()
+    run_id = driver.details(job).next_run_instance
+    caller = driver.wait_job(job)
+    assert driver.cancel_run(run_id).result().outcome is Outcome.CANCELLED
+    driver.turn()
+    assert driver.books.pending == 0
+    assert caller.answered
+
+
+def test_tearing_down_ends_more_runs_than_there_are_jobs():
+    driver = Driver(max_workers=1, dispatch_buffer=0)
+    job = driver.add(overlap=Overlap.ALLOW_ALL)
+    for _ in range(10):
+        driver.trigger(job)
+    driver.begin()
+    driver.shut_down(forced=True)
+    end_all(driver.state, driver.now)
+    driver.check()
+    assert (driver.books.never_started, driver.books.interrupted) == (9, 1)
+    driver.end(driver.executing[0], value="late")
+    assert (driver.books.interrupted, driver.books.succeeded) == (1, 0)
+    assert driver.engine.closed
+
+
+def test_tearing_down_finds_a_run_that_was_being_decided_about_when_the_fault_came():
+    class Fatal:
+        def delay(self, failed: object, rng: object) -> float:
+            raise SystemExit
+
+    driver = Driver()
+    driver.add(schedule=After(0), max_retries=1, retry=Fatal())
+    (attempt,) = driver.begin()
+    with pytest.raises(SystemExit):
+        driver.fail(attempt)
+    driver.engine.begin_closing(driver.now, forced=True)
+    end_all(driver.state, driver.now)
+    driver.check()
+    (record,) = driver.history()
+    assert (record.outcome, record.attempts) == (Outcome.INTERRUPTED, 1)

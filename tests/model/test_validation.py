@@ -135,6 +135,12 @@ def test_defaults():
     assert request.catch_up is CatchUp.ONE
 
 
+def test_a_field_that_a_request_has_not_is_named():
+    with pytest.raises(ConfigurationError, match="a request has no field .timeout_us., only .*timeout,") as caught:
+        RecurringJobRequest("job").replace(timeout_us=1)
+    assert caught.value.parameter == "timeout_us"
+
+
 def test_a_request_is_copied_and_never_changed():
     request = RecurringJobRequest("job", max_retries=1)
     later = request.with_initial_run_time(NOW)

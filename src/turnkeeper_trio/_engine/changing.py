@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, assert_never, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.control import delete_job, find_job, refuse_if_over
@@ -51,6 +51,8 @@ def take(state: State, submission: Submission, now: Now) -> Job:
             return accept(state, submission, now)
         case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
             pass  # Cancelled stays cancelled; and who is to be told was told: it looked, and staged, in one step.
+        case _:
+            assert_never(submission.on_conflict)
     if submission.token is not None:
         state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
     return job

@@ -1,6 +1,6 @@
 """What has been counted: attempts, outcomes, durations. Everything else is read off the tables."""
 
-from typing import final
+from typing import assert_never, final
 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
@@ -69,3 +69,5 @@ class Counters:
                 self.returned_false += 1
             case Ending.CUT_OFF | Ending.REVOKED:
                 pass
+            case _:
+                assert_never(attempt.ending)
