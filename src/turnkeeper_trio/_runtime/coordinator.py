@@ -282,6 +282,7 @@ class Coordinator:
         finally:
             self._teller.end()
             self._callers.dismiss(self.last_turn)
+            self._teller.dismiss()
             if not self.ended.is_set():
                 self.ended.set()
 
