@@ -71,8 +71,8 @@ class Trace:
 
     def note(self, event: Any) -> None:
         line = [event.sequence, type(event).__name__, event.at]
-        for name in ("name", "attempt", "outcome", "reason", "count", "scheduled_at", "delay"):
-            line.append(getattr(event, name, None))
+        names = ("name", "attempt", "outcome", "reason", "count", "scheduled_at", "delay")
+        line += [getattr(event, name, None) for name in names]
         match event:
             case tk.RunFinished():
                 record = event.record
