@@ -49,12 +49,11 @@ def test_a_first_run_that_passed_in_a_pause_is_caught_up_and_in_a_halt_it_is_not
     assert driver.details(job).next_run_time == at(4110)
 
 
-def test_wider_bounds_allow_the_first_run_and_nothing_before_it():
+def test_a_job_whose_bounds_allow_no_occurrence_is_finished_and_does_not_wait_for_ever():
     driver = Driver()
     job = driver.add(schedule=Interval(10), initial_run_time=HOUR, until=at(1800))
     assert driver.details(job).next_run_time is None
-    driver.update(job, until=at(7200))
-    assert driver.details(job).next_run_time == at(3600)
+    assert job.state is JobState.FINISHED
 
 
 def test_an_instant_does_not_come_again_where_the_clock_was_set_back_before_a_halted_job_is_resumed():

@@ -1,5 +1,7 @@
 """Arrival: an occurrence has become due, and a run is made of it, by the rules for overlap."""
 
+from typing import assert_never
+
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.lifecycle import ask_to_end, end_run
 from turnkeeper_trio._engine.now import Now
@@ -28,6 +30,8 @@ def refusal(job: Job, overlap: Overlap, waiting: int) -> str:
             return TOO_MANY_WAIT if waiting >= job.request.max_waiting else ""
         case Overlap.CANCEL_OTHER:
             return ""
+        case _:
+            assert_never(overlap)
 
 
 def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | None = None) -> Run:
@@ -40,7 +44,8 @@ def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | Non
     if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
         for other in tuple(job.runs):
             if other.waiting_retry:
-                end_run(state, other, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=other.error)
+                outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
+                end_run(state, other, outcome, now, SUPERSEDED_BY_NEXT, error=other.error)
     if run not in job.runs:
         return run  # That was one failure too many: the job was halted, and this run ended with it.
     call_next(state, job)

@@ -168,6 +168,7 @@ def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now)
     """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
     job = run.job
     run.waiting_retry = True
+    run.snoozed = isinstance(attempt.value, Snooze)
     run.error = attempt.error
     state.retries.push((attempt.ended.loop + delay, job.seq, run.number, run))
     if attempt.error is not None:

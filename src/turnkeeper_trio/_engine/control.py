@@ -92,10 +92,10 @@ def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, 
     return item
 
 
-def delete_job(state: State, now: Now, job_id: UUID) -> None:
+def delete_job(state: State, now: Now, job_id: UUID, *, reason: str = "deleted") -> None:
     """Cancel a job, and forget it. A run that executes goes on."""
     job = find_job(state, job_id)
-    cancel_job(state, now, job_id, reason="deleted")
+    cancel_job(state, now, job_id, reason=reason)
     state.archive.forget_job(job)
     state.ended_jobs.pop(job, None)
     state.jobs.pop(job_id, None)  # A history without room has forgotten it already.

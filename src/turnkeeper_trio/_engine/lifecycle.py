@@ -20,7 +20,7 @@ from turnkeeper_trio._model.event import (
     OccurrenceSkipped,
     RunFinished,
 )
-from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
@@ -76,7 +76,8 @@ def end_occurrence(
             "reason": reason,
         }
         if outcome is Outcome.MISSED:
-            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, **fields)
+            late = seconds(now.wall - item.scheduled_at)
+            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, lateness=late, **fields)
         else:
             blocking = None if by is None else state.active_run(by, now)
             run_id = state.run_id(kept)

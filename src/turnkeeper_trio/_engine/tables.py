@@ -143,6 +143,7 @@ class Run:
         "ready_at",
         "reason",
         "since",
+        "snoozed",
         "started_at",
         "value",
         "waiting_retry",
@@ -164,6 +165,9 @@ class Run:
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry = False
+        """Whether it waits for its next attempt."""
+        self.snoozed = False
+        """Whether it does so because it asked to, and not because it failed."""
         self.begun = 0
         """How many attempts have begun."""
         self.failures = 0

@@ -44,7 +44,7 @@ class Subscription:
             self.end()
 
     def end(self) -> None:
-        """Have the iteration end after what is kept. Idempotent."""
+        """Have the iteration end after what is kept."""
         self._send.close()
 
     def close(self) -> None:

@@ -51,8 +51,8 @@ class Teller:
         del self._subscriptions[subscription]
         subscription.close()
 
-    def dismiss(self) -> None:
-        """Nothing more is to be told: end the subscriptions that were not told that it was the end."""
+    def end(self) -> None:
+        """Nothing more is told. Subscribers know by the last event, but for one that a crash has swallowed."""
         for subscription in self._subscriptions:
             subscription.end()
 
