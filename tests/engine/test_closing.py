@@ -101,13 +101,13 @@ def test_a_run_that_ended_before_is_no_part_of_the_report():
 
 @pytest.mark.parametrize("how", ["raise", "retry", "snooze", "no retry left", "policy gives up"])
 def test_a_run_that_would_go_on_later_is_interrupted(how: str):
-    class Never_:
+    class GivesUp:
         def delay(self, failed: object, rng: object) -> None:
             return None
 
     driver = Driver()
     retries = 0 if how == "no retry left" else 1
-    policy: Any = Never_() if how == "policy gives up" else None
+    policy: Any = GivesUp() if how == "policy gives up" else None
     job = driver.add(schedule=After(0), max_retries=retries, retry=policy)
     (attempt,) = driver.begin()
     driver.shut_down()

@@ -115,11 +115,14 @@ def test_a_failed_attempt_is_tried_again_so_often_and_no_more(ending: str):
     assert record.outcome is (Outcome.TIMED_OUT if ending == "time out" else Outcome.FAILED)
     assert record.attempts == 3
     assert record.duration == 3
-    assert record.reason == {
-        "false": "it returned False",
-        "raise": "it raised ValueError",
-        "time out": "it did not end within its timeout",
-    }[ending]
+    assert (
+        record.reason
+        == {
+            "false": "it returned False",
+            "raise": "it raised ValueError",
+            "time out": "it did not end within its timeout",
+        }[ending]
+    )
     assert isinstance(record.error, ValueError) == (ending == "raise")
     assert job.state is JobState.FINISHED
     metrics = driver.metrics()
@@ -352,7 +355,9 @@ def test_an_async_policy_is_told_so():
 
     driver, job, attempt = once(max_retries=1, retry=Asynchronous())
     driver.fail(attempt)
-    assert driver.history(job)[0].reason.endswith("its retry policy is async: a policy answers at once, write plain def")
+    assert driver.history(job)[0].reason.endswith(
+        "its retry policy is async: a policy answers at once, write plain def"
+    )
 
 
 @pytest.mark.parametrize("critical", [False, True])

@@ -3,7 +3,18 @@
 import pytest
 from engine_driver import Driver, at
 
-from turnkeeper_trio import After, FixedRetryDelay, Interval, JobActive, JobHalted, JobState, Never, Origin, Outcome, Overlap
+from turnkeeper_trio import (
+    After,
+    FixedRetryDelay,
+    Interval,
+    JobActive,
+    JobHalted,
+    JobState,
+    Never,
+    Origin,
+    Outcome,
+    Overlap,
+)
 from turnkeeper_trio._engine import control
 
 

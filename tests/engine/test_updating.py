@@ -50,7 +50,9 @@ def test_anything_else_keeps_the_grid():
 def test_nothing_new_is_no_change():
     driver = Driver()
     job = driver.add(schedule=Interval(seconds=10))
-    assert driver.update(job, schedule=Interval(seconds=10), call=changing.Call(target="target", args=(), kwargs={})) == 1
+    assert (
+        driver.update(job, schedule=Interval(seconds=10), call=changing.Call(target="target", args=(), kwargs={})) == 1
+    )
     driver.turn()
     assert driver.told(JobUpdated) == []
 
@@ -231,15 +233,14 @@ def test_the_key_of_an_ended_job(on_conflict, ended):
 
 
 def apply(driver, **requests):
-    made = [
-        driver.submission(RecurringJobRequest(key, schedule, key=key)) for key, schedule in requests.items()
-    ]
+    made = [driver.submission(RecurringJobRequest(key, schedule, key=key)) for key, schedule in requests.items()]
     before = {job_id: job.request.key for job_id, job in driver.state.jobs.items()}
     found = driver.ask(changing.apply_set, made).result()
     ids = {submission.job_id: submission.request.key for submission in made}
     names = {**before, **ids}
     return {
-        kind: [names[job_id] for job_id in getattr(found, kind)] for kind in ("added", "updated", "unchanged", "removed")
+        kind: [names[job_id] for job_id in getattr(found, kind)]
+        for kind in ("added", "updated", "unchanged", "removed")
     }
 
 
