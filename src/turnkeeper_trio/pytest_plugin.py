@@ -173,7 +173,7 @@ def _time(item: pytest.Item) -> SchedulerTime:
 def _have_pytest_trio_ask(item: pytest.Item) -> None:
     """With ``trio_mode`` pytest-trio looked up ``trio.run`` when it collected the tests: have it look again."""
     marker = item.get_closest_marker("trio")
-    if marker is not None and "run" in marker.kwargs and marker.kwargs["run"].__module__.startswith("trio."):
+    if marker is not None and getattr(marker.kwargs.get("run"), "__module__", "").partition(".")[0] == "trio":
         item.add_marker(pytest.mark.trio(run=_run_trio), append=False)
 
 

@@ -18,12 +18,12 @@ import anyio
 import pendulum
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._model.event import Event, RunRetrying
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._model.run import Outcome, RunRecord
@@ -146,7 +146,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
             value = context.run(call_plainly, function.call, args, kwargs)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as exc:  # noqa: BLE001  (whatever a job raises, it is the outcome)
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
         error = exc
     ended = Now(now.wall + call.took, now.loop + call.took)
     ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
