@@ -15,8 +15,8 @@ class Subscription:
 
     def __init__(self, types: tuple[type[Event], ...], job_id: UUID | None, buffer: int) -> None:
         """Keep up to ``buffer`` events of certain types, of one job or of all."""
-        # Three places more than asked for: a gap is told by an event of its own, the event after it takes the last place
-        # of the buffer, then there may be another gap, and the last event always finds room.
+        # Three places more than asked for: a gap is told by an event of its own, the event after it takes the last
+        # place of the buffer, then there may be another gap, and the last event always finds room.
         self._buffer = buffer
         self._send, self._receive = anyio.create_memory_object_stream[Event](buffer + 3)
         self._types: Final = (*types, SchedulerStopped) if types else (Event,)
