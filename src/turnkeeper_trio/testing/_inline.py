@@ -136,7 +136,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     args, kwargs = job.args, job.kwargs or {}
     attempt.claim(now, _Scope())
     context = copy_context()
-    call = _Call(now, job.request.timeout_us, backend, seed)
+    call = _Call(attempt, now, backend, seed)
     context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None, call.time))
     value, error = None, None
     try:
@@ -168,7 +168,9 @@ class _Scope:
 class _Call:
     """A call of a coroutine function on an event loop of its own."""
 
-    def __init__(self, now: Now, timeout: int | None, backend: Backend, seed: int) -> None:
+    def __init__(self, attempt: Attempt, now: Now, backend: Backend, seed: int) -> None:
+        timeout = attempt.run.job.request.timeout_us
+        self._attempt = attempt
         self._now = now
         self._timeout = math.inf if timeout is None else seconds(timeout)
         self._backend: Backend = backend
@@ -179,8 +181,8 @@ class _Call:
         self.timed_out = False
 
     def time(self) -> float:
-        """Return the time in seconds, as `RunContext` counts it."""
-        return seconds(self._now.loop) + self._elapsed()
+        """Return the time of the loop that the function runs on; without one it stands still."""
+        return self._elapsed()
 
     def in_virtual_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call it, and return what it returns."""
@@ -188,7 +190,7 @@ class _Call:
         async def main() -> Any:
             self._elapsed = current_scheduler_time().harness.ground.time
             value, error = None, None
-            scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
+            scope = self._attempt.scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
             try:
                 with scope:
                     value = await call()
