@@ -186,3 +186,16 @@ def test_an_initial_run_time_in_the_past_is_caught_up_by_the_same_rule(catch_up)
     ran = [attempt.run.occurrence.scheduled_at / 1e6 - at(0).timestamp() for attempt in driver.start_all()]
     assert ran == {CatchUp.ONE: [-5], CatchUp.NONE: [], CatchUp.ALL: [-25, -15, -5]}[catch_up]
     assert driver.books.missed + len(ran) == 3
+
+
+def test_a_schedule_that_contradicts_itself_halts_its_job():
+    class Forgetful:
+        answers = 2
+
+        def next_after(self, after):
+            self.answers -= 1
+            return after + timedelta(seconds=1) if self.answers >= 0 else None
+
+    _, job = late(10, schedule=Forgetful())
+    assert job.state is JobState.HALTED
+    assert job.reason == "Forgetful contradicts itself: it must always answer alike"

@@ -322,14 +322,22 @@ class TestVerdicts:
         assert record.outcome is Outcome.FAILED
         assert str(record.error) == "Maybe is no verdict: use Retry, Snooze, GiveUp or CancelJob"
 
-    @pytest.mark.parametrize("verdict", [Retry(1), Snooze(1)])
-    def test_having_been_asked_to_end_goes_before_trying_again(self, raised: bool, verdict: Verdict):
+    @pytest.mark.parametrize(
+        ("verdict", "outcome", "reason"),
+        [
+            (Retry(1), Outcome.FAILED, "failed while it cleaned up after it was asked to end"),
+            (Snooze(1), Outcome.CANCELLED, "enough"),
+        ],
+    )
+    def test_having_been_asked_to_end_goes_before_trying_again(
+        self, raised: bool, verdict: Verdict, outcome: Outcome, reason: str
+    ):
         driver, job, attempt = once(max_retries=5)
-        driver.cancel(job, cancel_running=True)
+        driver.cancel(job, cancel_running=True, reason="enough")
         driver.turn()
         self.end(driver, attempt, verdict, raised)
-        assert driver.history(job)[0].outcome is Outcome.FAILED
-        assert driver.history(job)[0].reason == "failed while it cleaned up after it was asked to end"
+        assert driver.history(job)[0].outcome is outcome
+        assert driver.history(job)[0].reason == reason
 
 
 def test_failures_are_told_even_if_nobody_listens():
@@ -343,3 +351,27 @@ def test_failures_are_told_even_if_nobody_listens():
         effects = driver.turn()
         assert len(driver.told(RunFinished)) == 1 + listening
         assert [run.error.args for run in effects.ended] == [("no",)]
+
+
+def test_an_async_policy_is_told_so():
+    class Asynchronous:
+        async def delay(self, failed: object, rng: object) -> float:
+            return 7
+
+    driver, job, attempt = once(max_retries=1, retry=Asynchronous())
+    driver.fail(attempt)
+    assert driver.history(job)[0].reason.endswith("its retry policy is async: a policy answers at once, write plain def")
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_the_first_run_of_a_critical_job_that_fails_for_good_is_told(critical: bool):
+    driver, job, attempt = once(critical=critical, max_retries=1, retry=FixedRetryDelay(0))
+    other = driver.add(schedule=After(0), critical=True)
+    (second,) = driver.begin()
+    driver.fail(attempt)
+    assert driver.turn().critical is None
+    driver.fail(driver.start_all()[0])
+    driver.fail(second)
+    run = driver.turn().critical
+    assert run is not None
+    assert run.job is (job if critical else other)

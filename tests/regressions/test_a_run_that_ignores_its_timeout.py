@@ -1,8 +1,8 @@
 """A run that did not unwind after its timeout was told as executing, for as long as it liked, and never as stuck.
 
 Cause: ``cleanup_grace`` was counted from a decision of the engine (a cancel, a replacement, a shutdown); a timeout is
-struck by the scope of the attempt, and the engine heard of it when the run had ended. So the run that hangs hardest, the
-one that swallows even its timeout, was the one nothing was said about.
+struck by the scope of the attempt, and the engine heard of it when the run had ended. So the run that hangs hardest,
+the one that swallows even its timeout, was the one nothing was said about.
 
 And the alarm of ``stuck_after`` asserted that the job still had one, so that an update which took it away ended the
 program with an `InternalError`.

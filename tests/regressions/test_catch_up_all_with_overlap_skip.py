@@ -2,7 +2,7 @@
 
 Cause: each of them was begun by the job's rule for overlap. They all fall due in one step, so under `Overlap.SKIP`, the
 default, the first was in the way of all the others; under `Overlap.CANCEL_OTHER` each took the place of the one before
-it, and only the last ran. Catch-up had chosen to run them all in their order, and the rule for overlap undid its choice.
+it, and only the last ran. Catch-up had chosen to run them all in order, and the rule for overlap undid its choice.
 """
 
 import anyio

@@ -2,7 +2,7 @@
 
 Cause: `finish` answered the callers last and set `ended` after that, so that a second fault in it (the same question
 asked once more, say) left everybody waiting. And it emptied the table of assignments while attempts were out, which
-were not found in it when they came back.
+were not found in it when they came back. Subscribers to events waited for an end that nobody told.
 """
 
 import anyio
@@ -69,6 +69,13 @@ async def ask_on_and_on(ends, ask):
         ends.append(None)
 
 
+async def listen(ends, scheduler):
+    async with scheduler.events(buffer=1) as events:
+        async for _ in events:
+            pass
+    ends.append(None)
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
 @pytest.mark.parametrize(("where", "what"), FAULTS)
 async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended_and_all_callers_are_answered(
@@ -104,6 +111,7 @@ async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended
                         scheduler.wait_idle,
                         lambda: scheduler.cancel_job(stuck, cancel_running=anyio.current_time() > 9),
                     )
+                    tasks.start_soon(listen, ends, scheduler)
                     for ask in asks:
                         tasks.start_soon(ask_on_and_on, ends, ask)
                     await anyio.sleep_forever()
@@ -112,6 +120,6 @@ async def test_a_fault_inside_leaves_as_internal_error_after_all_runs_have_ended
             assert scheduler.is_closed
             with pytest.raises(SchedulerClosed):
                 scheduler.try_add_job(later, anyio.sleep, 0)
-    assert len(ends) == len(asks)
+    assert len(ends) == len(asks) + 1
     if not again:
         assert scheduler.get_metrics_snapshot().books.balanced

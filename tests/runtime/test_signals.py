@@ -35,7 +35,7 @@ def send(number: int = SIGNAL) -> None:
 
 async def until(condition: Any) -> None:
     with anyio.fail_after(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (it is asked of what tells nobody)
             await anyio.sleep(0.001)
 
 

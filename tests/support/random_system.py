@@ -126,7 +126,7 @@ class System:
         try:
             with anyio.move_on_after(chance.choice([chance.uniform(0, 60), 10_000])):
                 await self.live(options)
-        except (tk.CriticalJobFailed, BodyFailed):
+        except* (tk.CriticalJobFailed, BodyFailed):
             pass
         assert sorted(task.id for task in anyio.get_running_tasks()) == before
         self.look()
@@ -258,7 +258,17 @@ class System:
 
     def submission(self) -> tuple[Any, ...]:
         request = self.request()
-        kinds = "fails", "fails in a group", "returns False", "decides", "commands", "nests", "defies", "spawns", "sleeps"
+        kinds = (
+            "fails",
+            "fails in a group",
+            "returns False",
+            "decides",
+            "commands",
+            "nests",
+            "defies",
+            "spawns",
+            "sleeps",
+        )
         # The jobs of one key take each other's place; their runs may meet where one is replaced and goes on.
         mark = request.key or request.name
         if request.overlap is tk.policies.Overlap.ALLOW_ALL or request.key:
@@ -299,7 +309,9 @@ class System:
         job = chance.choice(self.jobs) if self.jobs else None
         run = chance.choice(self.runs) if self.runs else None
         if thing == "add" or job is None:
-            self.jobs.append(await scheduler.add_job(*self.submission(), on_conflict=chance.choice(list(tk.OnConflict))))
+            self.jobs.append(
+                await scheduler.add_job(*self.submission(), on_conflict=chance.choice(list(tk.OnConflict)))
+            )
             return
         match thing:
             case "try":

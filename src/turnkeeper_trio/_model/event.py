@@ -158,12 +158,15 @@ class OccurrenceSkipped(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OccurrenceMissed(Event):
-    """Occurrences passed before the scheduler could look."""
+    """Occurrences did not run, for they were too late: by the rule for catch-up, or by their ``start_deadline``."""
 
     name: str
     scheduled_at: pendulum.DateTime
     """The instant of the last of them."""
     count: int
+    lateness: float
+    """Seconds from that instant to the time at which it was found to have passed."""
+
     reason: str
 
 

@@ -35,7 +35,8 @@ class Outcome(StrEnum):
     """It did not run: overlap, or skipped by hand."""
 
     MISSED = "missed"
-    """It did not run: its instant passed before the scheduler could look, and catch-up chose another."""
+    """It did not run, for it was too late: its instant passed before the scheduler could look, and catch-up did not
+    choose it; or it could not start before its ``start_deadline``."""
 
     SUPERSEDED = "superseded"
     """It did not run: something newer took its place."""
@@ -69,7 +70,7 @@ class RunPhase(StrEnum):
     """The function of the job is being executed."""
 
     WAITING_RETRY = "waiting_retry"
-    """An attempt failed; the run waits, without a worker, for the next one."""
+    """An attempt failed, or asked to go on later; the run waits, without a worker, for the next one."""
 
     CLEANING_UP = "cleaning_up"
     """The attempt was asked to end and has not ended yet."""

@@ -175,9 +175,8 @@ class Coordinator:
     def _share(self, came_back: int) -> int:
         """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
 
-        A turn can start no more runs than workers are free. Were all of staging taken in each turn, a few tasks that
-        submit without pause would have a hundred jobs taken for each few that are executed. To be taken costs about as
-        much as to be executed, so half as many leave most of the time to execution.
+        A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
+        without pause would have a hundred jobs taken for a few executed. To take a job costs about as much as to run it.
         """
         state = self._engine.state
         if not len(state.ready) or state.closing is not None:
@@ -205,8 +204,8 @@ class Coordinator:
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
-            if attempt.scope is not None:
-                attempt.scope.cancel()
+            assert attempt.scope is not None  # nothing was awaited since this was decided
+            attempt.scope.cancel()
         effects.cancels.clear()
 
     def _act(self, effects: Effects) -> None:
@@ -222,8 +221,7 @@ class Coordinator:
             self.critical = self._engine.state.record(effects.critical)
             self._end_program()
         for run in effects.ended:
-            if run.error is not None:
-                forget_locals(run.error)
+            forget_locals(run.error)
         fatal = self._teller.fatal if effects.fatal is None else effects.fatal
         if fatal is not None and self.fatal is None:
             self.fatal = fatal
@@ -246,9 +244,9 @@ class Coordinator:
             )
 
     def _end_program(self) -> None:
+        assert self.body is not None  # it is told of before the first task starts
         self.close(forced=True)
-        if self.body is not None:
-            self.body.cancel()
+        self.body.cancel()
 
     def abort(self, cause: BaseException) -> None:
         """Something that must not happen has happened: have every attempt end, and the body."""
@@ -275,19 +273,17 @@ class Coordinator:
         self._callers.close()
         try:
             if self.ended.is_set():
-                self._take_latecomers()
+                for attempt in self._desk.take_outcomes():
+                    self._engine.report(attempt, self.last_turn)
             else:
                 self._close_books()
         except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
             self.crash = exc if self.crash is None else self.crash
         finally:
+            self._teller.end()
             self._callers.dismiss(self.last_turn)
             if not self.ended.is_set():
                 self.ended.set()
-
-    def _take_latecomers(self) -> None:
-        for attempt in self._desk.take_outcomes():
-            self._engine.report(attempt, self.last_turn)
 
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)

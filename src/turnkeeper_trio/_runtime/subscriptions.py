@@ -15,9 +15,10 @@ class Subscription:
 
     def __init__(self, types: tuple[type[Event], ...], job_id: UUID | None, buffer: int) -> None:
         """Keep up to ``buffer`` events of certain types, of one job or of all."""
-        # Two places more than asked for: a gap is told by an event of its own, and the last event always finds room.
+        # Three places more than asked for: a gap is told by an event of its own, the event after it takes the last
+        # place of the buffer, then there may be another gap, and the last event always finds room.
         self._buffer = buffer
-        self._send, self._receive = anyio.create_memory_object_stream[Event](buffer + 2)
+        self._send, self._receive = anyio.create_memory_object_stream[Event](buffer + 3)
         self._types: Final = (*types, SchedulerStopped) if types else (Event,)
         self._job_id = job_id
         self._missed = 0
@@ -40,7 +41,11 @@ class Subscription:
             self._missed = 0
         self._send.send_nowait(event)
         if last:
-            self._send.close()
+            self.end()
+
+    def end(self) -> None:
+        """Have the iteration end after what is kept."""
+        self._send.close()
 
     def close(self) -> None:
         """The subscriber has gone."""

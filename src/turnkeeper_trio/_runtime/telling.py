@@ -51,6 +51,11 @@ class Teller:
         del self._subscriptions[subscription]
         subscription.close()
 
+    def end(self) -> None:
+        """Nothing more is told. Subscribers know by the last event, but for one that a crash has swallowed."""
+        for subscription in self._subscriptions:
+            subscription.end()
+
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
         calls = self._calls.get(kind)
         if calls is None:

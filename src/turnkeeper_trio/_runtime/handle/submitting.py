@@ -124,7 +124,8 @@ class Submitting(Line):
         """Have the scheduler's jobs be what a job set says: after a reload of the configuration, say.
 
         Jobs that are new are added, changed ones are updated as by `Scheduler.update_job`, equal ones stay as they
-        are. Jobs that came with an earlier call and are not in the set any more are cancelled; others are left alone.
+        are. Jobs that came with an earlier call and are not in the set any more are deleted; others are left alone.
+        A job of the set that was cancelled stays cancelled; one that is finished stays so while its schedule is the same.
 
         Returns:
             The ids of the jobs that were added, updated, left unchanged and removed.
