@@ -14,6 +14,7 @@ from turnkeeper_trio._engine import dueness
 from turnkeeper_trio.testing import SweepError, cancel_sweep, current_scheduler_time, run
 from turnkeeper_trio.testing._hosting import HostedScheduler
 from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._session import current_session
 
 HOURLY = RecurringJobRequest("hourly", Interval(hours=1))
 
@@ -94,7 +95,7 @@ async def leaking(*, in_job: bool) -> None:
         if not in_job:
             await leak_a_task(outside)
         await two_hours(leak_a_task if in_job else nothing, *[outside] * in_job)
-        harness = current_scheduler_time().harness
+        harness = current_session().harness
         try:
             harness.check_ended()
         finally:

@@ -27,7 +27,9 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio.testing import SchedulerTime, SchedulerTimeError, VirtualEventLoop, current_scheduler_time, run
 from turnkeeper_trio.testing import _pace as pace
+from turnkeeper_trio.testing._harness import Settings
 from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._session import Session
 
 Body = Callable[[Scheduler, SchedulerTime], Awaitable[Any]]
 
@@ -467,4 +469,4 @@ def test_a_loop_that_was_made_by_hand_is_taken_over() -> None:
 
 def test_outside_of_a_loop_there_is_no_time() -> None:
     with pytest.raises(RuntimeError):
-        _ = SchedulerTime().now
+        _ = SchedulerTime(Session(Settings())).now

@@ -36,7 +36,7 @@ from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.testing._runs import run
 from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._time import current_scheduler_time
+from turnkeeper_trio.testing._session import current_session
 
 __all__ = ["InlineAttempt", "InlineRun", "run_inline"]
 
@@ -188,7 +188,7 @@ class _Call:
         """Call it, and return what it returns."""
 
         async def main() -> Any:
-            self._elapsed = current_scheduler_time().harness.ground.time
+            self._elapsed = current_session().harness.ground.time
             value, error = None, None
             scope = self._attempt.scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
             try:
