@@ -12,7 +12,7 @@ from uuid import UUID
 from turnkeeper_trio._engine.tables import Job, JobHistory, NonRun, Run
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.instants import seconds, utc_pendulum
-from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
 
 Kept = TypeVar("Kept", Run, NonRun)
 
@@ -109,11 +109,14 @@ class Archive:
         self.trim(run.finished_at)
 
     def add_non_run(self, item: NonRun) -> NonRun:
-        """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart."""
+        """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart.
+
+        One that was asked for by hand does not: somebody has its id.
+        """
         history = history_of(item.occurrence.job)
         last = history.non_runs[-1] if history.non_runs else None
         newest_run = history.runs[-1].number if history.runs else 0
-        if last is not None and last.number > newest_run and (last.outcome, last.reason) == (item.outcome, item.reason):
+        if last is not None and last.number > newest_run and _are_alike(last, item):
             self._forget(last)
             last.occurrence, last.scheduled_at = item.occurrence, item.scheduled_at
             last.finished_at = item.finished_at
@@ -171,6 +174,11 @@ class Archive:
     def _forget(self, item: Run | NonRun) -> None:
         if item.occurrence.run_id is not None:
             self._by_id.pop(item.occurrence.run_id, None)
+
+
+def _are_alike(last: NonRun, item: NonRun) -> bool:
+    by_hand = Origin.TRIGGER in (last.occurrence.origin, item.occurrence.origin)
+    return not by_hand and (last.outcome, last.reason) == (item.outcome, item.reason)
 
 
 def history_of(job: Job) -> JobHistory:

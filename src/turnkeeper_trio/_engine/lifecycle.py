@@ -230,7 +230,8 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
-    state.set_alarm(attempt, now.loop + cleanup_grace_us(state, attempt))
+    # However short the grace, the run gets its turn before it is called stuck.
+    state.set_alarm(attempt, now.loop + max(1, cleanup_grace_us(state, attempt)))
 
 
 def settle_job(state: State, job: Job, now: Now) -> None:
