@@ -7,6 +7,7 @@ than it was bound, its timeout was extended, its job was updated. So what to do 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import Job
 
 
 def watch(state: State, attempt: Attempt, now: Now) -> None:
@@ -24,6 +25,14 @@ def watch(state: State, attempt: Attempt, now: Now) -> None:
         instants.append(max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
     if instants:
         state.set_alarm(attempt, min(instants))
+
+
+def watch_again(state: State, job: Job, now: Now) -> None:
+    """Set the alarms of a job's attempts anew: it was updated, and there may be something earlier to notice."""
+    for run in job.runs:
+        attempt = run.attempt
+        if attempt is not None and attempt.cause is None and not attempt.stuck:
+            watch(state, attempt, now)
 
 
 def cleanup_grace_us(state: State, attempt: Attempt) -> int:
