@@ -105,7 +105,7 @@ async def test_a_run_that_waits_for_a_worker_is_in_the_way() -> None:
         (lambda: "done", Outcome.SUCCEEDED),
         (lambda: False, Outcome.FAILED),
         (lambda: RetryVerdict(1), Outcome.FAILED),
-        (lambda: Snooze(1), Outcome.FAILED),
+        (lambda: Snooze(1), Outcome.CANCELLED),
         (GiveUp, Outcome.FAILED),
         (CancelJob, Outcome.CANCELLED),
     ],

@@ -140,7 +140,7 @@ def test_a_running_run_is_cut_off_on_request_and_the_answer_says_what_happened(c
         "fails": (Outcome.FAILED, "failed while it cleaned up after it was asked to end"),
         "deadline was first": (
             Outcome.TIMED_OUT,
-            "it did not end within its timeout; not tried again, for its job was cancelled",
+            "it did not end within its timeout; not tried again, for it was cancelled: enough",
         ),
     }[cleanup]
 

@@ -128,7 +128,7 @@ class Engines(RuleBasedStateMachine):
         ttl=st.sampled_from([None, None, 0, us(600)]),
         first=st.lists(requests(), min_size=1, max_size=4),
     )
-    def open(  # noqa: PLR0917
+    def open(
         self, queue: PriorityQueueType, workers: int, buffer: int, store: bool, batch: int, limit: int, per_job: int,
         ttl: int | None, first: list[RecurringJobRequest],
     ) -> None:  # fmt: skip

@@ -7,20 +7,20 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
-from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import go_on, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import may_plan
-from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
-from turnkeeper_trio._engine.turns import call_next, make_ready
+from turnkeeper_trio._engine.turns import call_next, recall
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobUpdated
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio.errors import SchedulerClosed, VersionConflict
+from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, VersionConflict
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -78,8 +78,18 @@ def update_job(
     if if_version is not None and if_version != job.version:
         message = f"{job.request.name!r} is at version {job.version}, not {if_version}: somebody else changed it"
         raise VersionConflict(message, job_id=job_id)
-    _change(state, job, job.request.replace(**changes), call, now)
+    _change(state, job, _replaced(job.request, changes), call, now)
     return job.version
+
+
+def _replaced(request: RecurringJobRequest, changes: Mapping[str, Any]) -> RecurringJobRequest:
+    """Return a request with changes. Their values are a user's: to look at them may raise anything."""
+    try:
+        return request.replace(**changes)
+    except ConfigurationError:
+        raise
+    except Exception as exc:
+        raise ConfigurationError(f"a value cannot be used: {described(exc)}") from exc
 
 
 def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now) -> bool:
@@ -97,16 +107,13 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
         _keep_schedule(state, job, now)
     else:
         _reschedule(state, job, before, now)
-    for run in job.runs:
-        if run.place != OUT and not run.waiting_retry:
-            state.ready.remove(run)
-            make_ready(state, run)
+    recall(state, job)
     call_next(state, job)
-    settle_job(state, job, now)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobUpdated, now, job=job, name=request.name, version=job.version, next_run_time=at)
+    settle_job(state, job, now)
     return True
 
 
@@ -138,7 +145,7 @@ def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now) -
     withdraw_pending(state, job, Outcome.SUPERSEDED, now, UPDATED)
     paused = job.state is JobState.PAUSED
     if job.state is JobState.HALTED:
-        job.state, job.reason = JobState.ACTIVE, ""
+        go_on(job)
     # An initial run that was is not run again, but for another that is asked for.
     initial = initial_to_come or not _is_equal(job.request.initial_run_time, before.initial_run_time)
     anchor_and_plan(state, job, now, initial=initial)

@@ -113,6 +113,7 @@ def _conclude(state: State, job: Job, fault: str, now: Now) -> None:
 def _bind(state: State, job: Job, initial: int | None, now: Now) -> tuple[tuple[int, int, Origin] | None, str]:
     """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault."""
     request = job.request
+    job.latest = None
     try:
         job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))
         if initial is not None:
