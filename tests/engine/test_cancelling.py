@@ -267,3 +267,22 @@ def test_an_ended_job_and_a_scheduler_that_shuts_down_begin_nothing_new(decide: 
     driver.shut_down()
     with pytest.raises(SchedulerClosed):
         driver.ask(decide, job.job_id).result()
+
+
+@pytest.mark.parametrize("reason", ["", "enough"])
+def test_a_run_whose_deadline_struck_first_is_not_tried_again_once_it_was_cancelled(reason: str):
+    driver = Driver()
+    job = driver.add(schedule=After(0), timeout=5, max_retries=3)
+    (attempt,) = driver.begin()
+    driver.advance(5)
+    assert attempt.scope is not None
+    attempt.scope.cancel()
+    caller = driver.cancel_run(driver.active()[0].run_id, reason=reason)
+    driver.cancel_run(driver.active()[0].run_id, reason="again")
+    driver.shut_down(forced=True)
+    driver.turn()
+    driver.end(attempt, Ending.TIMED_OUT)
+    driver.turn()
+    assert caller.result().outcome is Outcome.TIMED_OUT
+    assert f"it was cancelled{': enough' if reason else ''}" in caller.result().reason
+    assert driver.details(job).active_runs == ()

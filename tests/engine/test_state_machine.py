@@ -679,11 +679,11 @@ class Engines(RuleBasedStateMachine):
         if ending is Ending.RETURNED and value is not False and not isinstance(value, Verdict):
             return Outcome.SUCCEEDED
         if attempt.cause in {Cause.CANCEL, Cause.REPLACED}:
-            return Outcome.CANCELLED if ending is Ending.CUT_OFF else Outcome.FAILED
+            return Outcome.CANCELLED if ending is Ending.CUT_OFF or isinstance(said, Snooze) else Outcome.FAILED
         if attempt.cause is Cause.SHUTDOWN or ending is Ending.CUT_OFF:
             return Outcome.INTERRUPTED
         if isinstance(said, Snooze):
-            if job.state is JobState.CANCELLED:
+            if attempt.last or job.state is JobState.CANCELLED:
                 return Outcome.CANCELLED
             self.not_before[run] = self.driver.now.loop + said.delay_us
             return Outcome.INTERRUPTED if closing else None
