@@ -179,8 +179,7 @@ async def test_events_may_be_iterated_over_and_end_with_the_scheduler() -> None:
     async def listen(task_status: Any) -> None:
         async with scheduler.events(RunFinished, buffer=2) as events:
             task_status.started()
-            async for event in events:
-                heard.append(type(event).__name__)
+            heard.extend([type(event).__name__ async for event in events])
 
     async with anyio.create_task_group() as group, open_scheduler(max_workers=1) as scheduler:
         await group.start(listen)
