@@ -330,8 +330,12 @@ def test_numbers_after_some_runs():
     assert metrics.job_queue_scheduled_current == metrics.workers_active_current == 0
     assert (metrics.job_execution_duration.count, metrics.job_execution_duration.sum) == (1, 4)
     assert (metrics.job_queue_wait_duration.count, metrics.job_queue_wait_duration.sum) == (1, 1)
-    books = metrics.books
-    assert (books.planned, books.succeeded, books.cancelled, books.ended) == (2, 1, 1, 2)
+    assert (metrics.books.planned, metrics.books.succeeded, metrics.books.cancelled, metrics.books.ended) == (
+        2,
+        1,
+        1,
+        2,
+    )
     json.dumps(metrics.to_json())
 
 

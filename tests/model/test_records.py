@@ -214,8 +214,9 @@ def test_instants_come_back_as_they_were(us: int):
 def test_an_instant_is_read_with_its_fold(label: datetime, fold: int):
     for zone in (ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe"), timezone(timedelta(hours=5, seconds=1))):
         aware = label.replace(tzinfo=zone, fold=fold)
-        elapsed = aware.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-        assert instant_us(aware) == elapsed // timedelta(microseconds=1)
+        assert instant_us(aware) == (aware.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+            microseconds=1
+        )
 
 
 def test_a_naive_datetime_names_no_instant():

@@ -12,7 +12,9 @@ import trio
 from turnkeeper_trio import Interval, RecurringJobRequest, Scheduler, open_scheduler
 from turnkeeper_trio._engine import dueness
 from turnkeeper_trio.testing import SweepError, cancel_sweep, current_scheduler_time, run
+from turnkeeper_trio.testing._hosting import HostedScheduler
 from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._session import current_session
 
 HOURLY = RecurringJobRequest("hourly", Interval(hours=1))
 
@@ -93,7 +95,7 @@ async def leaking(*, in_job: bool) -> None:
         if not in_job:
             await leak_a_task(outside)
         await two_hours(leak_a_task if in_job else nothing, *[outside] * in_job)
-        harness = current_scheduler_time().harness
+        harness = current_session().harness
         try:
             harness.check_ended()
         finally:
@@ -164,6 +166,16 @@ def test_a_sweep_begins_at_its_instant() -> None:
 
     cancel_sweep(scenario, start="2026-03-28 00:00", timezone="Europe/Berlin", backend="trio")
     assert set(seen) == {"2026-03-27 23:00:00+00:00"}
+
+
+def test_a_hosted_scheduler_ends_with_its_loop(backend: Backend) -> None:
+    hosted: list[HostedScheduler] = []
+
+    async def main() -> Scheduler:
+        hosted.append(HostedScheduler({"max_workers": 1}))
+        return await hosted[0].open()
+
+    assert run(main, backend=backend).is_closed
 
 
 @pytest.fixture

@@ -176,8 +176,7 @@ class Coordinator:
         """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
 
         A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
-        without pause would have a hundred jobs taken for a few executed. To take a job costs about as much as to run
-        it.
+        without pause would have a hundred jobs taken for a few executed. To take one costs about as much as to run it.
         """
         state = self._engine.state
         if not len(state.ready) or state.closing is not None:

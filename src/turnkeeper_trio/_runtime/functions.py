@@ -22,8 +22,8 @@ class Function:
 
     def __init__(self, call: Callable[..., Any]) -> None:
         """Look at a callable."""
-        self.call = call
-        self.is_async = _is_async(call)
+        self.call: Callable[..., Any] = call
+        self.is_async: bool = _is_async(call)
 
 
 @final

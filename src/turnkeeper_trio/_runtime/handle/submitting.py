@@ -15,7 +15,7 @@ from turnkeeper_trio._model.ids import RecurringJobId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._runtime.commands import Reply
 from turnkeeper_trio._runtime.handle.line import Line, Parts
-from turnkeeper_trio.errors import JobExists, JobNotFound, SchedulerClosed, StagingFull
+from turnkeeper_trio.errors import JobExists, JobNotFound, SchedulerClosed, StagingFull, WouldDeadlock
 from turnkeeper_trio.jobs import JobSet, JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -159,7 +159,13 @@ class Submitting(Line):
 
         Entering and leaving are checkpoints. Entering raises what `add_job` raises; leaving raises nothing, and does
         not wait when the scheduler has ended meanwhile.
+
+        Raises:
+            WouldDeadlock: from inside a run of the job that has this key: leaving would wait for that run to end.
         """
+        run = self._own_run()
+        if run is not None and request.key is not None and run.job_id == job_id_of_key(request.key):
+            raise WouldDeadlock(f"the job {run.name!r} would wait for itself to end when it left the block")
         job_id = await self.add_job(request, fn, *args, kwargs=kwargs)
         failed = True
         try:
