@@ -168,6 +168,7 @@ class Coordinator:
             engine.report(attempt, now)
         for submission in self._staging.take(self._share(len(outcomes))):
             engine.accept(submission, now)
+        self._staging.let_in()
         self._callers.answer_asked(now, staged=self._staging.taken)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
