@@ -123,8 +123,7 @@ class Coordinator:
                     try:
                         await stage()
                     except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
-                        # Nothing leaves the task: what the program is to know leaves the block. The workers are
-                        # waited for all the same, so that what is said at the end is the truth.
+                        # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
             finally:
                 self._desk.close_dispatch()
@@ -192,16 +191,15 @@ class Coordinator:
         if not changes or self._store is None:
             return  # noqa: ASYNC910  (memory has nothing to commit)
         self._committing = True
-        while True:
+        while self._committing:
             try:
                 refusals = await self._store.apply(changes)
             except StoreUnavailable as exc:
                 write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
-                break
-        self._committing = False
-        engine.settle(refusals)
+                self._committing = False
+                engine.settle(refusals)
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
@@ -283,8 +281,7 @@ class Coordinator:
         finally:
             self._teller.end()
             self._callers.dismiss(self.last_turn)
-            if not self.ended.is_set():
-                self.ended.set()
+            self.ended.set()
 
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)
