@@ -286,8 +286,7 @@ class Coordinator:
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)
         engine, state = self._engine, self._engine.state
-        if state.closing is None:
-            engine.begin_closing(now, forced=True)
+        engine.begin_closing(now, forced=state.closing is None)
         for attempt in self._desk.take_outcomes():
             engine.report(attempt, now)
         for submission in self._staging.take(len(self._staging)):
