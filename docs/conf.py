@@ -61,6 +61,8 @@ nitpick_ignore = [
     ("py:class", "pendulum.DateTime"),
     ("py:class", "P"),  # the parameters and the result of a function that a decorator returns as it is
     ("py:class", "turnkeeper_trio.jobs.job_set.R"),
+    ("py:class", "_Ts"),  # likewise of `turnkeeper_trio.testing.run`
+    ("py:class", "turnkeeper_trio.testing._runs._T"),
 ]
 
 autodoc_member_order = "bysource"
@@ -91,6 +93,7 @@ PLACES = (
     "turnkeeper_trio.schedules._base",
     "turnkeeper_trio.schedules._base.BuiltinSchedule",  # its methods are those of every schedule
     "turnkeeper_trio.abc",
+    "turnkeeper_trio.testing",
 )
 
 

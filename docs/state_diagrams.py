@@ -20,12 +20,14 @@ JOB: dict[Transition, str] = {
     ("active", "halted"): "`halt_after` runs in a row failed for good; its schedule is faulty",
     ("halted", "active"): "`resume_job`; `update_job` with another schedule",
     ("active", "finished"): "no further occurrence is to come, and its last run has ended",
-    ("active", "cancelled"): "`cancel_job`; `CancelJob`, from a run of it; `apply`, of a set without it",
-    ("paused", "cancelled"): "`cancel_job`; `apply`, of a set without it",
-    ("halted", "cancelled"): "`cancel_job`; `apply`, of a set without it",
+    ("active", "cancelled"): "`cancel_job`; `CancelJob`, from a run of it",
+    ("paused", "cancelled"): "`cancel_job`",
+    ("halted", "cancelled"): "`cancel_job`",
     ("paused", "halted"): "`update_job` with a faulty schedule",
-    ("finished", "active"): "`add_job` or `apply` under its key: a new job, with the id and the history of the old",
-    ("cancelled", "active"): "`add_job` or `apply` under its key, likewise",
+    ("finished", "active"): "`add_job` under its key, `apply` with another schedule: "
+    "a new job, with the id and the history of the old",
+    ("cancelled", "active"): "`add_job` under its key, with `OnConflict.REPLACE` or "
+    "`OnConflict.RAISE`: a new job, with its id",
 }
 """Where a job goes from where, and why. The empty state: there is no such job yet."""
 
@@ -44,7 +46,10 @@ RUN: dict[Transition, str] = {
     ("queued", "executing"): "a worker begins it: its first attempt, or the next one",
     ("queued", "missed"): "it could not start before its `start_deadline`",
     ("queued", "superseded"): "a newer occurrence took its place (`Overlap.CANCEL_OTHER`)",
-    ("queued", "cancelled"): "`cancel_run`, `cancel_job`, `pause_job`; replaced (`Overlap.CANCEL_OTHER`)",
+    (
+        "queued",
+        "cancelled",
+    ): "`cancel_run`, `cancel_job`, `pause_job`; replaced (`Overlap.CANCEL_OTHER`); its job is halted",
     ("queued", "interrupted"): "a shutdown, before its next attempt",
     ("queued", "never_started"): "a shutdown, before its first attempt",
     ("executing", "succeeded"): "the function returned",
@@ -57,8 +62,9 @@ RUN: dict[Transition, str] = {
         "cleaning_up",
     ): "its `timeout`; `cancel_run`, `cancel_job(cancel_running=True)`; replaced; a forced shutdown",
     ("waiting_retry", "queued"): "its delay is over",
-    ("waiting_retry", "failed"): "superseded by the next occurrence",
-    ("waiting_retry", "cancelled"): "`cancel_run`, `cancel_job`; replaced, with `retry_past_next`",
+    ("waiting_retry", "failed"): "superseded by the next occurrence, after a failure",
+    ("waiting_retry", "cancelled"): "`cancel_run`, `cancel_job`; replaced, with `retry_past_next`; "
+    "superseded, after a `Snooze`",
     ("waiting_retry", "interrupted"): "a shutdown",
     ("cleaning_up", "stuck"): "its `cleanup_grace` is over",
     ("cleaning_up", "waiting_retry"): "it timed out, with a retry left",
@@ -231,13 +237,13 @@ JOB_PICTURE = Picture(
             "end",
         ),
         Edge("M 250 280 L 588 280", (335, 298), "update_job: faulty schedule", [("paused", "halted")]),
-        Edge("M 420 120 L 420 418", (426, 340), "cancel_job,\nCancelJob,\napply", [("active", "cancelled")], "start"),
-        Edge("M 205 300 L 370 418", (270, 365), "cancel_job, apply", [("paused", "cancelled")], "end"),
-        Edge("M 635 300 L 480 418", (568, 365), "cancel_job, apply", [("halted", "cancelled")], "start"),
+        Edge("M 420 120 L 420 418", (426, 340), "cancel_job,\nCancelJob", [("active", "cancelled")], "start"),
+        Edge("M 205 300 L 370 418", (270, 365), "cancel_job", [("paused", "cancelled")], "end"),
+        Edge("M 635 300 L 480 418", (568, 365), "cancel_job", [("halted", "cancelled")], "start"),
         Edge(
             "M 350 440 C 20 440, 10 200, 360 112",
             (75, 290),
-            "added again\nunder its key",
+            "replaced\nunder its key",
             [("cancelled", "active")],
         ),
     ],

@@ -59,7 +59,7 @@ class OnConflict(StrEnum):
 
     UPDATE = "update"
     """The job that is there gets the new request and function. Where the schedule is the same, its grid, its pending
-    occurrence and its history stay; if it is paused, it stays paused."""
+    occurrence and its history stay; if it is paused or cancelled, it stays so. If it is finished, it begins again."""
 
     KEEP = "keep"
     """The job that is there stays as it is."""
@@ -68,4 +68,4 @@ class OnConflict(StrEnum):
     """The job that is there is cancelled and forgotten, and the new one takes its id."""
 
     RAISE = "raise"
-    """`JobExists` is raised."""
+    """`JobExists` is raised. A job that has ended does not count: it begins again."""

@@ -23,6 +23,7 @@ from turnkeeper_trio.testing._births import born_virtual
 from turnkeeper_trio.testing._hosting import HostedScheduler
 from turnkeeper_trio.testing._runs import settings
 from turnkeeper_trio.testing._schedules import seeded_schedule
+from turnkeeper_trio.testing._session import Session
 
 MARKERS: Final = {
     "scheduler_time": "scheduler_time(start=, timezone=, mode='auto' | 'explicit', horizon=): run this test in virtual "
@@ -40,7 +41,7 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 """With what the fixture ``scheduler`` is opened, where a marker says nothing else."""
 
-TIME: Final = pytest.StashKey[SchedulerTime]()
+SESSION: Final = pytest.StashKey[Session]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,14 +76,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if not _is_ours(item):
         return (yield)
     with ExitStack() as stack:
-        time: SchedulerTime | None = None
         try:
-            time = item.stash[TIME] = _time(item)
+            session = item.stash[SESSION] = _session(item)
         except (TypeError, ConfigurationError):
             pass  # the set-up of the test says so
         else:
-            stack.enter_context(born_virtual(time.bind))
-            stack.enter_context(seeded_schedule(time.seed))
+            stack.enter_context(born_virtual(session.bind))
+            stack.enter_context(seeded_schedule(session.settings.seed))
         stack.enter_context(_known_to_pytest_asyncio(item))
         _have_pytest_trio_ask(item)
         return (yield)
@@ -91,9 +91,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Say what is wrong with a marker."""
-    if _is_ours(item) and TIME not in item.stash:
+    if _is_ours(item) and SESSION not in item.stash:
         try:
-            _time(item)
+            _session(item)
         except (TypeError, ConfigurationError) as exc:
             pytest.fail(f"@pytest.mark.scheduler_time: {exc}", pytrace=False)
 
@@ -101,26 +101,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Guard the body of a test: it fails where it waits for what never comes."""
-    time = item.stash.get(TIME, None)
-    if time is None or not isinstance(item, pytest.Function):
+    session = item.stash.get(SESSION, None)
+    if session is None or not isinstance(item, pytest.Function):
         return (yield)
     # Under Hypothesis it is the inner function that is asynchronous. Both are looked up again by whoever runs the test.
     holder, name = (item.obj.hypothesis, "inner_test") if hasattr(item.obj, "hypothesis") else (item, "obj")
     body = getattr(holder, name)
     if not inspect.iscoroutinefunction(body):
         return (yield)
-    setattr(holder, name, _guarded(body, time))
+    setattr(holder, name, _guarded(body, session))
     try:
         return (yield)
     finally:
         setattr(holder, name, body)
 
 
-def _guarded(body: Callable[..., Any], time: SchedulerTime) -> Callable[..., Any]:
+def _guarded(body: Callable[..., Any], session: Session) -> Callable[..., Any]:
     @functools.wraps(body)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        with time.harness.guarded():
+        with session.harness.guarded():
             return await body(*args, **kwargs)
 
     return guarded
@@ -130,8 +130,8 @@ def _guarded(body: Callable[..., Any], time: SchedulerTime) -> Callable[..., Any
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Tell with a failure on which schedule it happened."""
     report = yield
-    if report.failed and TIME in item.stash and call.when != "collect":
-        time = item.stash[TIME]
+    if report.failed and SESSION in item.stash and call.when != "collect":
+        time = SchedulerTime(item.stash[SESSION])
         lines = [f"trio's schedule: seed {time.seed}; timezone: {time.timezone}"]
         try:
             lines.append(f"the virtual time was {time.now}")
@@ -166,14 +166,14 @@ def _merged(item: pytest.Item, marker: str) -> dict[str, Any]:
     return {name: value for mark in reversed(marks) for name, value in mark.kwargs.items()}
 
 
-def _time(item: pytest.Item) -> SchedulerTime:
-    return SchedulerTime(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
+def _session(item: pytest.Item) -> Session:
+    return Session(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
 
 
 def _have_pytest_trio_ask(item: pytest.Item) -> None:
     """With ``trio_mode`` pytest-trio looked up ``trio.run`` when it collected the tests: have it look again."""
     marker = item.get_closest_marker("trio")
-    if marker is not None and "run" in marker.kwargs and marker.kwargs["run"].__module__.startswith("trio."):
+    if marker is not None and getattr(marker.kwargs.get("run"), "__module__", "").partition(".")[0] == "trio":
         item.add_marker(pytest.mark.trio(run=_run_trio), append=False)
 
 
@@ -210,9 +210,9 @@ def schedule_seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
     """The virtual time of the test, and of every scheduler that is opened in it."""
-    if TIME not in request.node.stash:
+    if SESSION not in request.node.stash:
         pytest.fail("scheduler_time must be named by the test or by a fixture of it")
-    return cast("SchedulerTime", request.node.stash[TIME])
+    return SchedulerTime(request.node.stash[SESSION])
 
 
 @pytest.fixture
@@ -223,14 +223,15 @@ def fault_plan(scheduler_time: SchedulerTime) -> Iterator[FaultPlan]:
 
 
 @pytest.fixture
-def frozen_now(scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
+def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
     """Have ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time (by time-machine)."""
     try:
         import time_machine  # noqa: PLC0415  (it is optional)
     except ImportError:
         pytest.fail("the fixture frozen_now needs time-machine: pip install time-machine", pytrace=False)
-    with time_machine.travel(utc_datetime(scheduler_time.start), tick=False) as machine:
-        scheduler_time.listen(lambda: machine.move_to(utc_datetime(scheduler_time.harness.wall.wall())))
+    session: Session = request.node.stash[SESSION]
+    with time_machine.travel(utc_datetime(session.settings.start), tick=False) as machine:
+        session.listen(lambda: machine.move_to(utc_datetime(session.harness.wall.wall())))
         yield scheduler_time
 
 
@@ -240,10 +241,11 @@ async def _scheduler(request: pytest.FixtureRequest, scheduler_time: SchedulerTi
     When it has been closed, it is checked: that its books balance, and that no task of a job is left alive.
     """
     hosted = HostedScheduler(OPTIONS | _merged(request.node, "scheduler_options"))
-    harness = scheduler_time.harness
+    del scheduler_time
+    harness = request.node.stash[SESSION].harness
     yield await hosted.open()
     await hosted.close()
     harness.check_ended()
 
 
-scheduler = pytest.fixture(name="scheduler")(_scheduler)
+scheduler: Any = pytest.fixture(name="scheduler")(_scheduler)

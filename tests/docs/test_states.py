@@ -22,6 +22,7 @@ from turnkeeper_trio import (
     Interval,
     JobSet,
     JobState,
+    OnConflict,
     Outcome,
     Overlap,
     RecurringJobRequest,
@@ -127,7 +128,7 @@ async def succeed_and_finish_and_come_again(scheduler: Scheduler) -> None:
     await anyio.sleep(1)
     await scheduler.cancel_job(job_id)
     await anyio.sleep(1)
-    await scheduler.add_job(RecurringJobRequest("one", EVERY, key="k"), job())
+    await scheduler.add_job(RecurringJobRequest("one", EVERY, key="k"), job(), on_conflict=OnConflict.REPLACE)
     await anyio.sleep(1)
 
 

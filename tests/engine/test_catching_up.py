@@ -20,7 +20,14 @@ def late(seconds, **options):
 
 @pytest.mark.parametrize(
     ("seconds", "missed", "ran", "following"),
-    [(10, 0, 10, 20), (19.999999, 0, 10, 20), (20, 1, 20, 30), (29, 1, 20, 30), (30, 2, 30, 40), (1005, 99, 1000, 1010)],
+    [
+        (10, 0, 10, 20),
+        (19.999999, 0, 10, 20),
+        (20, 1, 20, 30),
+        (29, 1, 20, 30),
+        (30, 2, 30, 40),
+        (1005, 99, 1000, 1010),
+    ],
 )
 def test_the_latest_runs_once_and_the_others_are_missed(seconds, missed, ran, following):
     driver, job = late(seconds)
@@ -87,7 +94,7 @@ def test_jitter_keeps_the_latest_for_later_and_the_one_before_it_runs():
         job = driver.add(schedule=Interval(seconds=10), jitter=9)
         driver.tick(44)
         (attempt,) = driver.start_all()
-        ran = driver.ask(lambda state, now: attempt.run.occurrence.scheduled_at).result()
+        ran = attempt.run.occurrence.scheduled_at
         due = driver.details(job).next_run_time
         if at(44) < due < at(50):
             kept[1] += 1
@@ -186,3 +193,16 @@ def test_an_initial_run_time_in_the_past_is_caught_up_by_the_same_rule(catch_up)
     ran = [attempt.run.occurrence.scheduled_at / 1e6 - at(0).timestamp() for attempt in driver.start_all()]
     assert ran == {CatchUp.ONE: [-5], CatchUp.NONE: [], CatchUp.ALL: [-25, -15, -5]}[catch_up]
     assert driver.books.missed + len(ran) == 3
+
+
+def test_a_schedule_that_contradicts_itself_halts_its_job():
+    class Forgetful:
+        answers = 2
+
+        def next_after(self, after):
+            self.answers -= 1
+            return after + timedelta(seconds=1) if self.answers >= 0 else None
+
+    _, job = late(10, schedule=Forgetful())
+    assert job.state is JobState.HALTED
+    assert job.reason == "Forgetful contradicts itself: it must always answer alike"

@@ -158,11 +158,11 @@ def test_with_allow_all_a_retry_and_the_next_occurrence_go_beside_each_other():
     assert driver.books.active == 2
 
 
-def test_a_retry_takes_its_turn_behind_the_run_that_is_in_the_way():
+def test_a_retry_that_others_wait_for_goes_before_them():
     driver, job, attempt = busy(overlap=Overlap.BUFFER_ALL, max_retries=1, retry_past_next=True)
     driver.tick(10)
     driver.fail(attempt)
     assert driver.begin() == []
     (second,) = driver.begin(66)
     assert second.run is attempt.run
-    assert driver.details(job).waiting_runs == 7
+    assert driver.details(job).waiting_runs == 2

@@ -115,11 +115,14 @@ def test_a_failed_attempt_is_tried_again_so_often_and_no_more(ending: str):
     assert record.outcome is (Outcome.TIMED_OUT if ending == "time out" else Outcome.FAILED)
     assert record.attempts == 3
     assert record.duration == 3
-    assert record.reason == {
-        "false": "it returned False",
-        "raise": "it raised ValueError",
-        "time out": "it did not end within its timeout",
-    }[ending]
+    assert (
+        record.reason
+        == {
+            "false": "it returned False",
+            "raise": "it raised ValueError",
+            "time out": "it did not end within its timeout",
+        }[ending]
+    )
     assert isinstance(record.error, ValueError) == (ending == "raise")
     assert job.state is JobState.FINISHED
     metrics = driver.metrics()
@@ -328,8 +331,12 @@ class TestVerdicts:
         driver.cancel(job, cancel_running=True)
         driver.turn()
         self.end(driver, attempt, verdict, raised)
-        assert driver.history(job)[0].outcome is Outcome.FAILED
-        assert driver.history(job)[0].reason == "failed while it cleaned up after it was asked to end"
+        (record,) = driver.history(job)
+        if isinstance(verdict, Snooze):
+            assert record.outcome is Outcome.CANCELLED, "to ask to go on later is no failure"
+        else:
+            assert record.outcome is Outcome.FAILED
+            assert record.reason == "failed while it cleaned up after it was asked to end"
 
 
 def test_failures_are_told_even_if_nobody_listens():
@@ -343,3 +350,29 @@ def test_failures_are_told_even_if_nobody_listens():
         effects = driver.turn()
         assert len(driver.told(RunFinished)) == 1 + listening
         assert [run.error.args for run in effects.ended] == [("no",)]
+
+
+def test_an_async_policy_is_told_so():
+    class Asynchronous:
+        async def delay(self, failed: object, rng: object) -> float:
+            return 7
+
+    driver, job, attempt = once(max_retries=1, retry=Asynchronous())
+    driver.fail(attempt)
+    assert driver.history(job)[0].reason.endswith(
+        "its retry policy is async: a policy answers at once, write plain def"
+    )
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_the_first_run_of_a_critical_job_that_fails_for_good_is_told(critical: bool):
+    driver, job, attempt = once(critical=critical, max_retries=1, retry=FixedRetryDelay(0))
+    other = driver.add(schedule=After(0), critical=True)
+    (second,) = driver.begin()
+    driver.fail(attempt)
+    assert driver.turn().critical is None
+    driver.fail(driver.start_all()[0])
+    driver.fail(second)
+    run = driver.turn().critical
+    assert run is not None
+    assert run.job is (job if critical else other)

@@ -11,7 +11,7 @@ from datetime import time, timedelta
 from typing import Any
 
 from engine_driver import PROPOSALS, Caller, Driver, Scope, at, us
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from user_schedules import FAULTS, CannotBind, CannotCount, FaultyFrom, Listed
@@ -397,8 +397,8 @@ class Engines(RuleBasedStateMachine):
         if job is None:
             return
         executing = [run for run in job.runs if run.executing]
-        caller = self.driver.cancel(job, cancel_running=cancel_running, reason="enough")
-        if self._known(job, caller):
+        caller = self._ask_about(job, control.cancel_job, cancel_running=cancel_running, reason="enough")
+        if caller is not None:
             assert job.state in ENDED_STATES
             assert job.pending is None
             assert list(job.runs) == executing
@@ -406,18 +406,17 @@ class Engines(RuleBasedStateMachine):
                 assert cancel_running
                 self.waiting.append(("cancel", executing, caller))
 
-    def _known(self, job: Job, caller: Caller) -> bool:
-        """Return whether the engine knows this very job; if it knows none of the id, it must have said so."""
+    def _ask_about(self, job: Job, decide: Any, **options: Any) -> Caller | None:
+        """Ask about a job that the engine may know no more; return the caller if it knows this very one."""
         known = self.driver.state.jobs.get(job.job_id)
-        if isinstance(caller.answer, JobNotFound):
-            assert known is None
-            return False
-        assert not isinstance(caller.answer, Exception), caller.answer
-        return known is None or known is job
+        caller = self.driver.ask(decide, job.job_id, **options)
+        assert isinstance(caller.answer, JobNotFound) == (known is None)
+        assert known is None or not isinstance(caller.answer, Exception), caller.answer
+        return caller if known is job else None
 
     def delete(self, data: st.DataObject) -> None:
         job = self._a_job(data)
-        if job is not None and self._known(job, self.driver.ask(control.delete_job, job.job_id)):
+        if job is not None and self._ask_about(job, control.delete_job):
             assert job.job_id not in self.driver.state.jobs
 
     def skip(self, data: st.DataObject) -> None:
@@ -524,7 +523,7 @@ class Engines(RuleBasedStateMachine):
 
     def wait_for_job(self, data: st.DataObject) -> None:
         job = self._a_job(data)
-        if job is not None and self._known(job, caller := self.driver.wait_job(job)):
+        if job is not None and (caller := self._ask_about(job, asking.wait_job)):
             self.waiting.append(("job", job, caller))
 
     def wait_for_run(self, data: st.DataObject) -> None:
@@ -742,7 +741,12 @@ class Engines(RuleBasedStateMachine):
                 assert new <= 1 or several or job.request.overlap in {Overlap.BUFFER_ALL, Overlap.ALLOW_ALL}
 
 
+THOROUGH = settings.default.max_examples >= 1000
+
 TestEngines = Engines.TestCase
 TestEngines.settings = settings(
-    settings.default, max_examples=max(settings.default.max_examples, 150), stateful_step_count=40
+    settings.default,
+    max_examples=settings.default.max_examples if THOROUGH else 150,
+    stateful_step_count=40,
+    phases=[phase for phase in Phase if THOROUGH or phase is not Phase.shrink],  # it may take longer than a test may
 )

@@ -147,7 +147,7 @@ async def test_at_most_max_workers_threads_work_and_others_threads_do_not_keep_t
 
 async def test_a_plain_function_that_returns_an_awaitable_fails_and_says_what_to_do() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        record = await run(scheduler, lambda: coroutine_function())
+        record = await run(scheduler, lambda: coroutine_function(1))
         assert record.outcome is Outcome.FAILED
         assert isinstance(record.error, TypeError)
         assert "async def" in str(record.error)

@@ -9,6 +9,7 @@ import os
 import random
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -142,10 +143,8 @@ async def rich(world: World) -> None:
             for _ in range(3):
                 group.start_soon(scheduler.add_job, RecurringJobRequest("extra", After(4)), world.steady)
             run_id = await scheduler.trigger_job_now(by_hand)
-            try:
+            with suppress(SubmitError):
                 scheduler.try_add_job(RecurringJobRequest("tried", After(0)), world.steady)
-            except SubmitError:
-                pass
             await scheduler.cancel_job(cut, cancel_running=True)
         await scheduler.wait_run(run_id)
         await scheduler.skip_next_run(steady)
@@ -181,10 +180,8 @@ async def forced(world: World) -> None:
 
 
 async def wait_in_vain(scheduler: Scheduler, job_id: Any) -> None:
-    try:
+    with suppress(SchedulerClosed):
         await scheduler.wait_job(job_id)
-    except SchedulerClosed:
-        pass
 
 
 async def failing_body(world: World) -> None:

@@ -220,7 +220,7 @@ async def test_a_cancelled_call_shuts_nothing_down() -> None:
 
 
 @pytest.mark.parametrize("timeout", [-1, "5", float("nan"), True])
-async def test_a_senseless_timeout_is_refused_and_shuts_nothing_down(timeout: Any) -> None:
+async def test_a_senseless_timeout_is_refused_and_shuts_nothing_down(timeout: Any) -> None:  # noqa: ASYNC109
     async with open_scheduler(max_workers=1) as scheduler:
         for shut_down in (scheduler.shutdown_graceful, scheduler.shutdown_force):
             with pytest.raises(ConfigurationError) as refused:

@@ -196,7 +196,7 @@ async def test_waiting_submitters_are_released_when_the_scheduler_closes(store: 
         refused.extend(error.value.args)
         released_at.append(anyio.current_time())
 
-    async with anyio.create_task_group() as group:
+    async with anyio.create_task_group() as group:  # noqa: SIM117  (it outlives the scheduler)
         async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
             group.start_soon(scheduler.add_job, request("committed"), nothing)
             await anyio.sleep(1)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from turnkeeper_trio._engine import asking, changing, control, pausing
 from turnkeeper_trio._engine import closing as shutting
@@ -22,6 +22,7 @@ from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio._model.event import Event
+from turnkeeper_trio._model.ids import job_id_of_key
 from turnkeeper_trio._model.instants import MICROSECONDS, instant_us, utc_datetime
 from turnkeeper_trio._model.snapshot import Books
 from turnkeeper_trio.errors import TurnKeeperError
@@ -132,7 +133,7 @@ class Driver:
         target: str = "target",
         **kwargs: Any,
     ) -> Submission:
-        job_id = next(self._job_ids) if request.key is None else uuid5(NAMESPACE_OID, request.key)
+        job_id = next(self._job_ids) if request.key is None else job_id_of_key(request.key)
         return Submission(job_id, request, target, args, kwargs or None, on_conflict, token)
 
     def submit(self, request: RecurringJobRequest, *args: Any, **options: Any) -> Job:

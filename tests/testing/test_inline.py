@@ -75,6 +75,22 @@ def test_a_coroutine_function_runs_in_virtual_time_and_its_timeout_counts(backen
     assert str(done.record.finished_at) == "2000-01-01 00:01:35+00:00"
 
 
+def test_a_job_can_ask_whether_its_time_is_over() -> None:
+    asked: list[bool] = []
+
+    async def stubborn() -> None:
+        asked.append(current_run().cancel_requested)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            asked.append(current_run().cancel_requested)
+
+    assert run_inline(RecurringJobRequest("stubborn", timeout=30), stubborn).outcome is Outcome.TIMED_OUT
+    assert asked == [False, True]
+    run_inline(FETCH, lambda: asked.append(current_run().cancel_requested))
+    assert asked == [False, True, False]
+
+
 def test_a_coroutine_function_that_raises_is_tried_again() -> None:
     async def broken() -> None:
         await anyio.sleep(1)

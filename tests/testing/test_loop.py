@@ -1,6 +1,7 @@
 """The virtual event loop of asyncio: when it jumps, when it waits, and in which order things happen."""
 
 import asyncio
+import math
 import os
 import subprocess
 import sys
@@ -110,6 +111,19 @@ def test_a_cancelled_timer_is_not_jumped_to() -> None:
         return loop.time()
 
     assert run(main) == 10
+
+
+def test_the_next_timer_is_the_first_that_is_not_cancelled() -> None:
+    async def main(loop: VirtualEventLoop) -> None:
+        assert loop.next_timer() == math.inf
+        first, second = loop.call_later(5, print), loop.call_later(10, print)
+        assert loop.next_timer() == 5
+        first.cancel()
+        assert loop.next_timer() == 10
+        second.cancel()
+        assert loop.next_timer() == math.inf
+
+    run(main)
 
 
 def test_timeouts_and_cancellation_happen_at_their_instant() -> None:

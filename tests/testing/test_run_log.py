@@ -133,9 +133,9 @@ async def test_runs_are_a_sequence_with_helpers(scheduler: Scheduler, scheduler_
     assert hourly[0].name == "hourly"
     assert repr(hourly[:1]) == "<Runs: 1 (Europe/Berlin)>\n2026-10-25 02:00+02:00 hourly ok"
     hourly[:2].assert_succeeded()
-    with pytest.raises(AssertionError, match="1 of 5 did not succeed.*\n  2026-10-25 04:00 hourly missed count=2"):
+    with pytest.raises(AssertionError, match=r"1 of 5 did not succeed.*\n  2026-10-25 04:00 hourly missed count=2"):
         hourly.assert_succeeded()
-    with pytest.raises(AssertionError, match="1 of 5 began more than 60 s late.*\n  2026-10-25 05:45 hourly ok"):
+    with pytest.raises(AssertionError, match=r"1 of 5 began more than 60 s late.*\n  2026-10-25 05:45 hourly ok"):
         hourly.assert_on_time(tolerance=60)
     with pytest.raises(AssertionError, match="there are no runs"):
         scheduler_time.runs("nobody").assert_succeeded()
@@ -162,7 +162,9 @@ async def test_a_log_with_gaps_is_no_log(scheduler: Scheduler, scheduler_time: S
 async def test_durations_are_written_as_people_do(
     scheduler: Scheduler, scheduler_time: SchedulerTime, delay: timedelta, late: str
 ) -> None:
-    await scheduler.add_job(RecurringJobRequest("once").with_initial_run_time(timedelta(0)), anyio.sleep, delay.total_seconds())
+    await scheduler.add_job(
+        RecurringJobRequest("once").with_initial_run_time(timedelta(0)), anyio.sleep, delay.total_seconds()
+    )
     await scheduler_time.run_until_runs("once")
     assert scheduler_time.runs()[0].duration == delay.total_seconds()
     assert_run_log(scheduler, f"2026-10-25 01:00 once ok took={late}")
@@ -174,7 +176,12 @@ async def test_an_instant_is_shown_as_finely_as_it_must_be(scheduler: Scheduler,
         await scheduler.add_job(RecurringJobRequest("x").with_initial_run_time(timedelta(seconds=seconds)), nothing)
     await scheduler_time.advance(120)
     day = "2026-10-25"
-    assert scheduler_time.runs().labels == [f"{day} 01:00:00.25", f"{day} 01:00:01", f"{day} 01:01", f"{day} 01:01:00.75"]
+    assert scheduler_time.runs().labels == [
+        f"{day} 01:00:00.25",
+        f"{day} 01:00:01",
+        f"{day} 01:01",
+        f"{day} 01:01:00.75",
+    ]
 
 
 async def log_of_an_ended_scheduler() -> Scheduler:

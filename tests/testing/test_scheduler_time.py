@@ -15,6 +15,7 @@ import trio.testing
 
 from turnkeeper_trio import (
     ConfigurationError,
+    FixedRetryDelay,
     Interval,
     Once,
     Outcome,
@@ -26,7 +27,9 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio.testing import SchedulerTime, SchedulerTimeError, VirtualEventLoop, current_scheduler_time, run
 from turnkeeper_trio.testing import _pace as pace
+from turnkeeper_trio.testing._harness import Settings
 from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._session import Session
 
 Body = Callable[[Scheduler, SchedulerTime], Awaitable[Any]]
 
@@ -83,7 +86,9 @@ def test_what_takes_no_time_has_ended_when_time_has_been_moved(backend: Backend)
     async def chain(scheduler: Scheduler, left: int) -> None:
         await anyio.lowlevel.checkpoint()
         if left:
-            await scheduler.add_job(RecurringJobRequest(f"link {left}", Once(scheduler.now())), chain, scheduler, left - 1)
+            await scheduler.add_job(
+                RecurringJobRequest(f"link {left}", Once(scheduler.now())), chain, scheduler, left - 1
+            )
 
     async def body(scheduler: Scheduler, time: SchedulerTime) -> None:
         await scheduler.add_job(RecurringJobRequest("chain", Interval(hours=1)), chain, scheduler, 10)
@@ -194,7 +199,7 @@ def test_runs_that_never_come_are_an_error_that_says_why(backend: Backend) -> No
                 await asked()
         assert time.now - before < timedelta(days=38)
         await scheduler.cancel_job(job)
-        with pytest.raises(SchedulerTimeError, match="it is cancelled.*\n.*\nnothing is planned; jobs: weekly"):
+        with pytest.raises(SchedulerTimeError, match=r"it is cancelled.*\n.*\nnothing is planned; jobs: weekly"):
             await time.run_until_runs(job)
 
     in_berlin(body, backend)
@@ -209,8 +214,8 @@ def test_run_until_asks_whenever_something_has_happened(backend: Backend) -> Non
 
         assert str(await time.run_until(two_runs)) == "2026-04-06 09:00:00+02:00"
         assert str(await time.run_until(lambda: True)) == "2026-04-06 09:00:00+02:00"
+        await scheduler.add_job(RecurringJobRequest("now", Once(scheduler.now())), nothing)
         with pytest.raises(SchedulerTimeError, match="two_runs does not become true within 3 days"):
-            await scheduler.add_job(RecurringJobRequest("now", Once(scheduler.now())), nothing)
             await time.run_until(two_runs, within=timedelta(days=3))
 
     in_berlin(body, backend)
@@ -394,6 +399,40 @@ def test_the_error_of_a_test_is_its_own(backend: Backend) -> None:
         in_berlin(body, backend)
 
 
+def test_a_retry_is_due_too_and_after_the_end_nothing_is(backend: Backend) -> None:
+    async def fail() -> None:
+        raise OSError
+
+    async def main() -> None:
+        time = current_scheduler_time()
+        async with open_scheduler(max_workers=1) as scheduler:
+            request = RecurringJobRequest("fetch", Once(time.now), max_retries=1, retry=FixedRetryDelay(90))
+            await scheduler.add_job(request, fail)
+            await scheduler.add_job(WEEKLY, nothing)
+            await time.settle()
+            assert str(time.next_due) == "2026-03-28 00:01:30+01:00"
+            with pytest.raises(
+                SchedulerTimeError, match=r"2026-03-28 00:01:30 fetch \(retry\)\n  2026-03-30 09:00 weekly"
+            ):
+                await time.advance(-1)
+        assert time.next_due is None
+
+    run(main, backend=backend, start="2026-03-28 00:00", timezone="Europe/Berlin")
+
+
+def test_where_no_test_is_guarded_a_dead_end_is_waited_out(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
+
+    async def main() -> None:
+        before = current_scheduler_time().now
+        await anyio.to_thread.run_sync(lambda: threading.Event().wait(0.08))
+        assert current_scheduler_time().now == before
+
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    options: dict[str, Any] = {"clock": clock} if backend == "trio" else {"loop_factory": VirtualEventLoop}
+    anyio.run(main, backend=backend, backend_options=options)
+
+
 def test_a_mode_or_a_zone_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="mode must be 'auto' or 'explicit'"):
         run(nothing, mode="manual")  # type: ignore[arg-type]
@@ -430,4 +469,4 @@ def test_a_loop_that_was_made_by_hand_is_taken_over() -> None:
 
 def test_outside_of_a_loop_there_is_no_time() -> None:
     with pytest.raises(RuntimeError):
-        _ = SchedulerTime().now
+        _ = SchedulerTime(Session(Settings())).now

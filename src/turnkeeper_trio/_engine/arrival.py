@@ -1,5 +1,7 @@
 """Arrival: an occurrence has become due, and a run is made of it, by the rules for overlap."""
 
+from typing import assert_never
+
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.lifecycle import ask_to_end, end_run
 from turnkeeper_trio._engine.now import Now
@@ -28,6 +30,8 @@ def refusal(job: Job, overlap: Overlap, waiting: int) -> str:
             return TOO_MANY_WAIT if waiting >= job.request.max_waiting else ""
         case Overlap.CANCEL_OTHER:
             return ""
+        case _:
+            assert_never(overlap)
 
 
 def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | None = None) -> Run:
@@ -36,14 +40,17 @@ def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | Non
     policy = overlap or job.request.overlap
     # It arrives before anything else is decided: a job with an active run is never taken for finished.
     run = _arrive(state, occurrence, now)
+    run.overlap = overlap
     if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
         for other in tuple(job.runs):
             if other.waiting_retry:
-                end_run(state, other, Outcome.FAILED, now, SUPERSEDED_BY_NEXT, error=other.error)
-    if policy is job.request.overlap:
-        call_next(state, job)
-    elif room(job, policy) >= 1:  # A policy of its own is for this run, not for those that wait.
-        leave_waiting(job, run)
+                outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
+                end_run(state, other, outcome, now, SUPERSEDED_BY_NEXT, error=other.error)
+    if run not in job.runs:
+        return run  # That was one failure too many: the job was halted, and this run ended with it.
+    call_next(state, job)
+    if run.blocked and overlap is Overlap.ALLOW_ALL and room(job, overlap) >= 1:
+        leave_waiting(job, run)  # That it may run beside others is for this run, not for those before it that wait.
         make_ready(state, run)
     if run.blocked:
         others = in_the_way(job)

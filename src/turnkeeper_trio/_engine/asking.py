@@ -10,7 +10,7 @@ from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.waiting import IDLE, IDLE_DUE, Wait
-from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
@@ -177,8 +177,3 @@ def books(state: State) -> Books:
         active=len(state.active),
         **{outcome.value: count for outcome, count in outcomes.items()},
     )
-
-
-def run_id_of_pending(state: State, job: Job) -> RunId | None:
-    """Return the id of the run that a job's next occurrence will be."""
-    return None if job.pending is None else state.run_id(job.pending)

@@ -25,6 +25,7 @@ class Attempt:
         "ended",
         "ending",
         "error",
+        "last",
         "number",
         "place",
         "revoked",
@@ -54,6 +55,8 @@ class Attempt:
         """The loop time at which its own timeout strikes, if it has one."""
         self.cause: Cause | None = None
         """Why it was asked to end, if it was."""
+        self.last = ""
+        """Why no further one follows, where that was said after its own timeout had struck."""
         self.start_by: int | None = None
         """The wall time after which it may not begin any more."""
         self.scope: Cancellable | None = None

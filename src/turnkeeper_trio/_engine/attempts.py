@@ -99,10 +99,11 @@ def _decide(state: State, run: Run, attempt: Attempt, now: Now) -> None:
 
 
 def _asked_to_end(state: State, run: Run, attempt: Attempt, now: Now) -> None:
-    """It did not succeed, and it had been asked to end: nothing is tried again."""
+    """It did not succeed, and it had been asked to end: nothing is tried again. To want to go on is not to fail."""
     error = attempt.error
+    failed = attempt.ending is not Ending.CUT_OFF and not isinstance(attempt.value, Snooze)
     match attempt.cause:
-        case Cause.CANCEL | Cause.REPLACED if attempt.ending is Ending.CUT_OFF:
+        case Cause.CANCEL | Cause.REPLACED if not failed:
             end_run(state, run, Outcome.CANCELLED, now, run.reason)
         case Cause.CANCEL | Cause.REPLACED:
             end_run(state, run, Outcome.FAILED, now, DURING_CLEANUP, error=error)
@@ -121,10 +122,10 @@ def _failed(state: State, run: Run, attempt: Attempt, now: Now, after: int | Non
     if run.failures > job.request.max_retries:
         end_run(state, run, outcome, now, reason, error=attempt.error)
         return
-    if job.state is JobState.CANCELLED:
-        end_run(state, run, outcome, now, f"{reason}; not tried again, for its job was cancelled", error=attempt.error)
+    why_not = attempt.last or ("its job was cancelled" if job.state is JobState.CANCELLED else "")
+    if why_not:
+        end_run(state, run, outcome, now, f"{reason}; not tried again, for {why_not}", error=attempt.error)
         return
-    why_not = ""
     if after is None:
         elapsed = seconds(attempt.ended.loop - run.first_loop)
         after, why_not = _ask_policy(state, run, FailedAttempt(run.failures, outcome, attempt.error, elapsed))
@@ -167,6 +168,7 @@ def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now)
     """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
     job = run.job
     run.waiting_retry = True
+    run.snoozed = isinstance(attempt.value, Snooze)
     run.error = attempt.error
     state.retries.push((attempt.ended.loop + delay, job.seq, run.number, run))
     if attempt.error is not None:
@@ -200,8 +202,8 @@ def _heed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
             _asked_to_end(state, run, attempt, now)
         case Retry():
             _failed(state, run, attempt, now, verdict.after_us)
-        case Snooze() if run.job.state is JobState.CANCELLED:
-            end_run(state, run, Outcome.CANCELLED, now, run.job.reason)
+        case Snooze() if attempt.last or run.job.state is JobState.CANCELLED:
+            end_run(state, run, Outcome.CANCELLED, now, attempt.last or run.job.reason)
         case Snooze() if state.closing is not None:
             end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN)
         case Snooze():

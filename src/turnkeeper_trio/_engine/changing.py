@@ -2,25 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, assert_never, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.control import cancel_job, delete_job, find_job, refuse_if_over
+from turnkeeper_trio._engine.control import delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
-from turnkeeper_trio._engine.lifecycle import plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import go_on, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import may_plan
-from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
-from turnkeeper_trio._engine.turns import call_next, make_ready
+from turnkeeper_trio._engine.turns import call_next, recall
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobUpdated
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
-from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio.errors import SchedulerClosed, VersionConflict
+from turnkeeper_trio._model.record import described
+from turnkeeper_trio._model.run import Origin, Outcome
+from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, VersionConflict
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -41,19 +41,28 @@ class Call:
 def take(state: State, submission: Submission, now: Now) -> Job:
     """Take what was submitted: a new job, or a change of the one that has the key."""
     job = state.jobs.get(submission.job_id)
-    if job is None or job.state in ENDED_STATES:
+    if job is None or _makes_room(job, submission.on_conflict):
         return accept(state, submission, now)
     match submission.on_conflict:
-        case OnConflict.UPDATE:
+        case OnConflict.UPDATE if job.state is not JobState.CANCELLED:
             _change(state, job, submission.request, _call_of(submission), now)
         case OnConflict.REPLACE:
             delete_job(state, now, submission.job_id)
             return accept(state, submission, now)
-        case OnConflict.KEEP | OnConflict.RAISE:
-            pass  # The caller was told already: it looked, and staged, in one step.
+        case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
+            pass  # Cancelled stays cancelled; and who is to be told was told: it looked, and staged, in one step.
+        case _:
+            assert_never(submission.on_conflict)
     if submission.token is not None:
         state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
     return job
+
+
+def _makes_room(job: Job, on_conflict: OnConflict) -> bool:
+    """Return whether a job that has ended leaves its key, and its history, to a new one: added again, it runs again."""
+    if job.state is JobState.CANCELLED:
+        return on_conflict is OnConflict.RAISE
+    return job.state is JobState.FINISHED and on_conflict in {OnConflict.UPDATE, OnConflict.RAISE}
 
 
 def _call_of(submission: Submission) -> Call:
@@ -69,8 +78,18 @@ def update_job(
     if if_version is not None and if_version != job.version:
         message = f"{job.request.name!r} is at version {job.version}, not {if_version}: somebody else changed it"
         raise VersionConflict(message, job_id=job_id)
-    _change(state, job, job.request.replace(**changes), call, now)
+    _change(state, job, _replaced(job.request, changes), call, now)
     return job.version
+
+
+def _replaced(request: RecurringJobRequest, changes: Mapping[str, Any]) -> RecurringJobRequest:
+    """Return a request with changes. Their values are a user's: to look at them may raise anything."""
+    try:
+        return request.replace(**changes)
+    except ConfigurationError:
+        raise
+    except Exception as exc:
+        raise ConfigurationError(f"a value cannot be used: {described(exc)}") from exc
 
 
 def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now) -> bool:
@@ -78,26 +97,29 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
     before = job.request
     if _is_equal(request, before) and _is_same_call(job, call):
         return False
+    same_schedule = _has_same_schedule(job, request)
     job.request = request
     job.target = job.target if call.target is None else call.target
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
     job.version += 1
-    if _is_equal((request.schedule, request.initial_run_time), (before.schedule, before.initial_run_time)):
+    if same_schedule:
         _keep_schedule(state, job, now)
     else:
-        _reschedule(state, job, now)
-    for run in job.runs:
-        if run.place != OUT and not run.waiting_retry:
-            state.ready.remove(run)
-            make_ready(state, run)
+        _reschedule(state, job, before, now)
+    recall(state, job)
     call_next(state, job)
-    settle_job(state, job, now)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobUpdated, now, job=job, name=request.name, version=job.version, next_run_time=at)
+    settle_job(state, job, now)
     return True
+
+
+def _has_same_schedule(job: Job, request: RecurringJobRequest) -> bool:
+    before = job.request
+    return _is_equal((request.schedule, request.initial_run_time), (before.schedule, before.initial_run_time))
 
 
 def _is_same_call(job: Job, call: Call) -> bool:
@@ -116,13 +138,17 @@ def _is_equal(one: object, other: object) -> bool:
         return False
 
 
-def _reschedule(state: State, job: Job, now: Now) -> None:
+def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now) -> None:
     """Begin a new grid. A paused job stays paused, and a halted one has the fault mended."""
+    to_come = job.pending or job.held
+    initial_to_come = to_come is not None and to_come.origin is Origin.INITIAL
     withdraw_pending(state, job, Outcome.SUPERSEDED, now, UPDATED)
     paused = job.state is JobState.PAUSED
     if job.state is JobState.HALTED:
-        job.state, job.reason = JobState.ACTIVE, ""
-    anchor_and_plan(state, job, now)
+        go_on(job)
+    # An initial run that was is not run again, but for another that is asked for.
+    initial = initial_to_come or not _is_equal(job.request.initial_run_time, before.initial_run_time)
+    anchor_and_plan(state, job, now, initial=initial)
     if paused:
         job.held = job.pending
         withdraw_pending(state, job, Outcome.CANCELLED, now, "paused")
@@ -147,9 +173,11 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
     for submission in submissions:
         job = state.jobs.get(submission.job_id)
         job_id = RecurringJobId(submission.job_id)
-        if job is None or job.state in ENDED_STATES:
+        if job is None or (job.state is JobState.FINISHED and not _has_same_schedule(job, submission.request)):
             accept(state, submission, now)
             added.append(job_id)
+        elif job.state in ENDED_STATES:
+            unchanged.append(job_id)  # It has run, or somebody has cancelled it: the set does not say to run it again.
         elif _change(state, job, submission.request, _call_of(submission), now):
             updated.append(job_id)
         else:
@@ -158,7 +186,7 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
     for gone in [job_id for job_id in state.applied if job_id not in wanted]:
         job = state.jobs.get(gone)
         if job is not None and job.state not in ENDED_STATES:
-            cancel_job(state, now, gone, reason=NOT_IN_SET)
+            delete_job(state, now, gone, reason=NOT_IN_SET)
             removed.append(RecurringJobId(gone))
     state.applied = wanted
     return JobSetChanges(tuple(added), tuple(updated), tuple(unchanged), tuple(removed))

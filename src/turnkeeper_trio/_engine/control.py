@@ -85,16 +85,17 @@ def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, 
     job = occurrence.job
     unplan(state, occurrence)
     item = end_occurrence(state, occurrence, outcome, now, reason)
+    job.latest = occurrence.scheduled_at
     if state.closing is None:
         plan_after(state, job, occurrence.scheduled_at, now)
     settle_job(state, job, now)
     return item
 
 
-def delete_job(state: State, now: Now, job_id: UUID) -> None:
+def delete_job(state: State, now: Now, job_id: UUID, *, reason: str = "deleted") -> None:
     """Cancel a job, and forget it. A run that executes goes on."""
     job = find_job(state, job_id)
-    cancel_job(state, now, job_id, reason="deleted")
+    cancel_job(state, now, job_id, reason=reason)
     state.archive.forget_job(job)
     state.ended_jobs.pop(job, None)
     state.jobs.pop(job_id, None)  # A history without room has forgotten it already.
@@ -124,7 +125,10 @@ def trigger_job(state: State, now: Now, job_id: UUID, *, overlap: Overlap | None
         run_id = state.run_id((in_the_way(job) or list(job.waiting))[0])
         raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job_id, run_id=run_id)
     state.counters.planned += 1
-    return state.run_id(begin(state, Occurrence(job, now.wall, now.wall, Origin.TRIGGER), now, policy))
+    occurrence = Occurrence(job, now.wall, now.wall, Origin.TRIGGER)
+    run_id = state.run_id(occurrence)
+    begin(state, occurrence, now, overlap)
+    return run_id
 
 
 def refuse_if_over(state: State, job: Job) -> None:

@@ -1,11 +1,11 @@
 """What has been counted: attempts, outcomes, durations. Everything else is read off the tables."""
 
-from typing import final
+from typing import assert_never, final
 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio.verdicts import Snooze
+from turnkeeper_trio.verdicts import CancelJob, Snooze
 
 
 @final
@@ -63,7 +63,11 @@ class Counters:
                 self.timed_out += 1
             case Ending.VERDICT if isinstance(attempt.value, Snooze):
                 self.snoozed += 1
+            case Ending.VERDICT if isinstance(attempt.value, CancelJob):
+                self.succeeded += 1
             case Ending.VERDICT:
                 self.returned_false += 1
             case Ending.CUT_OFF | Ending.REVOKED:
                 pass
+            case _:
+                assert_never(attempt.ending)

@@ -43,6 +43,7 @@ def fire(state: State, occurrence: Occurrence, now: Now) -> None:
     """The instant of an occurrence has come, and it has left its queue: begin, and plan the following one."""
     occurrence.job.pending = None
     take_up(state, occurrence, now, occurrence.job.request.catch_up)
+    settle_job(state, occurrence.job, now)
 
 
 def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> None:
@@ -58,6 +59,7 @@ def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
             occurrences = []
     except ScheduleFault as exc:
         fault = exc
+    job.latest = latest
     # Several at once come from `CatchUp.ALL`: they wait for one another, or its choice would be undone by the overlap.
     in_order = len(occurrences) > 1 and job.request.overlap is not Overlap.ALLOW_ALL
     for each in occurrences:
@@ -69,7 +71,6 @@ def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
         halt(state, job, str(fault), now)
     elif job.pending is None and job.state is JobState.ACTIVE and not (job.runs and job.delayed):
         plan_after(state, job, latest, now)
-    settle_job(state, job, now)
 
 
 def _retry(state: State, run: Run, now: Now) -> None:

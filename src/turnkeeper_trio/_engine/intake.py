@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, final
 from uuid import UUID
 
+from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import halt, take_out
+from turnkeeper_trio._engine.lifecycle import halt, settle_job, take_out
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, unplan
 from turnkeeper_trio._engine.queues import OUT
@@ -62,16 +63,15 @@ def accept(state: State, submission: Submission, now: Now) -> Job:
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
     _enter(state, job)
     state.counters.submitted += 1
-    first, fault = _bind(state, job, now)
+    first, fault = _bind(state, job, _initial_us(request.initial_run_time, now), now)
     if state.ledger.asked:
         proposal = Proposal(job, submission.token)
         state.ledger.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
-    _plan_first(state, job, first, now)
+    _plan_first(state, job, first, fault, now)
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobAdded, now, job=job, name=request.name, next_run_time=at)
-    if fault:
-        halt(state, job, fault, now)
+    _conclude(state, job, fault, now)
     return job
 
 
@@ -81,22 +81,39 @@ def _enter(state: State, job: Job) -> None:
     if before is not None:
         assert before.state in ENDED_STATES
         state.ended_jobs.pop(before, None)
-        job.history = before.history
+        job.history = history_of(before)  # Shared: a run of the job that was may still be executing.
     state.jobs[job.job_id] = job
 
 
-def anchor_and_plan(state: State, job: Job, now: Now) -> None:
-    """Bind the schedule of a job to now, or to its initial run, and plan the first occurrence."""
-    first, fault = _bind(state, job, now)
-    _plan_first(state, job, first, now)
+def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool) -> None:
+    """Bind the schedule of a job anew, to now or to its initial run, and plan the first occurrence."""
+    first, fault = _bind(state, job, _initial_us(job.request.initial_run_time, now) if initial else None, now)
+    _plan_first(state, job, first, fault, now)
+    _conclude(state, job, fault, now)
+
+
+def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, now: Now) -> None:
+    if first is not None:
+        plan(state, job, *first)
+    elif isinstance(job.schedule, FixedDelay) and not fault and not job.runs:
+        plan_delay(state, job, job.schedule.delay_us, now)
+    else:
+        return
+    # A job whose bounds allow not even its first occurrence is finished: it is not one that runs by hand.
+    job.had_occurrence = True
+
+
+def _conclude(state: State, job: Job, fault: str, now: Now) -> None:
     if fault:
         halt(state, job, fault, now)
+    else:
+        settle_job(state, job, now)
 
 
-def _bind(state: State, job: Job, now: Now) -> tuple[tuple[int, int, Origin] | None, str]:
+def _bind(state: State, job: Job, initial: int | None, now: Now) -> tuple[tuple[int, int, Origin] | None, str]:
     """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault."""
     request = job.request
-    initial = _initial_us(request.initial_run_time, now)
+    job.latest = None
     try:
         job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))
         if initial is not None:
@@ -106,13 +123,6 @@ def _bind(state: State, job: Job, now: Now) -> tuple[tuple[int, int, Origin] | N
         return (first, draw_due(state, job, first), Origin.SCHEDULE), ""
     except ScheduleFault as fault:
         return None, str(fault)
-
-
-def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, now: Now) -> None:
-    if first is not None:
-        plan(state, job, *first)
-    elif isinstance(job.schedule, FixedDelay) and job.request.initial_run_time is None:
-        plan_delay(state, job, job.schedule.delay_us, now)
 
 
 def _initial_us(at: datetime | timedelta | None, now: Now) -> int | None:

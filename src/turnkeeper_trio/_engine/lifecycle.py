@@ -20,7 +20,7 @@ from turnkeeper_trio._model.event import (
     OccurrenceSkipped,
     RunFinished,
 )
-from turnkeeper_trio._model.instants import utc_pendulum
+from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
@@ -36,7 +36,7 @@ def plan_after(state: State, job: Job, after: int, now: Now) -> None:
         plan_delay(state, job, job.schedule.delay_us, now)
         return
     try:
-        at = following_us(job, after)
+        at = following_us(job, after if job.latest is None else max(after, job.latest))
         if at is not None:
             plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
@@ -76,7 +76,8 @@ def end_occurrence(
             "reason": reason,
         }
         if outcome is Outcome.MISSED:
-            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, **fields)
+            late = seconds(now.wall - item.scheduled_at)
+            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, lateness=late, **fields)
         else:
             blocking = None if by is None else state.active_run(by, now)
             run_id = state.run_id(kept)
@@ -128,6 +129,9 @@ def _heed_failures(state: State, run: Run, now: Now) -> None:
     failures = history_of(job).consecutive_failures
     if request.halt_after is not None and failures >= request.halt_after and job.state is JobState.ACTIVE:
         halt(state, job, f"{failures} runs in a row failed for good", now)
+        for other in tuple(job.runs):
+            if other.begun == 0 and not other.executing:
+                end_run(state, other, Outcome.CANCELLED, now, HALTED)
 
 
 def take_out(state: State, run: Run) -> None:
@@ -169,10 +173,20 @@ def _archive(state: State, run: Run, now: Now) -> None:
 def halt(state: State, job: Job, reason: str, now: Now) -> None:
     """Plan nothing more of a job until it is resumed: its schedule is faulty, or it failed too often."""
     job.state, job.reason = JobState.HALTED, reason
+    job.held = job.pending
     withdraw_pending(state, job, Outcome.CANCELLED, now, HALTED)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     state.emit(JobHalted, now, job=job, name=job.request.name, reason=reason)
     settle_job(state, job, now)
+
+
+def go_on(job: Job) -> Occurrence | None:
+    """Make a job active that was paused or halted, and return what was planned then. Its failures count anew."""
+    held, job.held = job.held, None
+    job.state, job.reason = JobState.ACTIVE, ""
+    if job.history is not None:
+        job.history.consecutive_failures = 0
+    return held
 
 
 def withdraw_pending(state: State, job: Job, outcome: Outcome, now: Now, reason: str) -> None:
@@ -185,7 +199,7 @@ def withdraw_pending(state: State, job: Job, outcome: Outcome, now: Now, reason:
 
 def cancel_lineage(state: State, job: Job, now: Now, reason: str) -> None:
     """Mark a job as cancelled: nothing of it starts any more. Its runs are the caller's to end."""
-    job.state, job.reason = JobState.CANCELLED, reason
+    job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     if state.listening:
@@ -205,8 +219,13 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt = run.attempt
     assert attempt is not None
     assert attempt.scope is not None
-    # A scope whose deadline has struck is on its way out already: the timeout was first, and the record says so.
-    if attempt.cause is not None or attempt.scope.cancel_called:
+    if attempt.cause is not None:
+        return
+    if attempt.scope.cancel_called:
+        # Its deadline has struck, and it is on its way out already: the timeout was first, and the record says so.
+        if cause is not Cause.SHUTDOWN:
+            said = "cancelled" if cause is Cause.CANCEL else ""
+            attempt.last = attempt.last or f"it was {': '.join(filter(None, (said, reason)))}"
         return
     attempt.cause = cause
     run.reason, run.since = reason, now.loop

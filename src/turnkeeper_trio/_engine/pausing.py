@@ -8,18 +8,18 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.control import find_job, refuse_if_over
 from turnkeeper_trio._engine.dueness import take_up
-from turnkeeper_trio._engine.lifecycle import end_run, plan_after, settle_job, withdraw_pending
+from turnkeeper_trio._engine.lifecycle import end_run, go_on, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence
-from turnkeeper_trio._engine.turns import call_next, make_ready
+from turnkeeper_trio._engine.turns import call_next, make_ready, recall, take_back
 from turnkeeper_trio._engine.waiting import EXECUTED, Wait
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobPaused, JobResumed
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.errors import JobHalted
 from turnkeeper_trio.policies import CatchUp
 
@@ -42,34 +42,39 @@ def pause_job(state: State, now: Now, job_id: UUID, *, note: str = "") -> None:
     for run in tuple(job.runs):
         if run.begun == 0 and not run.executing:
             end_run(state, run, Outcome.CANCELLED, now, reason)
+    recall(state, job)
+    call_next(state, job)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
     if state.listening:
         state.emit(JobPaused, now, job=job, name=job.request.name, note=note)
 
 
 def resume_job(state: State, now: Now, job_id: UUID, *, missed: CatchUp | None = None) -> None:
-    """Go on with a paused or halted job; what has passed meanwhile is caught up by ``missed``, or by its own rule."""
+    """Go on with a paused or halted job.
+
+    What has passed while it was paused is caught up by ``missed``, or by its own rule; while it was halted, by none.
+    """
     job = find_job(state, job_id)
     refuse_if_over(state, job)
     if job.state not in {JobState.PAUSED, JobState.HALTED}:
         return
-    held, job.held = job.held, None
-    job.state, job.reason = JobState.ACTIVE, ""
-    if job.history is not None:
-        job.history.consecutive_failures = 0
+    halted = job.state is JobState.HALTED
+    held = go_on(job)
+    if halted and held is not None and held.due_at <= now.wall:
+        held = None
     _plan_again(state, job, held, missed or job.request.catch_up, now)
     call_next(state, job)
-    settle_job(state, job, now)
     following = None if job.pending is None else job.pending.scheduled_at
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": following})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobResumed, now, job=job, name=job.request.name, next_run_time=at)
+    settle_job(state, job, now)
 
 
 def _plan_again(state: State, job: Job, held: Occurrence | None, missed: CatchUp, now: Now) -> None:
     """Plan the occurrence that was held back; if its instant has passed, take up what is to run of it and the later."""
-    if job.delayed or held is None:
+    if held is None or (job.delayed and held.origin is Origin.SCHEDULE):
         if job.pending is None and not (job.delayed and job.runs):
             plan_after(state, job, now.wall, now)
     elif held.due_at > now.wall:
@@ -87,8 +92,7 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
     for attempt in tuple(state.assigned):
         run = attempt.run
         if run.attempt is attempt and not attempt.claimed:
-            attempt.revoked = True
-            run.attempt = None
+            take_back(state, run)
             make_ready(state, run)
     return state.waits.on([EXECUTED], lambda _: None) if wait and state.executing else None
 

@@ -15,6 +15,7 @@ from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import Overlap
 from turnkeeper_trio.schedules import FixedDelay
 
 
@@ -29,6 +30,7 @@ class Job:
         "history",
         "job_id",
         "kwargs",
+        "latest",
         "pending",
         "ran",
         "reason",
@@ -70,7 +72,9 @@ class Job:
         self.ran = 0
         """How many of its occurrences were taken up by a run; by hand does not count."""
         self.held: Occurrence | None = None
-        """While paused: the occurrence that was pending then."""
+        """While paused or halted: the occurrence that was pending then."""
+        self.latest: int | None = None
+        """The last instant of its grid that has had its turn: none up to it comes again, whatever the clock says."""
         self.version = 1
         """Grows by one with each change of the request or the function."""
         self.runs: dict[Run, None] = NO_RUNS
@@ -134,10 +138,12 @@ class Run:
         "number",
         "occurrence",
         "outcome",
+        "overlap",
         "place",
         "ready_at",
         "reason",
         "since",
+        "snoozed",
         "started_at",
         "value",
         "waiting_retry",
@@ -154,9 +160,14 @@ class Run:
         self.place = OUT
         self.ready_at = occurrence.due_at
         """The instant by which it stands in the ready queue: when it was due, or its retry."""
+        self.overlap: Overlap | None = None
+        """The policy that was chosen for this run alone; else it goes by its job's."""
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry = False
+        """Whether it waits for its next attempt."""
+        self.snoozed = False
+        """Whether it does so because it asked to, and not because it failed."""
         self.begun = 0
         """How many attempts have begun."""
         self.failures = 0

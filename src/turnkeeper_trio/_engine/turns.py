@@ -46,15 +46,32 @@ def call_next(state: State, job: Job) -> None:
     """Let those that wait go to the ready queue, in their order, while there is room. A paused job's only by hand."""
     if job.waiting is NO_RUNS or state.closing is not None:
         return
-    free = room(job, job.request.overlap)
     for run in tuple(job.waiting):
-        if free < 1:
-            return
         if job.state is JobState.PAUSED and run.occurrence.origin is not Origin.TRIGGER:
             continue
+        if room(job, run.overlap or job.request.overlap) < 1:
+            return
         leave_waiting(job, run)
         make_ready(state, run)
-        free -= 1
+
+
+def take_back(state: State, run: Run) -> None:
+    """Take a run that waits for a worker from the ready queue, or from the worker it is bound to."""
+    if run.attempt is not None:
+        assert not run.attempt.claimed
+        run.attempt.revoked = True
+        run.attempt = None
+    else:
+        state.ready.remove(run)
+
+
+def recall(state: State, job: Job) -> None:
+    """Have the runs of a job that wait for a worker wait for their turn again, before those that do: rules changed."""
+    back = [run for run in job.runs if not (run.executing or run.waiting_retry or run.blocked)]
+    if back:
+        for run in back:
+            take_back(state, run)
+        job.waiting = dict.fromkeys([*back, *job.waiting])
 
 
 def make_ready(state: State, run: Run) -> None:

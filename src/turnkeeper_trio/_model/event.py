@@ -164,6 +164,9 @@ class OccurrenceMissed(Event):
     scheduled_at: pendulum.DateTime
     """The instant of the last of them."""
     count: int
+    lateness: float
+    """Seconds from that instant to the time at which it was found to have passed."""
+
     reason: str
 
 

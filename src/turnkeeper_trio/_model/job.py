@@ -14,7 +14,7 @@ class JobState(StrEnum):
     """It was paused: nothing of it is planned until it is resumed. It can be triggered by hand."""
 
     HALTED = "halted"
-    """Its schedule is faulty, or it failed too often: nothing of it is planned until it is resumed."""
+    """Its schedule is faulty, or it failed too often: nothing of it is planned or begun until it is resumed."""
 
     CANCELLED = "cancelled"
     """It was cancelled: nothing of it starts any more."""

@@ -81,7 +81,7 @@ def described(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).rstrip()
 
 
-def forget_locals(error: BaseException) -> None:
+def forget_locals(error: BaseException | None) -> None:
     """Clear the local variables of every frame that ``error`` and what it chains to keep alive; the text stays.
 
     A stored traceback otherwise keeps each local of each frame (a large result, a connection) for as long as itself.

@@ -90,10 +90,10 @@ class MetricsSnapshot(Record):
     """Jobs taken into the books."""
 
     jobs_executed_success: int
-    """Attempts that succeeded."""
+    """Attempts that succeeded, or ended their job (`CancelJob`)."""
 
     jobs_executed_fail: int
-    """Attempts that returned ``False``."""
+    """Attempts that returned ``False``, or said that they failed (`Retry`, `GiveUp`)."""
 
     jobs_panicked: int
     """Attempts that raised."""

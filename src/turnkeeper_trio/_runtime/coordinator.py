@@ -204,8 +204,8 @@ class Coordinator:
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
-            if attempt.scope is not None:
-                attempt.scope.cancel()
+            assert attempt.scope is not None  # nothing was awaited since this was decided
+            attempt.scope.cancel()
         effects.cancels.clear()
 
     def _act(self, effects: Effects) -> None:
@@ -221,8 +221,7 @@ class Coordinator:
             self.critical = self._engine.state.record(effects.critical)
             self._end_program()
         for run in effects.ended:
-            if run.error is not None:
-                forget_locals(run.error)
+            forget_locals(run.error)
         fatal = self._teller.fatal if effects.fatal is None else effects.fatal
         if fatal is not None and self.fatal is None:
             self.fatal = fatal
@@ -245,9 +244,9 @@ class Coordinator:
             )
 
     def _end_program(self) -> None:
+        assert self.body is not None  # it is told of before the first task starts
         self.close(forced=True)
-        if self.body is not None:
-            self.body.cancel()
+        self.body.cancel()
 
     def abort(self, cause: BaseException) -> None:
         """Something that must not happen has happened: have every attempt end, and the body."""

@@ -22,8 +22,8 @@ class Function:
 
     def __init__(self, call: Callable[..., Any]) -> None:
         """Look at a callable."""
-        self.call = call
-        self.is_async = _is_async(call)
+        self.call: Callable[..., Any] = call
+        self.is_async: bool = _is_async(call)
 
 
 @final
@@ -62,7 +62,7 @@ class Functions:
         names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
         for each in names:
             known = self._by_name.get(each)
-            if known is not None and known.call != fn:
+            if known is not None and known.call != fn and not _is_reloaded(known.call, fn):
                 raise ConfigurationError(f"another function is registered as {each!r}", parameter="name")
         function = Function(fn)
         for each in names:
@@ -89,6 +89,13 @@ class Functions:
     def resolve(self, target: str) -> Function:
         """Return the function of a target."""
         return target.function if isinstance(target, PrivateName) else self._by_name[target]
+
+
+def _is_reloaded(before: Callable[..., Any], now: Callable[..., Any]) -> bool:
+    """Return whether two functions stand at one place of one module, which has been loaded again."""
+    places = [(getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)) for fn in (before, now)]
+    module, qualname = places[0]
+    return module is not None and qualname is not None and "<" not in qualname and places[0] == places[1]
 
 
 def _check_callable(fn: object) -> None:

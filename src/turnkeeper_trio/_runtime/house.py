@@ -170,7 +170,8 @@ class House:
         If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
         """
         coordinator = self._coordinator
-        return bool(isinstance(coordinator.crash, Exception) or self.fatal or coordinator.critical)
+        fatal = coordinator.fatal is not None or coordinator.critical is not None
+        return fatal or isinstance(coordinator.crash, Exception)
 
     @property
     def internal_error(self) -> InternalError | None:

@@ -42,7 +42,7 @@ _LINES: Final[dict[type[Event], tuple[int, str]]] = {
     JobPaused: (logging.INFO, "%(name)s paused: %(note)s"),
     JobResumed: (logging.INFO, "%(name)s resumed, next run %(next_run_time)s"),
     JobUpdated: (logging.INFO, "%(name)s updated to version %(version)d, next run %(next_run_time)s"),
-    OccurrenceMissed: (logging.INFO, "%(name)s missed %(count)d: %(reason)s"),
+    OccurrenceMissed: (logging.INFO, "%(name)s missed %(count)d, %(lateness).3f s late: %(reason)s"),
     OccurrenceSkipped: (logging.INFO, "%(name)s at %(scheduled_at)s is %(outcome)s: %(reason)s"),
     RunRetrying: (logging.INFO, "%(name)s, attempt %(attempt)d: %(reason)s; the next in %(delay).3f s"),
     RunStarted: (logging.INFO, "%(name)s started, attempt %(attempt)d"),

@@ -79,7 +79,7 @@ class JobSet:
         Raises:
             ConfigurationError: as `RecurringJobRequest`, and as `add`.
         """
-        request = RecurringJobRequest(name, schedule or Never(), max_retries).replace(**options)
+        request = RecurringJobRequest(name, Never() if schedule is None else schedule, max_retries).replace(**options)
 
         def add(fn: Callable[P, R]) -> Callable[P, R]:
             self.add(request, fn)
@@ -97,4 +97,4 @@ class JobSetChanges(Record):
     updated: tuple[RecurringJobId, ...]
     unchanged: tuple[RecurringJobId, ...]
     removed: tuple[RecurringJobId, ...]
-    """Jobs that came with a set before, and are not in this one: cancelled."""
+    """Jobs that came with a set before, and are not in this one: deleted."""

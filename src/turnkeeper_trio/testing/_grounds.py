@@ -1,5 +1,6 @@
 """The two kinds of event loop, as a pace sees them."""
 
+from collections.abc import Callable
 from typing import final
 
 import trio
@@ -24,7 +25,7 @@ class TrioGround:
         """Take over a clock."""
         self._clock = clock
         self._pace: Pace | None = None
-        self.time = clock.current_time
+        self.time: Callable[[], float] = clock.current_time
         """The loop's time."""
 
     def follow(self, pace: Pace) -> None:
@@ -61,7 +62,7 @@ class AsyncioGround:
     def __init__(self, loop: VirtualEventLoop) -> None:
         """Take over a loop."""
         self._loop = loop
-        self.time = loop.time
+        self.time: Callable[[], float] = loop.time
         """The loop's time."""
 
     def follow(self, pace: Pace) -> None:

@@ -45,8 +45,10 @@ class HostedScheduler:
         """Leave its block, and raise what left it."""
         self._leave.set()
         await self._ended.wait()
-        if self._error is not None:
+        if isinstance(self._error, Exception):
             raise self._error
+        if self._error is not None:
+            raise AssertionError(f"the scheduler ended the program: {self._error!r}") from self._error
 
     async def _host(self) -> None:
         try:

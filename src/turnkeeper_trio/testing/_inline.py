@@ -18,12 +18,12 @@ import anyio
 import pendulum
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._model.event import Event, RunRetrying
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._model.run import Outcome, RunRecord
@@ -36,7 +36,7 @@ from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.testing._runs import run
 from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._time import current_scheduler_time
+from turnkeeper_trio.testing._session import current_session
 
 __all__ = ["InlineAttempt", "InlineRun", "run_inline"]
 
@@ -136,7 +136,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     args, kwargs = job.args, job.kwargs or {}
     attempt.claim(now, _Scope())
     context = copy_context()
-    call = _Call(now, job.request.timeout_us, backend, seed)
+    call = _Call(attempt, now, backend, seed)
     context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None, call.time))
     value, error = None, None
     try:
@@ -146,7 +146,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
             value = context.run(call_plainly, function.call, args, kwargs)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as exc:  # noqa: BLE001  (whatever a job raises, it is the outcome)
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
         error = exc
     ended = Now(now.wall + call.took, now.loop + call.took)
     ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
@@ -168,7 +168,9 @@ class _Scope:
 class _Call:
     """A call of a coroutine function on an event loop of its own."""
 
-    def __init__(self, now: Now, timeout: int | None, backend: Backend, seed: int) -> None:
+    def __init__(self, attempt: Attempt, now: Now, backend: Backend, seed: int) -> None:
+        timeout = attempt.run.job.request.timeout_us
+        self._attempt = attempt
         self._now = now
         self._timeout = math.inf if timeout is None else seconds(timeout)
         self._backend: Backend = backend
@@ -179,16 +181,16 @@ class _Call:
         self.timed_out = False
 
     def time(self) -> float:
-        """Return the time in seconds, as `RunContext` counts it."""
-        return seconds(self._now.loop) + self._elapsed()
+        """Return the time of the loop that the function runs on; without one it stands still."""
+        return self._elapsed()
 
     def in_virtual_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call it, and return what it returns."""
 
         async def main() -> Any:
-            self._elapsed = current_scheduler_time().harness.ground.time
+            self._elapsed = current_session().harness.ground.time
             value, error = None, None
-            scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
+            scope = self._attempt.scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
             try:
                 with scope:
                     value = await call()

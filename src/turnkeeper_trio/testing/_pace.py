@@ -64,9 +64,9 @@ class Pace:
         self._travellers = 0
         self._resting: list[anyio.Event] = []
         self._waiting: tuple[DeadEnd, float] | None = None
-        self.frozen = False
+        self.frozen: bool = False
         """Whether time passes for travellers only."""
-        self.horizon = math.inf
+        self.horizon: float = math.inf
         """The loop time up to which time may pass by itself."""
         self.on_jump: list[Callable[[], object]] = []
         """What is called after each jump."""

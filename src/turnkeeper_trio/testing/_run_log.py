@@ -21,8 +21,7 @@ def runs(scheduler: Scheduler | SchedulerTime, name: str | None = None, *, timez
         AssertionError: the scheduler has forgotten records (``history_limit``, ``history_per_job``).
     """
     if isinstance(scheduler, SchedulerTime):
-        records = [record for opened in scheduler.harness.opened_here for record in opened.records()]
-        return Runs(records, timezone=timezone or scheduler.timezone).of(name)
+        return Runs(scheduler.runs(name), timezone=timezone or scheduler.timezone)
     return Runs(Opened(scheduler).records(), timezone=timezone or _timezone_here()).of(name)
 
 

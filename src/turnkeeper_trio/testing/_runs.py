@@ -15,7 +15,7 @@ from turnkeeper_trio.testing._harness import HORIZON, Settings
 from turnkeeper_trio.testing._local import Local
 from turnkeeper_trio.testing._pace import Mode
 from turnkeeper_trio.testing._schedules import Backend, seeded_schedule
-from turnkeeper_trio.testing._time import SchedulerTime
+from turnkeeper_trio.testing._session import Session
 
 __all__ = ["run"]
 
@@ -84,15 +84,15 @@ def run(
         AssertionError: a scheduler has not ended as it must.
         ConfigurationError: a parameter makes no sense.
     """
-    time = SchedulerTime(settings(start=start, timezone=timezone, mode=mode, horizon=horizon, seed=seed, faults=faults))
+    session = Session(settings(start=start, timezone=timezone, mode=mode, horizon=horizon, seed=seed, faults=faults))
 
     async def guarded() -> _T:
-        with time.harness.guarded():
+        with session.harness.guarded():
             return await async_fn(*args)
         raise AssertionError  # pragma: no cover  (the guard swallows nothing)
 
     options: dict[str, Any] = {"debug": False} if backend == "asyncio" else {}
-    with seeded_schedule(seed), born_virtual(time.bind):
+    with seeded_schedule(seed), born_virtual(session.bind):
         value = anyio.run(guarded, backend=backend, backend_options=options)
-    time.fault_plan.assert_reached()
+    session.settings.faults.assert_reached()
     return value

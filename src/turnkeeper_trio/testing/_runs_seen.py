@@ -163,5 +163,10 @@ def _difference(wanted: list[Expected], happened: list[Line]) -> Iterator[str]:
                     yield f"  - {line.text}"
                     yield f"  + {other.text}"
             continue
-        yield from (f"{'    ' if line.anything else '  - '}{line.text}" for line in wanted[a:b])
-        yield from (f"  + {line.text}" for line in happened[c:d])
+        missing = [(line.key[0], f"{'    ' if line.anything else '  - '}{line.text}") for line in wanted[a:b]]
+        excess = [(line.key[0], f"  + {line.text}") for line in happened[c:d]]
+        both = missing + excess
+        if not any(line.anything for line in wanted[a:b]):
+            # In the order of time, so that a run stands beside the one that was expected in its place.
+            both.sort(key=lambda line: line[0])
+        yield from (text for _, text in both)

@@ -14,8 +14,8 @@ from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.testing._runs import settings
 from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._session import Session
 from turnkeeper_trio.testing._sweep_attempt import NO_STATE, NO_STEP, Attempt, How
-from turnkeeper_trio.testing._time import SchedulerTime
 
 __all__ = ["SweepError", "cancel_sweep"]
 
@@ -117,7 +117,7 @@ def cancel_sweep(
     if how == "task" and backend == "trio":
         raise ConfigurationError("how='task' is for asyncio: only asyncio has native cancellation", parameter="how")
     backends: tuple[Backend, ...] = ("trio", "asyncio") if how == "scope" else ("asyncio",)
-    time = settings(start=start, timezone=timezone, seed=seed)
+    asked = settings(start=start, timezone=timezone, seed=seed)
     make_state = (lambda: NO_STATE) if state is None else state
 
     def sweep_one(backend: Backend) -> int:
@@ -127,7 +127,7 @@ def cancel_sweep(
                 scenario,
                 invariant,
                 make_state(),
-                time=SchedulerTime(time),
+                session=Session(asked),
                 allow=allow,
                 patience=patience,
                 how=how,

@@ -10,8 +10,8 @@ import trio
 
 from turnkeeper_trio.testing._loop import VirtualEventLoop
 from turnkeeper_trio.testing._schedules import Backend, seeded_schedule, virtual_options
+from turnkeeper_trio.testing._session import Session
 from turnkeeper_trio.testing._tasks import AnyTask, alive, name, stack, trio_tasks
-from turnkeeper_trio.testing._time import SchedulerTime
 
 How = Literal["scope", "task"]
 """What is cancelled: an anyio scope around the scenario, or the scenario's task, natively."""
@@ -32,14 +32,14 @@ class Attempt:
         invariant: Callable[..., object],
         state: object,
         *,
-        time: SchedulerTime,
+        session: Session,
         allow: type[BaseException] | tuple[type[BaseException], ...],
         patience: float,
         how: How,
         step: int,
     ) -> None:
         self.args = () if state is NO_STATE else (state,)
-        self.scenario, self.invariant, self.time = scenario, invariant, time
+        self.scenario, self.invariant, self.session = scenario, invariant, session
         self.allow, self.patience, self.how, self.step = allow, patience, how, step
         self.steps = 0
         self.reached = False
@@ -56,7 +56,7 @@ class Attempt:
         main = self.on_trio if backend == "trio" else self.on_asyncio
         if backend == "trio":
             options["instruments"] = [_Steps(self)]
-            self.time.bind(options["clock"])
+            self.session.bind(options["clock"])
         else:
             options["loop_factory"] = self.watched_loop
         try:
@@ -76,7 +76,7 @@ class Attempt:
     def watched_loop(self) -> VirtualEventLoop:
         """Make the loop of a run on asyncio."""
         loop = VirtualEventLoop()
-        self.time.bind(loop)
+        self.session.bind(loop)
 
         def before_call(handle: asyncio.Handle) -> None:
             owner: Any = getattr(getattr(handle, "_callback", None), "__self__", None)
@@ -172,7 +172,7 @@ class Attempt:
         if left:
             self.blame(f"still alive: {', '.join(sorted(left))}")
         try:
-            self.time.harness.check_ended()
+            self.session.harness.check_ended()
         except AssertionError as error:
             self.blame("a scheduler has not ended as it must", error)
         try:

@@ -4,24 +4,21 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, final
 from uuid import UUID
 
 import pendulum
-import trio.testing
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._model.instants import MICROSECONDS, duration_us
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
-from turnkeeper_trio._runtime.harness import running_loop
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.testing._faults import FaultPlan
-from turnkeeper_trio.testing._grounds import virtual_loop
-from turnkeeper_trio.testing._harness import LoopHarness, Settings, harness_of_loop
+from turnkeeper_trio.testing._harness import LoopHarness, Settings
 from turnkeeper_trio.testing._runs_seen import Runs
+from turnkeeper_trio.testing._session import Session, current_session
 from turnkeeper_trio.testing._words import in_time, known, over, times, told
 
 __all__ = ["SchedulerTime", "current_scheduler_time"]
@@ -40,66 +37,26 @@ class SchedulerTime:
     begun, and those that take no time have ended.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Have the settings of a test; the loop comes later."""
-        self._settings = settings or Settings()
-        self._harness: LoopHarness | None = None
-        self._listeners: list[Callable[[], object]] = []
-
-    def bind(self, loop: object) -> LoopHarness:
-        """Take over a loop in virtual time."""
-        virtual = virtual_loop(loop)
-        if virtual is None:
-            raise ConfigurationError(
-                f"the time of this event loop is not virtual: {loop!r}. Its kind was chosen before the test, or by "
-                f"hand: leave out use_uvloop, a loop factory or a clock of your own, or a loop shared by a module",
-                parameter="scheduler_time",
-            )
-        settings = self._settings
-        if isinstance(virtual, trio.testing.MockClock):
-            if virtual.rate:
-                raise ConfigurationError(
-                    f"the mock clock has rate={virtual.rate}: it goes on by itself, and nothing can be repeated; leave "
-                    f"the rate out",
-                    parameter="scheduler_time",
-                )
-            if virtual.autojump_threshold == math.inf:
-                settings = replace(settings, mode="explicit")  # pytest-trio's mock_clock: only the test moves it
-        self._harness = LoopHarness(virtual, settings)
-        self._harness.on_time.extend(self._listeners)
-        return self._harness
+    def __init__(self, session: Any) -> None:
+        """Be the time of a session; fixtures and `run` make one."""
+        self._session: Final[Session] = session
+        self._settings: Final[Settings] = self._session.settings
 
     @property
-    def harness(self) -> LoopHarness:
-        """The harness of the running loop; outside of any, of the last one."""
-        try:
-            loop = running_loop()
-        except RuntimeError:
-            if self._harness is None:
-                raise
-            return self._harness
-        return harness_of_loop() or self.bind(loop)
-
-    def listen(self, listener: Callable[[], object]) -> None:
-        """Have ``listener`` called whenever the wall time has changed, in every loop that is taken over from now on."""
-        self._listeners.append(listener)
+    def _harness(self) -> LoopHarness:
+        return self._session.harness
 
     @property
     def now(self) -> pendulum.DateTime:
         """The wall time, in the test's timezone."""
-        harness = self.harness
+        harness = self._harness
         return self._settings.local.read(harness.wall.wall())
 
     @property
     def next_due(self) -> pendulum.DateTime | None:
         """When the next occurrence or retry of any job is planned, in the test's timezone; ``None`` if none is."""
-        planned = self.harness.planned()
+        planned = self._harness.planned()
         return self._settings.local.read(planned[0][0]) if planned else None
-
-    @property
-    def start(self) -> int:
-        """What the wall clock showed first, in microseconds since the epoch."""
-        return self._settings.start
 
     @property
     def timezone(self) -> str:
@@ -114,7 +71,7 @@ class SchedulerTime:
     @property
     def schedulers(self) -> tuple[Scheduler, ...]:
         """The schedulers that were opened in this loop, in order."""
-        return tuple(opened.scheduler for opened in self.harness.opened_here)
+        return tuple(opened.scheduler for opened in self._harness.opened_here)
 
     @property
     def fault_plan(self) -> FaultPlan:
@@ -123,7 +80,7 @@ class SchedulerTime:
 
     async def settle(self) -> None:
         """Wait until all has happened that can happen before time goes on."""
-        harness = self.harness
+        harness = self._harness
         harness.extend_horizon()
         await harness.pace.rest()
 
@@ -143,10 +100,10 @@ class SchedulerTime:
             SchedulerTimeError: it is negative.
             ConfigurationError: it is no duration.
         """
-        await self._travel(self.harness.wall.wall() + _duration(duration, parts))
+        await self._travel(self._harness.wall.wall() + _duration(duration, parts))
 
     async def _travel(self, instant: int) -> None:
-        harness = self.harness
+        harness = self._harness
         harness.extend_horizon()
         if instant < harness.wall.wall():
             asked = self._settings.local.show(instant)
@@ -163,7 +120,7 @@ class SchedulerTime:
         """
         await self.settle()
         if not await self._step(self._limit(within)):
-            raise self.harness.error(f"nothing is to happen {in_time(within)}")
+            raise self._harness.error(f"nothing is to happen {in_time(within)}")
         return self.now
 
     async def run_until(
@@ -179,7 +136,7 @@ class SchedulerTime:
         while not await _holds(predicate):
             if not await self._step(limit):
                 name = getattr(predicate, "__qualname__", repr(predicate))
-                raise self.harness.error(f"{name} does not become true {in_time(within)}")
+                raise self._harness.error(f"{name} does not become true {in_time(within)}")
         return self.now
 
     async def run_until_runs(self, job: UUID | str, n: int = 1, *, within: timedelta = _MONTH) -> list[RunRecord]:
@@ -194,7 +151,7 @@ class SchedulerTime:
             SchedulerTimeError: it does not come to that within that time, or never.
         """
         _checks.integer("n", n, least=1)
-        harness = self.harness
+        harness = self._harness
         marks = {id(opened): opened.mark() for opened in harness.opened_here}
         await self.settle()
         limit = self._limit(within)
@@ -212,11 +169,11 @@ class SchedulerTime:
                 raise harness.error(f"{problem}; it ran {times(len(found))}{known(harness.opened_here, job)}")
 
     def _limit(self, within: timedelta) -> float:
-        return self.harness.ground.time() + within.total_seconds()
+        return self._harness.ground.time() + within.total_seconds()
 
     async def _step(self, limit: float) -> bool:
         """Let time pass until the next timer; return whether there is one up to the limit."""
-        harness = self.harness
+        harness = self._harness
         harness.extend_horizon()
         timer = harness.ground.next_timer()
         if timer == math.inf or timer > limit:
@@ -226,14 +183,14 @@ class SchedulerTime:
 
     def hold(self) -> AbstractContextManager[None]:
         """Let time stand still inside of a ``with`` block, while the test waits for a thread, a socket or a process."""
-        return self.harness.pace.hold()
+        return self._harness.pace.hold()
 
     def step_wall(self, duration: float | timedelta = 0, /, **parts: float) -> None:
         """Set the wall clock forward or back, as NTP or an operator does: ``step_wall(hours=-1)``.
 
         What waits for a time of the loop (a timeout, a retry, a fixed delay) does not notice. Does not wait.
         """
-        self.harness.step(_duration(duration, parts))
+        self._harness.step(_duration(duration, parts))
 
     def suspend(self, duration: float | timedelta = 0, /, **parts: float) -> None:
         """Put the machine to sleep: the wall clock goes on, nothing runs, and the loop's time stands still meanwhile.
@@ -245,12 +202,12 @@ class SchedulerTime:
         """
         us = _duration(duration, parts)
         if us < 0:
-            raise self.harness.error("a machine cannot sleep for a negative time")
-        self.harness.step(us)
+            raise self._harness.error("a machine cannot sleep for a negative time")
+        self._harness.step(us)
 
     def runs(self, name: str | None = None) -> Runs:
         """Return what has become of a job's occurrences so far, or of all jobs', in every scheduler of the test."""
-        records = [record for opened in self.harness.opened_here for record in opened.records()]
+        records = [record for opened in self._harness.opened_here for record in opened.records()]
         return Runs(records, timezone=self.timezone).of(name)
 
 
@@ -260,10 +217,7 @@ def current_scheduler_time() -> SchedulerTime:
     Raises:
         ConfigurationError: its time is not virtual.
     """
-    harness = harness_of_loop()
-    time = SchedulerTime(None if harness is None else harness.settings)
-    _ = time.harness
-    return time
+    return SchedulerTime(current_session())
 
 
 async def _holds(predicate: Callable[[], Any]) -> bool:

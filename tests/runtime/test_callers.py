@@ -1,0 +1,123 @@
+"""Callers at the edges: those who give up in the step in which they would be answered, and those of a crash."""
+
+import asyncio
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+from turnkeeper_trio import After, InternalError, RecurringJobRequest, SchedulerClosed, StagingFull, open_scheduler
+from turnkeeper_trio._engine import control
+
+pytestmark = pytest.mark.anyio
+
+LATER = RecurringJobRequest("later", After(100))
+
+
+async def nothing() -> None: ...
+
+
+async def test_a_command_that_fails_half_way_ends_the_scheduler_and_nobody_waits_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def faulty(*_: object, **__: object) -> None:
+        raise LookupError("planted")
+
+    answers: list[str] = []
+
+    async def ask(question: Any) -> None:
+        with pytest.raises(SchedulerClosed):
+            await question()
+        answers.append("closed")
+
+    async with anyio.create_task_group() as group:
+        with pytest.raises(InternalError) as left:
+            async with open_scheduler(max_workers=1) as scheduler:
+                job_id = await scheduler.add_job(LATER, nothing)
+                monkeypatch.setattr(control, "delete_job", faulty)
+                group.start_soon(ask, lambda: scheduler.wait_job(job_id))
+                group.start_soon(ask, scheduler.wait_idle)
+                await anyio.sleep(1)
+                group.start_soon(ask, lambda: scheduler.delete_job(job_id))
+                await anyio.sleep(50)
+        assert isinstance(left.value.__cause__, LookupError)
+    assert answers == ["closed"] * 3
+    assert anyio.current_time() == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_caller_may_give_up_in_the_step_in_which_it_is_answered(turns: int) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(LATER, nothing)
+        for question in (
+            lambda: scheduler.get_job_details(job_id),
+            lambda: scheduler.cancel_job(job_id, cancel_running=True),
+            lambda: scheduler.wait_job(job_id),
+            scheduler.shutdown_graceful,
+        ):
+            task = asyncio.ensure_future(question())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            [result] = await asyncio.gather(task, return_exceptions=True)
+            assert isinstance(result, asyncio.CancelledError) or not isinstance(result, BaseException)
+        assert len(scheduler._parts.engine.state.waits) == 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_callers_may_give_up_in_the_step_in_which_the_scheduler_ends(store: Any) -> None:
+    """Questions in the stream, a wait, a submitter in line: all cancelled while the coordinator is closing."""
+    store.delay = 10  # the coordinator waits, and takes nothing
+    tasks: list[asyncio.Task[Any]] = []
+    async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
+        tasks.append(asyncio.ensure_future(scheduler.add_job(LATER, nothing)))
+        await anyio.sleep(1)
+        scheduler.try_add_job(LATER, nothing)
+        with pytest.raises(StagingFull):
+            scheduler.try_add_job(LATER, nothing)
+        tasks += [asyncio.ensure_future(scheduler.add_job(LATER, nothing)) for _ in range(2)]
+        tasks += [asyncio.ensure_future(scheduler.list_all_jobs()) for _ in range(2)]
+        tasks += [asyncio.ensure_future(scheduler.wait_idle()) for _ in range(2)]
+        await anyio.sleep(1)
+        scheduler._parts.coordinator.close(forced=False)
+        for task in tasks[1::2]:
+            task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(result, asyncio.CancelledError) for result in results] == [False, *[True, False] * 3]
+    assert isinstance(results[2], SchedulerClosed)
+    assert scheduler.get_metrics_snapshot().jobs_submitted == 2
+
+
+async def test_a_log_that_fails_may_be_silenced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Faulty(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise ValueError("a faulty filter")
+
+    async def fail() -> None:
+        raise LookupError
+
+    logger, faulty = logging.getLogger("turnkeeper_trio"), Faulty()
+    logger.addFilter(faulty)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    try:
+        async with open_scheduler(max_workers=1) as scheduler:
+            await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("job", After(0)), fail))
+    finally:
+        logger.removeFilter(faulty)
+    assert capsys.readouterr().err == ""
+
+
+async def test_functions_of_one_name_are_told_apart() -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        functions = [lambda number=number: number for number in range(2)]
+        same = scheduler._parts.functions.target(functions[0])
+        other = scheduler._parts.functions.target(functions[1])
+        again = scheduler._parts.functions.target(functions[0])
+        assert str(same) == str(other)
+        assert same != other
+        assert same == again
+        assert same is not again
