@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar, cast, final
 
 import anyio
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio.errors import TurnKeeperError
 
@@ -117,7 +117,7 @@ class Inlet(Generic[T]):
                 return
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
-            await checkpoint_if_cancelled()
+            await checkpoint()
         self.put_nowait(item, check)
 
     def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
