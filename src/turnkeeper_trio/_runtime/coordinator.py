@@ -183,7 +183,7 @@ class Coordinator:
             return BATCH
         return min(BATCH, max(came_back // 2, SHARE))
 
-    async def _commit(self) -> None:
+    async def _commit(self) -> None:  # noqa: ASYNC910  (memory has nothing to commit)
         """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
         engine = self._engine
         self._cancel(engine.state.effects)

@@ -108,7 +108,7 @@ class Inlet(Generic[T]):
                 if turn.taken:
                     # On trio, one that is cancelled may be told so only after this has happened. Then it has happened,
                     # and the cancellation comes again at the next checkpoint. (On asyncio senders resume before that.)
-                    return
+                    return  # noqa: ASYNC104  (it is not swallowed: see above)
                 self._leave(turn)
                 raise
             if turn.refused is not None:
