@@ -24,8 +24,10 @@ JOB: dict[Transition, str] = {
     ("paused", "cancelled"): "`cancel_job`",
     ("halted", "cancelled"): "`cancel_job`",
     ("paused", "halted"): "`update_job` with a faulty schedule",
-    ("finished", "active"): "`add_job` under its key, `apply` with another schedule: a new job, with the id and the history of the old",
-    ("cancelled", "active"): "`add_job` under its key, with `OnConflict.REPLACE` or `OnConflict.RAISE`: a new job, with its id",
+    ("finished", "active"): "`add_job` under its key, `apply` with another schedule: "
+    "a new job, with the id and the history of the old",
+    ("cancelled", "active"): "`add_job` under its key, with `OnConflict.REPLACE` or "
+    "`OnConflict.RAISE`: a new job, with its id",
 }
 """Where a job goes from where, and why. The empty state: there is no such job yet."""
 
@@ -61,7 +63,8 @@ RUN: dict[Transition, str] = {
     ): "its `timeout`; `cancel_run`, `cancel_job(cancel_running=True)`; replaced; a forced shutdown",
     ("waiting_retry", "queued"): "its delay is over",
     ("waiting_retry", "failed"): "superseded by the next occurrence, after a failure",
-    ("waiting_retry", "cancelled"): "`cancel_run`, `cancel_job`; replaced, with `retry_past_next`; superseded, after a `Snooze`",
+    ("waiting_retry", "cancelled"): "`cancel_run`, `cancel_job`; replaced, with `retry_past_next`; "
+    "superseded, after a `Snooze`",
     ("waiting_retry", "interrupted"): "a shutdown",
     ("cleaning_up", "stuck"): "its `cleanup_grace` is over",
     ("cleaning_up", "waiting_retry"): "it timed out, with a retry left",

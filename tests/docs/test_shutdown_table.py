@@ -249,7 +249,7 @@ async def test_what_the_row_says_happens(row: list[str]) -> None:
 
 
 async def test_a_timeout_that_is_not_caught_forces() -> None:
-    with anyio.CancelScope() as outside, pytest.raises(ShutdownTimeout):  # noqa: PT012
+    with anyio.CancelScope() as outside, pytest.raises(ShutdownTimeout):
         async with open_scheduler(max_workers=3) as scheduler:
             scenario = Scenario(scheduler, FragileClock(), outside)
             await scenario.fill()

@@ -20,7 +20,14 @@ def late(seconds, **options):
 
 @pytest.mark.parametrize(
     ("seconds", "missed", "ran", "following"),
-    [(10, 0, 10, 20), (19.999999, 0, 10, 20), (20, 1, 20, 30), (29, 1, 20, 30), (30, 2, 30, 40), (1005, 99, 1000, 1010)],
+    [
+        (10, 0, 10, 20),
+        (19.999999, 0, 10, 20),
+        (20, 1, 20, 30),
+        (29, 1, 20, 30),
+        (30, 2, 30, 40),
+        (1005, 99, 1000, 1010),
+    ],
 )
 def test_the_latest_runs_once_and_the_others_are_missed(seconds, missed, ran, following):
     driver, job = late(seconds)
@@ -87,7 +94,7 @@ def test_jitter_keeps_the_latest_for_later_and_the_one_before_it_runs():
         job = driver.add(schedule=Interval(seconds=10), jitter=9)
         driver.tick(44)
         (attempt,) = driver.start_all()
-        ran = driver.ask(lambda state, now: attempt.run.occurrence.scheduled_at).result()
+        ran = attempt.run.occurrence.scheduled_at
         due = driver.details(job).next_run_time
         if at(44) < due < at(50):
             kept[1] += 1
@@ -199,3 +206,15 @@ def test_a_schedule_that_contradicts_itself_halts_its_job():
     _, job = late(10, schedule=Forgetful())
     assert job.state is JobState.HALTED
     assert job.reason == "Forgetful contradicts itself: it must always answer alike"
+
+
+def test_a_schedule_that_counts_too_few_is_not_listed_without_end():
+    class CountsNothing:
+        def next_after(self, after):
+            return after + timedelta(seconds=1)
+
+        def count_between(self, after, until):
+            return 0
+
+    _, job = late(10_000_000, schedule=CountsNothing(), catch_up=CatchUp.ALL, max_waiting=5)
+    assert job.reason == "CountsNothing contradicts itself: it must always answer alike"

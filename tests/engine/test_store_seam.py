@@ -4,17 +4,20 @@ import json
 from datetime import timedelta
 
 import pytest
-from engine_driver import Driver, at
+from engine_driver import Caller, Driver, at
 from user_schedules import FaultyFrom, Listed
 
 from turnkeeper_trio import (
     After,
     FixedRetryDelay,
     Interval,
+    JobNotFound,
     JobState,
     Once,
     Origin,
     RecurringJobRequest,
+    RunNotFound,
+    SubmissionRefused,
 )
 from turnkeeper_trio._model.change import CHANGE_VERSION, ChangeKind, Refusal
 from turnkeeper_trio._model.instants import instant_us
@@ -150,3 +153,73 @@ def test_a_schedule_that_cannot_be_written_is_shown_by_its_repr():
     accepted = [change.data["schedule"] for change in driver.changes if change.kind is ChangeKind.JOB_ACCEPTED]
     assert "Listed object" in accepted[0]
     assert accepted[1]["kind"] == "once"
+
+
+def test_who_waits_for_what_is_released_is_told_that_it_is_not_here_any_more():
+    driver = Driver()
+    job = driver.add(schedule=Interval(seconds=10))
+    for_job, for_run = driver.wait_job(job), driver.wait_run(driver.details(job).next_run_instance)
+    driver.engine.release([job.job_id])
+    driver.turn()
+    with pytest.raises(JobNotFound, match="the job 'job' is not here any more"):
+        for_job.result()
+    with pytest.raises(RunNotFound, match="is not here any more"):
+        for_run.result()
+
+
+@pytest.mark.parametrize("refused", [ChangeKind.JOB_ACCEPTED, ChangeKind.RUN_STARTED])
+def test_a_refused_job_or_run_is_let_go_of_in_the_same_turn(refused: ChangeKind):
+    driver, submitter = Driver(store_asks=True), Caller()
+    job = driver.submit(RecurringJobRequest("job", After(0)), 1, token=submitter, word=2)
+    hand = driver.add()
+    run_id = driver.trigger(hand)
+    driver.turn(lambda change: "it is another's" if change.kind is refused and change.job_id == job.job_id else None)
+    assert [attempt.run.job for attempt in driver.start_all()] == [hand]
+    assert job.job_id not in driver.state.jobs
+    assert driver.books.planned == 1
+    assert driver.active()[0].run_id == run_id
+    assert driver.engine.next_due(driver.now) == driver.now.wall
+    if refused is ChangeKind.JOB_ACCEPTED:
+        error = submitter.answer
+        assert isinstance(error, SubmissionRefused)
+        assert (error.request, error.fn, error.args, error.kwargs) == (job.request, "target", (1,), {"word": 2})
+        assert str(error) == "the store refused the job 'job': it is another's"
+    else:
+        assert submitter.result() == job.job_id
+
+
+def test_a_run_by_hand_that_is_refused_leaves_its_job():
+    driver = Driver(store_asks=True)
+    job = driver.add()
+    driver.turn()
+    driver.trigger(job)
+    caller = driver.wait_job(job)
+    driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
+    assert caller.result() is None
+    assert driver.state.jobs == {job.job_id: job}
+
+
+def test_a_job_that_is_deleted_in_the_turn_in_which_it_is_refused_is_gone_already():
+    driver = Driver(store_asks=True)
+    job = driver.add(schedule=After(10), stuck_after=1)
+    driver.delete(job)
+    driver.turn(lambda change: "no" if change.kind is ChangeKind.JOB_ACCEPTED else None)
+    assert driver.state.jobs == {}
+
+
+def test_a_refused_run_takes_its_alarm_along():
+    driver = Driver(store_asks=True)
+    driver.add(schedule=After(0), stuck_after=1)
+    driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
+    assert len(driver.state.alarms) == 0
+
+
+def test_a_recurring_job_of_which_a_run_is_refused_goes_on_with_the_next():
+    driver = Driver(store_asks=True)
+    job = driver.add(schedule=Interval(seconds=10))
+    driver.turn()
+    driver.advance(10)
+    driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
+    assert driver.dispatched == []
+    assert driver.details(job).next_run_time == at(20)
+    assert [attempt.run.job for attempt in driver.begin(10)] == [job]

@@ -6,6 +6,7 @@ from user_schedules import CannotBind
 
 from turnkeeper_trio import (
     After,
+    ConfigurationError,
     FixedDelay,
     FixedRetryDelay,
     Interval,
@@ -19,7 +20,7 @@ from turnkeeper_trio import (
     VersionConflict,
 )
 from turnkeeper_trio._engine import changing
-from turnkeeper_trio.events import JobAdded, JobUpdated
+from turnkeeper_trio.events import JobAdded, JobCancelled, JobUpdated
 
 
 def test_a_new_schedule_begins_a_new_grid():
@@ -50,7 +51,9 @@ def test_anything_else_keeps_the_grid():
 def test_nothing_new_is_no_change():
     driver = Driver()
     job = driver.add(schedule=Interval(seconds=10))
-    assert driver.update(job, schedule=Interval(seconds=10), call=changing.Call(target="target", args=(), kwargs={})) == 1
+    assert (
+        driver.update(job, schedule=Interval(seconds=10), call=changing.Call(target="target", args=(), kwargs={})) == 1
+    )
     driver.turn()
     assert driver.told(JobUpdated) == []
 
@@ -210,49 +213,35 @@ def test_a_key_that_is_taken(on_conflict, asks):
 
 
 @pytest.mark.parametrize("on_conflict", OnConflict)
-def test_a_finished_job_begins_again_unless_it_is_to_be_kept(on_conflict):
+@pytest.mark.parametrize("ended", ["finished", "cancelled", "cancelled, and its run goes on"])
+def test_the_key_of_an_ended_job(on_conflict, ended):
     driver = Driver()
     first = driver.submit(keyed(After(0)))
-    driver.end(driver.begin()[0])
+    (attempt,) = driver.begin()
+    if ended != "finished":
+        driver.cancel(first)
+    if ended != "cancelled, and its run goes on":
+        driver.end(attempt, value=1)
     second = driver.submit(keyed(), on_conflict=on_conflict)
-    assert (second is first) == (on_conflict is OnConflict.KEEP)
-    assert second.state is (JobState.FINISHED if second is first else JobState.ACTIVE)
-    last = driver.details(second).last_run
-    assert (last is None) == (on_conflict is OnConflict.REPLACE)
-    assert last is None or last.outcome is Outcome.SUCCEEDED
-
-
-@pytest.mark.parametrize("on_conflict", OnConflict)
-def test_a_cancelled_job_stays_cancelled_unless_it_is_replaced(on_conflict):
-    driver = Driver()
-    first = driver.submit(keyed())
-    driver.cancel(first)
-    second = driver.submit(keyed(), on_conflict=on_conflict)
-    stays = on_conflict in {OnConflict.UPDATE, OnConflict.KEEP}
+    stays = on_conflict is OnConflict.KEEP or (on_conflict is OnConflict.UPDATE and ended != "finished")
     assert (second is first) == stays
-    assert second.state is (JobState.CANCELLED if stays else JobState.ACTIVE)
-
-
-def test_a_job_that_takes_the_key_of_a_cancelled_one_knows_the_run_that_goes_on():
-    driver = Driver()
-    first = driver.submit(keyed())
-    (attempt,) = driver.begin(10)
-    driver.cancel(first)
-    second = driver.submit(keyed(), on_conflict=OnConflict.RAISE)
-    driver.end(attempt, value=1)
-    assert [record.value for record in driver.history(second)] == [1, None]
-    assert driver.details(second).next_run_time == at(20)
+    assert driver.state.jobs == {first.job_id: second}
+    assert (driver.details(second).next_run_time == at(10)) != stays
+    if attempt in driver.executing:
+        driver.end(attempt, value=1)
+    replaced = on_conflict is OnConflict.REPLACE
+    assert (1 in [record.value for record in driver.history(second)]) != replaced
 
 
 def apply(driver, **requests):
-    made = [
-        driver.submission(RecurringJobRequest(key, schedule, key=key)) for key, schedule in requests.items()
-    ]
+    made = [driver.submission(RecurringJobRequest(key, schedule, key=key)) for key, schedule in requests.items()]
     before = {job_id: job.request.key for job_id, job in driver.state.jobs.items()}
     found = driver.ask(changing.apply_set, made).result()
-    names = before | {submission.job_id: submission.request.key for submission in made}
+    ids = {submission.job_id: submission.request.key for submission in made}
+    names = {**before, **ids}
     return {
-        kind: [names[job_id] for job_id in getattr(found, kind)] for kind in ("added", "updated", "unchanged", "removed")
+        kind: [names[job_id] for job_id in getattr(found, kind)]
+        for kind in ("added", "updated", "unchanged", "removed")
     }
 
 
@@ -267,18 +256,35 @@ def test_a_job_set_makes_it_so():
     assert apply(driver, c=ten) == {"added": [], "updated": [], "unchanged": ["c"], "removed": ["a", "b"]}
     assert apply(driver, a=ten, c=ten) == {"added": ["a"], "updated": [], "unchanged": ["c"], "removed": []}
     assert other.state is JobState.ACTIVE
-    assert sorted(job.request.key or "" for job in driver.state.jobs.values()) == ["", "a", "c"]
+    assert [job.request.key for job in driver.state.jobs.values()] == [None, "c", "a"]
+    driver.turn()
+    assert {event.reason for event in driver.told(JobCancelled)} == {"it is not in the job set any more"}
 
 
-def test_a_job_set_begins_nothing_again_that_has_run_or_was_cancelled():
+def test_a_job_that_has_ended_is_added_again_only_with_another_schedule():
     driver = Driver()
-    apply(driver, once=After(0), every=Interval(seconds=10))
+    apply(driver, a=After(0), b=Interval(seconds=1))
     driver.end(driver.begin()[0])
-    (every,) = (job for job in driver.state.jobs.values() if job.request.key == "every")
-    driver.cancel(every)
-    same = apply(driver, once=After(0), every=Interval(seconds=10))
-    assert same == {"added": [], "updated": [], "unchanged": ["once", "every"], "removed": []}
-    assert apply(driver, once=After(5), every=Interval(seconds=20))["added"] == ["once"]
+    (b,) = (job for job in driver.state.jobs.values() if job.request.key == "b")
+    driver.cancel(b)
+    unchanged = {"added": [], "updated": [], "unchanged": ["a", "b"], "removed": []}
+    assert apply(driver, a=After(0), b=Interval(seconds=1)) == unchanged
+    assert apply(driver, a=After(5), b=Interval(seconds=2)) == {**unchanged, "added": ["a"], "unchanged": ["b"]}
+
+
+class Incomparable:
+    def __eq__(self, other):
+        raise ValueError("the truth of an array is ambiguous")
+
+    __hash__ = None
+
+
+def test_what_cannot_be_compared_is_another():
+    driver = Driver()
+    job = driver.add()
+    job.args = (Incomparable(),)
+    assert driver.update(job, call=changing.Call(args=(Incomparable(),))) == 2
+    assert driver.update(job, call=changing.Call(target="target")) == 2
 
 
 def test_what_has_ended_meanwhile_is_not_removed():
@@ -295,3 +301,18 @@ def test_a_shutdown_takes_no_job_set():
     driver.shut_down()
     with pytest.raises(SchedulerClosed):
         apply(driver, a=After(0))
+
+
+def test_a_value_that_raises_when_it_is_looked_at_is_refused():
+    class Raises:
+        @property
+        def next_after(self):
+            raise LookupError("not today")
+
+    driver = Driver()
+    job = driver.add()
+    with pytest.raises(ConfigurationError, match="a value cannot be used: LookupError: not today"):
+        driver.update(job, schedule=Raises())
+    with pytest.raises(ConfigurationError, match="max_retries must be an integer"):
+        driver.update(job, max_retries=-1)
+    assert job.version == 1

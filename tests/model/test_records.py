@@ -123,7 +123,7 @@ def test_anything_is_shown_as_plain_values(value: Any, expected: Any):
 
 def test_an_error_is_shown_as_three_texts():
     try:
-        raise ValueError("no such thing")  # noqa: TRY301
+        raise ValueError("no such thing")
     except ValueError as exc:
         shown = plain(exc)
     assert shown["type"] == "builtins.ValueError"
@@ -214,7 +214,9 @@ def test_instants_come_back_as_they_were(us: int):
 def test_an_instant_is_read_with_its_fold(label: datetime, fold: int):
     for zone in (ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe"), timezone(timedelta(hours=5, seconds=1))):
         aware = label.replace(tzinfo=zone, fold=fold)
-        assert instant_us(aware) == (aware.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        assert instant_us(aware) == (aware.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+            microseconds=1
+        )
 
 
 def test_a_naive_datetime_names_no_instant():
@@ -241,7 +243,7 @@ def raising(kept: list[Any]) -> None:
 def raised_in(function: Callable[[list[Any]], None], kept: list[Any]) -> BaseException:
     try:
         function(kept)
-    except BaseException as exc:  # noqa: BLE001
+    except BaseException as exc:
         return exc
     raise AssertionError
 
@@ -282,7 +284,7 @@ def test_the_frame_of_something_that_may_go_on_is_left_alone():
         big = Big()
         kept.append(weakref.ref(big))
         try:
-            raise ValueError  # noqa: TRY301
+            raise ValueError
         except ValueError as exc:
             yield exc
         yield big
@@ -296,7 +298,7 @@ def test_the_frame_of_something_that_may_go_on_is_left_alone():
 
 def forget_locals_of_itself() -> None:
     try:
-        raise ValueError  # noqa: TRY301
+        raise ValueError
     except ValueError as exc:
         forget_locals(exc)
         raise

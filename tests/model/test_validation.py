@@ -22,8 +22,8 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     Retry,
     Snooze,
+    _checks,
 )
-from turnkeeper_trio import _checks
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 DURATIONS = [
@@ -136,7 +136,7 @@ def test_defaults():
 
 
 def test_a_field_that_a_request_has_not_is_named():
-    with pytest.raises(ConfigurationError, match="a request has no field .timeout_us., only .*timeout,") as caught:
+    with pytest.raises(ConfigurationError, match=r"a request has no field .timeout_us., only .*timeout,") as caught:
         RecurringJobRequest("job").replace(timeout_us=1)
     assert caught.value.parameter == "timeout_us"
 

@@ -1,7 +1,7 @@
 """A job with a fixed delay that a store handed over could not be cancelled, skipped or shut down: the queue broke.
 
-Cause: the occurrences of fixed delays are in a queue of their own, by the clock of the event loop; `admit` put them into
-the other one, and they were looked for where they were not.
+Cause: the occurrences of fixed delays are in a queue of their own, by the clock of the event loop; `admit` put them
+into the other one, and they were looked for where they were not.
 """
 
 import pytest

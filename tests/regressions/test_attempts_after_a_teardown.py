@@ -1,7 +1,7 @@
 """An attempt that came back after the scheduler had been torn down was looked for among the active runs: ``KeyError``.
 
-Cause: that its run had been dealt with was noticed where the attempt is noted on the run, but not where it is decided what
-becomes of the run. And the record of that run said that its attempt had never begun.
+Cause: that its run had been dealt with was noticed where the attempt is noted on the run, but not where it is decided
+what becomes of the run. And the record of that run said that its attempt had never begun.
 """
 
 from engine_driver import Driver, at

@@ -1,6 +1,7 @@
 """To delete a job ended the scheduler with a ``KeyError`` where no ended job is remembered (``history_limit=0``).
 
-Cause: to delete is to cancel and then to forget, and a cancelled job that is not to be remembered was forgotten already.
+Cause: to delete is to cancel and then to forget, and a cancelled job that is not to be remembered was forgotten
+already.
 """
 
 import anyio

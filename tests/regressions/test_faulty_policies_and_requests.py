@@ -1,8 +1,8 @@
 """Small faults in what users hand in, each taken for something else than it was.
 
-Causes: a retry policy that is false in a condition (one with ``__len__``, say) was taken to be none, and the default used
-instead; an ``async def delay`` left a coroutine that nobody awaited, of which Python warned later and elsewhere; and
-``replace`` told of an unknown field without naming it, or as another error than the rest.
+Causes: a retry policy that is false in a condition (one with ``__len__``, say) was taken to be none, and the default
+used instead; an ``async def delay`` left a coroutine that nobody awaited, of which Python warned later and elsewhere;
+and ``replace`` told of an unknown field without naming it, or as another error than the rest.
 """
 
 from datetime import datetime, timedelta, timezone

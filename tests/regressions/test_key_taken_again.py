@@ -1,7 +1,7 @@
 """A list of jobs that was read in pages left jobs out: those whose key had been submitted again after they had ended.
 
-Cause: the new job took the place of the ended one in the table, and so stood before older jobs in the list, while pages go
-on after the number in the order of submission.
+Cause: the new job took the place of the ended one in the table, and so stood before older jobs in the list, while
+pages go on after the number in the order of submission.
 """
 
 from engine_driver import Driver

@@ -1,8 +1,8 @@
 """With `BINARY_HEAP`, pausing and resuming a job killed the scheduler: "'<' not supported between 'Occurrence'".
 
-Cause: keys in the queue were (instant, job). A job that is resumed, updated or skipped back may be planned again for the
-instant it was just taken from, while the dead entry is still in the lazy heap: the keys tied, and the heap compared the
-items. Alarms had the same fault: two attempts of one run may be looked at again at the same time.
+Cause: keys in the queue were (instant, job). A job that is resumed, updated or skipped back may be planned again for
+the instant it was just taken from, while the dead entry is still in the lazy heap: the keys tied, and the heap
+compared the items. Alarms had the same fault: two attempts of one run may be looked at again at the same time.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""With ``retry_past_next=True`` and a rule by which occurrences wait, the next one went before the retry it was to wait for.
+"""With ``retry_past_next=True`` and occurrences that wait, the next one went before the retry it was to wait for.
 
 Cause: a run whose retry had come went to the end of those that waited for it.
 """

@@ -1,7 +1,7 @@
 """A user's schedule that answered differently when it was asked again killed the scheduler, or had it list for hours.
 
-Cause: catch-up took it for granted that what the schedule had said once it would say again. Such a schedule is faulty like
-one that raises: it halts its job, and nothing else.
+Cause: catch-up took it for granted that what the schedule had said once it would say again. Such a schedule is faulty
+like one that raises: it halts its job, and nothing else.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo

@@ -1,7 +1,8 @@
 """Who waited for a job whose occurrence fell due during a shutdown waited until the end of it, and got no answer then.
 
-Cause: an occurrence that falls due during a shutdown is ended in the queue; that nothing more of its job was to come was
-said to nobody. And a job that was paused first was taken to be over by whoever asked later, and not by whoever had asked.
+Cause: an occurrence that falls due during a shutdown is ended in the queue; that nothing more of its job was to come
+was said to nobody. And a job that was paused first was taken to be over by whoever asked later, and not by whoever
+had asked.
 """
 
 from engine_driver import Driver

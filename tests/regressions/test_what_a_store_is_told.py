@@ -1,8 +1,8 @@
 """A store was told an interval without its anchor, and not that a job had been resumed.
 
-Causes: the definition was noted before the schedule was bound to the acceptance, so that after a restart the grid would
-have been another; and `resume_job` noted nothing where nothing was planned. Besides, a job whose schedule is faulty from
-the beginning was told to be halted before it was told to be there.
+Causes: the definition was noted before the schedule was bound to the acceptance, so that after a restart the grid
+would have been another; and `resume_job` noted nothing where nothing was planned. Besides, a job whose schedule is
+faulty from the beginning was told to be halted before it was told to be there.
 """
 
 from engine_driver import START, Driver

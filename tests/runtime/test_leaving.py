@@ -531,16 +531,38 @@ async def test_an_internal_error_goes_before_everything_else(monkeypatch: pytest
         raise LookupError("planted")
 
     with pytest.raises(InternalError) as left:
-        async with open_scheduler(max_workers=1) as scheduler:
+        async with open_scheduler(max_workers=2) as scheduler:
+            await scheduler.add_job(NOW, slow_cleanup)
             await scheduler.add_job(NOW, raises, SystemExit(), 5)
             try:
-                with monkeypatch.context() as patch:
-                    patch.setattr("turnkeeper_trio._runtime.coordinator.forget_locals", faulty)
-                    await anyio.sleep(50)
+                await anyio.sleep(50)
             finally:
+                # The program is to end, and the next turn is that in which the cleanup is over.
+                monkeypatch.setattr(Engine, "take_due", faulty)
                 raise ValueError("body")
-    assert left.value.__notes__[-1] == "besides, there was ValueError: body"
+    assert left.value.__notes__ == ["besides, there was SystemExit", "besides, there was ValueError: body"]
     assert isinstance(left.value.__context__, SystemExit | ValueError)
+
+
+async def test_after_a_fault_the_end_is_told_when_every_cleanup_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[float, int]] = []
+
+    def faulty(*_: object) -> None:
+        raise LookupError("planted")
+
+    async def shut_down() -> None:
+        report = await scheduler.shutdown_graceful()
+        told.append((anyio.current_time(), len(report.interrupted)))
+
+    async with anyio.create_task_group() as group:
+        with pytest.raises(InternalError):
+            async with open_scheduler(max_workers=1) as scheduler:
+                await scheduler.add_job(NOW, slow_cleanup)
+                await anyio.sleep(1)
+                monkeypatch.setattr(Engine, "take_due", faulty)
+                group.start_soon(shut_down)
+                await anyio.sleep(50)
+    assert told == [(11, 1)]
 
 
 @pytest.mark.parametrize("observer_raises", [KeyboardInterrupt, SystemExit])

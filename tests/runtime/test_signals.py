@@ -65,6 +65,8 @@ async def test_the_first_signal_shuts_down_gracefully() -> None:
 async def test_the_second_signal_forces_and_further_ones_do_nothing(more: int) -> None:
     cleaning = anyio.Event()
     finish = anyio.Event()
+    delivered: list[int] = []
+    signal.signal(SIGNAL, lambda number, _: delivered.append(number))
 
     async def job() -> None:
         try:
@@ -92,6 +94,8 @@ async def test_the_second_signal_forces_and_further_ones_do_nothing(more: int) -
             group.start_soon(nag)
             report = await scheduler.run_until_signal(SIGNAL)
     assert len(report.interrupted) == 1
+    assert delivered == []  # none was left unread, to be delivered once more
+    signal.signal(SIGNAL, signal.SIG_IGN)
 
 
 async def test_after_the_grace_a_first_signal_forces_by_itself() -> None:

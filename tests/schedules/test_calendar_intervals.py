@@ -1,6 +1,6 @@
 """Years, months, weeks and days by the calendar."""
 
-# ruff: noqa: DTZ001, DTZ901, PLR0917  (naive datetimes are part of what is tested; a row of a table)
+# ruff: noqa: DTZ001, DTZ901  (naive datetimes are part of what is tested; a row of a table)
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo

@@ -1,6 +1,6 @@
 """Schedules made of schedules."""
 
-# ruff: noqa: DTZ001, PLR0917, PLW0108  (naive datetimes are part of what is tested; a row of a table)
+# ruff: noqa: DTZ001, PLW0108  (naive datetimes are part of what is tested; a row of a table)
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo

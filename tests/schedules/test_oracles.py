@@ -4,7 +4,7 @@ None of the three is taken for the truth: where they disagree with each other or
 case is listed in `DISAGREEMENTS` with both answers, so that it is seen when one of them changes.
 """
 
-# ruff: noqa: DTZ001, E501, PLR0917  (naive datetimes are part of what is tested; tables are easier to read one row a line; a row of a table)
+# ruff: noqa: DTZ001, E501  (naive datetimes are part of what is tested; tables are easier to read one row a line; a row of a table)
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, final
 from uuid import UUID
 
+from turnkeeper_trio._engine.archive import history_of
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.ledger import Proposal
 from turnkeeper_trio._engine.lifecycle import halt, settle_job, take_out
@@ -80,7 +81,7 @@ def _enter(state: State, job: Job) -> None:
     if before is not None:
         assert before.state in ENDED_STATES
         state.ended_jobs.pop(before, None)
-        job.history = before.history
+        job.history = history_of(before)  # Shared: a run of the job that was may still be executing.
     state.jobs[job.job_id] = job
 
 

@@ -20,13 +20,14 @@ from turnkeeper_trio._model.instants import MICROSECONDS, utc_pendulum
 class RunContext:
     """The run that the current code belongs to. Also right in threads and in tasks that the job started."""
 
-    __slots__ = ("_attempt", "_state", "_time", "host")
+    __slots__ = ("_attempt", "_loop_thread", "_state", "_time", "host")
 
     def __init__(self, state: State, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
         """Make the context of one attempt: ``host`` is the scheduler that runs it, ``time`` tells the loop's time."""
         self._state = state
         self._attempt = attempt
         self._time = time
+        self._loop_thread = threading.get_ident()
         self.host = host
 
     def __repr__(self) -> str:
@@ -69,16 +70,18 @@ class RunContext:
         return timed_out or self._attempt.cause is not None
 
     def extend_timeout(self, seconds: float) -> None:
-        """Move the deadline of this attempt by so many seconds, if it has a timeout. Also from the job's thread.
+        """Move the deadline of this attempt by so many seconds, if it has a timeout.
+
+        Also from threads: that of a plain function, or one that the job started by anyio, asyncio or trio.
 
         Raises:
             ConfigurationError: ``seconds`` is negative.
         """
         us = _checks.duration("seconds", seconds)
-        if self._attempt.thread == threading.get_ident():
-            anyio.from_thread.run_sync(self._extend, us)
-        else:
+        if threading.get_ident() == self._loop_thread:
             self._extend(us)
+        else:
+            anyio.from_thread.run_sync(self._extend, us)
 
     def _extend(self, us: int) -> None:
         attempt = self._attempt

@@ -123,8 +123,7 @@ class Coordinator:
                     try:
                         await stage()
                     except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
-                        # Nothing leaves the task: what the program is to know leaves the block. The workers are
-                        # waited for all the same, so that what is said at the end is the truth.
+                        # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
             finally:
                 self._desk.close_dispatch()
@@ -168,6 +167,7 @@ class Coordinator:
             engine.report(attempt, now)
         for submission in self._staging.take(self._share(len(outcomes))):
             engine.accept(submission, now)
+        self._staging.let_in()
         self._callers.answer_asked(now, staged=self._staging.taken)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
@@ -176,7 +176,7 @@ class Coordinator:
         """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
 
         A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
-        without pause would have a hundred jobs taken for a few executed. To take a job costs about as much as to run it.
+        without pause would have a hundred jobs taken for a few executed. To take one costs about as much as to run it.
         """
         state = self._engine.state
         if not len(state.ready) or state.closing is not None:
@@ -191,16 +191,15 @@ class Coordinator:
         if not changes or self._store is None:
             return  # noqa: ASYNC910  (memory has nothing to commit)
         self._committing = True
-        while True:
+        while self._committing:
             try:
                 refusals = await self._store.apply(changes)
             except StoreUnavailable as exc:
                 write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
-                break
-        self._committing = False
-        engine.settle(refusals)
+                self._committing = False
+                engine.settle(refusals)
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
@@ -282,14 +281,12 @@ class Coordinator:
         finally:
             self._teller.end()
             self._callers.dismiss(self.last_turn)
-            if not self.ended.is_set():
-                self.ended.set()
+            self.ended.set()
 
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)
         engine, state = self._engine, self._engine.state
-        if state.closing is None:
-            engine.begin_closing(now, forced=True)
+        engine.begin_closing(now, forced=state.closing is None)
         for attempt in self._desk.take_outcomes():
             engine.report(attempt, now)
         for submission in self._staging.take(len(self._staging)):

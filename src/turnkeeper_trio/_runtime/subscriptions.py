@@ -49,5 +49,5 @@ class Subscription:
 
     def close(self) -> None:
         """The subscriber has gone."""
-        self._send.close()
+        self.end()
         self._receive.close()

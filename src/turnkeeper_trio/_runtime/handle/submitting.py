@@ -15,7 +15,7 @@ from turnkeeper_trio._model.ids import RecurringJobId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._runtime.commands import Reply
 from turnkeeper_trio._runtime.handle.line import Line, Parts
-from turnkeeper_trio.errors import JobExists, JobNotFound, SchedulerClosed, StagingFull
+from turnkeeper_trio.errors import JobExists, JobNotFound, SchedulerClosed, StagingFull, WouldDeadlock
 from turnkeeper_trio.jobs import JobSet, JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -125,7 +125,8 @@ class Submitting(Line):
 
         Jobs that are new are added, changed ones are updated as by `Scheduler.update_job`, equal ones stay as they
         are. Jobs that came with an earlier call and are not in the set any more are deleted; others are left alone.
-        A job of the set that was cancelled stays cancelled; one that is finished stays so while its schedule is the same.
+        A job of the set that was cancelled stays cancelled; one that is finished stays so while its schedule is the
+        same.
 
         Returns:
             The ids of the jobs that were added, updated, left unchanged and removed.
@@ -153,22 +154,36 @@ class Submitting(Line):
     ) -> AsyncGenerator[RecurringJobId]:
         """Have a job for as long as the block lasts: ``async with scheduler.scheduled(request, fn) as job_id:``.
 
-        When the block is left the job is cancelled, its runs are waited for, and it is forgotten; an exception or a
-        cancellation through the block has its runs cancelled, too. The clean-up is shielded from cancellation.
+        When the block is left the job is cancelled, its runs are waited for, and it is forgotten. An exception or a
+        cancellation, through the block or while its runs are waited for, has its runs cancelled, too; their cleanup is
+        waited for, shielded from cancellation.
 
         Entering and leaving are checkpoints. Entering raises what `add_job` raises; leaving raises nothing, and does
         not wait when the scheduler has ended meanwhile.
+
+        Raises:
+            WouldDeadlock: from inside a run of the job that has this key: leaving would wait for that run to end.
         """
+        run = self._own_run()
+        if run is not None and request.key is not None and run.job_id == job_id_of_key(request.key):
+            raise WouldDeadlock(f"the job {run.name!r} would wait for itself to end when it left the block")
         job_id = await self.add_job(request, fn, *args, kwargs=kwargs)
-        failed = True
+        removed = False
         try:
             yield job_id
-            failed = False
+            await self._remove(job_id, cancel_running=False)
+            removed = True
         finally:
-            with anyio.CancelScope(shield=True), suppress(SchedulerClosed, JobNotFound):
-                await self._command(control.cancel_job, job_id, cancel_running=failed, reason="its block was left")
-                await self._ask(asking.wait_job, job_id)
-                await self._command(control.delete_job, job_id)
+            if not removed:
+                with anyio.CancelScope(shield=True):
+                    await self._remove(job_id, cancel_running=True)
+
+    async def _remove(self, job_id: UUID, *, cancel_running: bool) -> None:
+        """Cancel a job, wait for its runs, and forget it; any part of this may have happened already."""
+        with suppress(SchedulerClosed, JobNotFound):
+            await self._command(control.cancel_job, job_id, cancel_running=cancel_running, reason="its block was left")
+            await self._ask(asking.wait_job, job_id)
+            await self._command(control.delete_job, job_id)
 
     def _submission(
         self,
