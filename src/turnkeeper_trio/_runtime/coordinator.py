@@ -79,9 +79,9 @@ class Coordinator:
         self._forced: bool | None = None
         self._committing = False
         self._drift: int | None = None
-        self.last_turn = read(clock)
+        self.last_turn: Now = read(clock)
         """When the engine last decided."""
-        self.ended = anyio.Event()
+        self.ended: anyio.Event = anyio.Event()
         """Set when nothing is left to be done; every caller has been answered then."""
         self.crash: BaseException | None = None
         """What ended it before its time."""

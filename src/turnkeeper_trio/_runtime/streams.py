@@ -77,12 +77,12 @@ class Inlet(Generic[T]):
         self._send, self._receive = anyio.create_memory_object_stream[T | _Turn[T]](size)
         self._waiting: deque[_Turn[T]] = deque()
         """Not empty only while the stream is full."""
-        self.closed = False
-        self.sent = 0
+        self.closed: bool = False
+        self.sent: int = 0
         """How many items were ever put in, withdrawn ones included."""
-        self.taken = 0
+        self.taken: int = 0
         """How many items were ever taken out, withdrawn ones included."""
-        self.withdrawn = 0
+        self.withdrawn: int = 0
         """How many items were put in for a sender that was cancelled just then."""
 
     def __len__(self) -> int:
