@@ -26,13 +26,15 @@ async def nothing() -> None:
 
 @dataclass(slots=True)
 class Record:
+    """What the floor remembers of a job."""
+
     job_id: UUID
     began: int
     ended: int
     outcome: str
 
 
-async def floor(jobs: int, workers: int) -> dict[str, float]:
+async def floor(jobs: int, workers: int) -> dict[str, float]:  # noqa: C901
     """Hand jobs to workers, as a coordinator does, and keep a record of each."""
     submit, submitted = anyio.create_memory_object_stream[UUID](128)
     dispatch, dispatched = anyio.create_memory_object_stream[UUID](workers + 1)
@@ -113,7 +115,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the time goes instead")
     options = parser.parse_args()
     print(
-        f"{options.jobs} jobs, {options.workers} workers; microseconds of processor time a job, the best of {options.repeat}"
+        f"{options.jobs} jobs, {options.workers} workers; microseconds of processor time a job, best of {options.repeat}"
     )
     for backend in options.backend or ["trio", "asyncio"]:
         cases = {"floor": (floor, ())} | {str(queue): (scheduler, (queue,)) for queue in PriorityQueueType}
