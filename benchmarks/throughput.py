@@ -114,9 +114,7 @@ def main() -> None:
     parser.add_argument("--backend", choices=["trio", "asyncio"], action="append")
     parser.add_argument("--profile", action="store_true", help="print where the time goes instead")
     options = parser.parse_args()
-    print(
-        f"{options.jobs} jobs, {options.workers} workers; microseconds of processor time a job, best of {options.repeat}"
-    )
+    print(f"{options.jobs} jobs, {options.workers} workers, best of {options.repeat}: µs of processor time a job")
     for backend in options.backend or ["trio", "asyncio"]:
         cases = {"floor": (floor, ())} | {str(queue): (scheduler, (queue,)) for queue in PriorityQueueType}
         if options.profile:
