@@ -65,7 +65,7 @@ class SubmitError(TurnKeeperError):
         """The function, or the name under which it is registered."""
         self.args = args
         """Its positional arguments."""
-        self.kwargs = dict(kwargs or {})
+        self.kwargs: dict[str, Any] = dict(kwargs or {})
         """Its keyword arguments."""
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ class Retry(Verdict):
             ConfigurationError: ``after`` is negative.
         """
         super().__init__(after)
-        self.after_us = _checks.optional_duration("after", after)
+        self.after_us: int | None = _checks.optional_duration("after", after)
 
     def __str__(self) -> str:
         """Say what was asked."""
@@ -42,7 +42,7 @@ class Snooze(Verdict):
             ConfigurationError: ``delay`` is negative.
         """
         super().__init__(delay)
-        self.delay_us = _checks.duration("delay", delay)
+        self.delay_us: int = _checks.duration("delay", delay)
 
     def __str__(self) -> str:
         """Say what was asked."""

@@ -14,6 +14,7 @@ from turnkeeper_trio import (
     JobNotFound,
     JobState,
     Outcome,
+    Overlap,
     PriorityQueueType,
     RunNotFound,
     RunPhase,
@@ -267,3 +268,56 @@ def test_an_ended_job_and_a_scheduler_that_shuts_down_begin_nothing_new(decide: 
     driver.shut_down()
     with pytest.raises(SchedulerClosed):
         driver.ask(decide, job.job_id).result()
+
+
+@pytest.mark.parametrize("reason", ["", "enough"])
+def test_a_run_whose_deadline_struck_first_is_not_tried_again_once_it_was_cancelled(reason: str):
+    driver = Driver()
+    job = driver.add(schedule=After(0), timeout=5, max_retries=3)
+    (attempt,) = driver.begin()
+    driver.advance(5)
+    assert attempt.scope is not None
+    attempt.scope.cancel()
+    caller = driver.cancel_run(driver.active()[0].run_id, reason=reason)
+    driver.cancel_run(driver.active()[0].run_id, reason="again")
+    driver.shut_down(forced=True)
+    driver.turn()
+    driver.end(attempt, Ending.TIMED_OUT)
+    driver.turn()
+    assert caller.result().outcome is Outcome.TIMED_OUT
+    assert f"it was cancelled{': enough' if reason else ''}" in caller.result().reason
+    assert driver.details(job).active_runs == ()
+
+
+def several(number: int) -> tuple[Driver, Any, list[Any]]:
+    driver = Driver(max_workers=number)
+    job = driver.add(overlap=Overlap.ALLOW_ALL)
+    for _ in range(number):
+        driver.trigger(job)
+    return driver, job, driver.begin()
+
+
+def test_cancelling_several_runs_answers_when_the_last_has_ended_with_all_in_their_order():
+    driver, job, attempts = several(3)
+    caller = driver.cancel(job, cancel_running=True)
+    driver.turn()
+    for attempt, answered in zip((attempts[1], attempts[2], attempts[0]), (False, False, True), strict=True):
+        driver.cut_off(attempt)
+        driver.turn()
+        assert caller.answered == answered
+    expected = [attempt.run.occurrence.run_id for attempt in attempts]
+    assert [record.run_id for record in caller.result()] == expected
+
+
+def test_who_gives_up_while_some_have_ended_leaves_nothing_behind():
+    driver, job, attempts = several(3)
+    caller, other = driver.cancel(job, cancel_running=True), driver.cancel(job, cancel_running=True)
+    driver.turn()
+    driver.cut_off(attempts[1])
+    caller.wait.withdraw()
+    driver.check()
+    driver.cut_off(attempts[0])
+    driver.cut_off(attempts[2])
+    driver.turn()
+    assert len(other.result()) == 3
+    assert len(driver.state.waits) == 0

@@ -206,3 +206,15 @@ def test_a_schedule_that_contradicts_itself_halts_its_job():
     _, job = late(10, schedule=Forgetful())
     assert job.state is JobState.HALTED
     assert job.reason == "Forgetful contradicts itself: it must always answer alike"
+
+
+def test_a_schedule_that_counts_too_few_is_not_listed_without_end():
+    class CountsNothing:
+        def next_after(self, after):
+            return after + timedelta(seconds=1)
+
+        def count_between(self, after, until):
+            return 0
+
+    _, job = late(10_000_000, schedule=CountsNothing(), catch_up=CatchUp.ALL, max_waiting=5)
+    assert job.reason == "CountsNothing contradicts itself: it must always answer alike"

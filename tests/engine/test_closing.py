@@ -338,3 +338,15 @@ def test_tearing_down_finds_a_run_that_was_being_decided_about_when_the_fault_ca
     driver.check()
     (record,) = driver.history()
     assert (record.outcome, record.attempts) == (Outcome.INTERRUPTED, 1)
+
+
+def test_who_waits_for_a_job_is_answered_when_its_occurrence_falls_due_in_the_shutdown():
+    driver = Driver()
+    driver.add(schedule=After(0))
+    driver.begin()
+    caller = driver.wait_job(driver.add(schedule=After(10)))
+    driver.shut_down()
+    assert not driver.tick(9).answers
+    assert not caller.answered
+    driver.tick(1)
+    assert caller.result() is None

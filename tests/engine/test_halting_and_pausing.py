@@ -8,6 +8,7 @@ from turnkeeper_trio import (
     CatchUp,
     FixedDelay,
     FixedRetryDelay,
+    GiveUp,
     Interval,
     JobEnded,
     JobHalted,
@@ -237,3 +238,29 @@ def test_a_shutdown_ends_a_pause():
     driver.turn()
     assert driver.engine.closed
     assert driver.books.never_started == 1
+
+
+def test_superseding_a_retry_may_be_one_failure_too_many():
+    driver = Driver()
+    job = driver.add(schedule=Interval(seconds=10), halt_after=1, max_retries=1)
+    driver.fail(driver.begin(10)[0])
+    assert driver.begin(10) == []
+    assert job.state is JobState.HALTED
+    assert driver.books.active == driver.books.pending == 0
+    assert {record.outcome for record in driver.history(job)} == {Outcome.FAILED, Outcome.CANCELLED}
+
+
+def test_what_waits_of_a_halted_job_does_not_begin_and_what_waits_for_its_retry_goes_on():
+    driver = Driver(max_workers=3)
+    job = driver.add(halt_after=1, overlap=Overlap.ALLOW_ALL, max_retries=1, retry=FixedRetryDelay(5))
+    for _ in range(3):
+        driver.trigger(job)
+    first, second, third = driver.begin()
+    driver.fail(first)
+    driver.trigger(job)
+    driver.end(second, value=GiveUp())
+    assert job.state is JobState.HALTED
+    assert driver.start_all() == []
+    assert [again.run for again in driver.begin(5)] == [first.run]
+    driver.end(third)
+    assert driver.history(job, outcomes=[Outcome.CANCELLED])[0].reason == "its job was halted"

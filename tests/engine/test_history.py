@@ -170,3 +170,15 @@ def test_the_id_of_a_run_that_is_not_kept_is_not_kept_either():
     with pytest.raises(RunNotFound):
         driver.wait_run(run_id).result()
     assert driver.details(job).last_run.run_id == run_id
+
+
+def test_a_record_that_grows_is_as_old_as_its_last_occurrence():
+    driver = Driver(history_ttl=us(15))
+    growing, other = driver.add(schedule=Interval(seconds=10)), driver.add("other", Interval(seconds=10))
+    driver.skip(growing)
+    driver.skip(other)
+    for _ in range(2):
+        driver.advance(10)
+        driver.skip(growing)
+    (record,) = driver.history()
+    assert (record.name, record.count) == ("job", 3)

@@ -168,3 +168,12 @@ def test_an_instant_goes_by_the_wall_and_does_not_come_again_when_the_wall_is_se
     assert driver.details(job).next_run_time == at(20)
     driver.end(driver.begin(20 - driver.seconds)[0])
     assert [record.scheduled_at for record in driver.history(job)] == [at(20), at(10)]
+
+
+def test_jitter_leaves_the_instant_of_the_next_occurrence_to_the_next():
+    dues = set()
+    for seed in range(40):
+        driver = Driver(seed=seed)
+        job = driver.add(schedule=Listed([at(1), at(1.000002), at(2)]), jitter=10)
+        dues.add(driver.details(job).next_run_time)
+    assert dues == {at(1), at(1.000001)}

@@ -153,6 +153,8 @@ class Engines(RuleBasedStateMachine):
         self.loose: set[Job] = set()
         """Jobs whose rules were changed on the way: what is planned of them cannot be foretold as simply."""
         self.begun: Counter[Job] = Counter()
+        self.planned_at: dict[Occurrence, int] = {}
+        """The loop time at which an occurrence of a fixed delay was planned."""
         self.disowned: set[Job] = set()
         """Jobs of which a run was refused: somebody else runs it."""
         self.told_of: Counter[Any] = Counter()
@@ -233,6 +235,8 @@ class Engines(RuleBasedStateMachine):
         self._look_at_new_runs(waiting_before, effects.assignments)
         self._look_at_events(effects.events)
         self._look_at_the_idle()
+        if not (driver.engine._backlog or state.pauses):
+            self._look_for_what_is_overdue()
         due = driver.engine.next_due(driver.now)
         if not driver.engine._backlog:
             assert due is None or due > driver.now.wall, "the coordinator would spin"
@@ -246,6 +250,9 @@ class Engines(RuleBasedStateMachine):
         for run in mentioned:
             if run not in self.ready_at and not run.waiting_retry:
                 self.ready_at[run] = run.occurrence.due_at
+                if run.occurrence in self.planned_at and run.job not in self.loose:
+                    waited = now.loop - self.planned_at[run.occurrence]
+                    assert waited >= run.job.schedule.delay_us, "a fixed delay was too short"
                 by_hand = run.occurrence.origin is Origin.TRIGGER
                 if not by_hand and not run.job.delayed and run.job not in self.loose:
                     assert now.wall >= run.occurrence.due_at >= run.occurrence.scheduled_at, "due before its instant"
@@ -290,6 +297,18 @@ class Engines(RuleBasedStateMachine):
         self.told[outcome] += count
         if event.run_id not in self.triggered:
             self.told_of[event.job_id] += count
+
+    def _look_for_what_is_overdue(self) -> None:
+        """After a turn nothing is planned whose time has come."""
+        now = self.driver.now
+        for job in self.driver.state.jobs.values():
+            pending = job.pending
+            if pending is None:
+                continue
+            if pending not in self.planned_at:
+                assert pending.due_at > now.wall or job.delayed
+            elif job not in self.loose:
+                assert now.loop < self.planned_at[pending] + job.schedule.delay_us + job.request.jitter_us + 1
 
     def _look_at_the_idle(self) -> None:
         """After a turn, nobody waits for the idleness that has come."""
@@ -378,7 +397,10 @@ class Engines(RuleBasedStateMachine):
         if isinstance(schedule, BuiltinSchedule):
             request = request.replace(schedule=schedule.anchored_us(self.driver.now.wall))
         request = request.replace(key=None)
-        self.jobs.append(self.driver.admit(request, instant_us(at(seconds))))
+        job = self.driver.admit(request, instant_us(at(seconds)))
+        self.jobs.append(job)
+        if job.delayed:
+            self.loose.add(job)
 
     def release(self, data: st.DataObject) -> None:
         idle = [job for job in self.driver.state.jobs.values() if all(not run.attempt for run in job.runs)]
@@ -657,11 +679,11 @@ class Engines(RuleBasedStateMachine):
         if ending is Ending.RETURNED and value is not False and not isinstance(value, Verdict):
             return Outcome.SUCCEEDED
         if attempt.cause in {Cause.CANCEL, Cause.REPLACED}:
-            return Outcome.CANCELLED if ending is Ending.CUT_OFF else Outcome.FAILED
+            return Outcome.CANCELLED if ending is Ending.CUT_OFF or isinstance(said, Snooze) else Outcome.FAILED
         if attempt.cause is Cause.SHUTDOWN or ending is Ending.CUT_OFF:
             return Outcome.INTERRUPTED
         if isinstance(said, Snooze):
-            if job.state is JobState.CANCELLED:
+            if attempt.last or job.state is JobState.CANCELLED:
                 return Outcome.CANCELLED
             self.not_before[run] = self.driver.now.loop + said.delay_us
             return Outcome.INTERRUPTED if closing else None
@@ -706,6 +728,13 @@ class Engines(RuleBasedStateMachine):
                 case _:
                     pass
         assert {outcome: told[outcome] for outcome in Outcome} == state.counters.outcomes
+
+    @invariant()
+    def note_what_is_planned_by_the_clock_of_the_loop(self) -> None:
+        if hasattr(self, "driver"):
+            for job in self.driver.state.jobs.values():
+                if job.pending is not None and job.delayed and job.pending.origin is Origin.SCHEDULE:
+                    self.planned_at.setdefault(job.pending, self.driver.now.loop)
 
     @invariant()
     def no_instant_of_a_schedule_is_lost(self) -> None:

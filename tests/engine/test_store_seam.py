@@ -212,3 +212,14 @@ def test_a_refused_run_takes_its_alarm_along():
     driver.add(schedule=After(0), stuck_after=1)
     driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
     assert len(driver.state.alarms) == 0
+
+
+def test_a_recurring_job_of_which_a_run_is_refused_goes_on_with_the_next():
+    driver = Driver(store_asks=True)
+    job = driver.add(schedule=Interval(seconds=10))
+    driver.turn()
+    driver.advance(10)
+    driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
+    assert driver.dispatched == []
+    assert driver.details(job).next_run_time == at(20)
+    assert [attempt.run.job for attempt in driver.begin(10)] == [job]

@@ -91,3 +91,17 @@ def test_a_run_by_hand_takes_the_place_of_the_other_where_the_job_says_so():
     first, second = driver.trigger(job), driver.trigger(job)
     assert driver.wait_run(first).result().outcome is Outcome.CANCELLED
     assert driver.begin()[0].run.occurrence.run_id == second
+
+
+@pytest.mark.parametrize("own", [Overlap.BUFFER_ALL, Overlap.SKIP])
+def test_an_overlap_of_its_own_is_for_the_run_by_hand_only(own):
+    driver = Driver(max_workers=10)
+    job = driver.add(overlap=own)
+    first = driver.trigger(job)
+    waiting = [driver.trigger(job, overlap=Overlap.BUFFER_ALL) for _ in range(2)]
+    beside = driver.trigger(job, overlap=Overlap.ALLOW_ALL)
+    begun = driver.begin()
+    assert [attempt.run.occurrence.run_id for attempt in begun] == [first, beside]
+    for attempt in begun:
+        driver.end(attempt)
+    assert [attempt.run.occurrence.run_id for attempt in driver.begin()] == waiting[:1]

@@ -5,7 +5,7 @@ import json
 import pytest
 from engine_driver import Driver, at
 
-from turnkeeper_trio import After, FixedDelay, Interval, JobState, Never, Outcome, RunPhase
+from turnkeeper_trio import After, CatchUp, FixedDelay, Interval, JobState, Never, Outcome, RunPhase
 from turnkeeper_trio._engine import asking, forecast
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio.events import RunStarted
@@ -370,3 +370,17 @@ def test_upcoming_runs_merge_what_is_planned_with_what_follows():
     assert [run.name for run in until] == ["ten", "faulty", "bounded"]
     assert driver.ask(forecast.upcoming_runs, until=None, limit=0).result() == []
     assert Driver().ask(forecast.upcoming_runs, until=None, limit=5).result() == []
+
+
+def test_who_waits_until_nothing_is_due_waits_for_the_batches_to_come():
+    driver = Driver(listening=False)
+    check, driver.check = driver.check, lambda: None
+    for _ in range(600):
+        driver.add(schedule=After(0), catch_up=CatchUp.NONE)
+    caller = driver.wait_idle(due_only=True)
+    driver.tick(5)
+    assert driver.books.missed == 500
+    assert not caller.answered
+    driver.turn()
+    assert caller.answered
+    check()

@@ -6,6 +6,7 @@ from user_schedules import CannotBind
 
 from turnkeeper_trio import (
     After,
+    ConfigurationError,
     FixedDelay,
     FixedRetryDelay,
     Interval,
@@ -300,3 +301,18 @@ def test_a_shutdown_takes_no_job_set():
     driver.shut_down()
     with pytest.raises(SchedulerClosed):
         apply(driver, a=After(0))
+
+
+def test_a_value_that_raises_when_it_is_looked_at_is_refused():
+    class Raises:
+        @property
+        def next_after(self):
+            raise LookupError("not today")
+
+    driver = Driver()
+    job = driver.add()
+    with pytest.raises(ConfigurationError, match="a value cannot be used: LookupError: not today"):
+        driver.update(job, schedule=Raises())
+    with pytest.raises(ConfigurationError, match="max_retries must be an integer"):
+        driver.update(job, max_retries=-1)
+    assert job.version == 1

@@ -49,7 +49,7 @@ async def test_a_function_in_a_thread_learns_that_it_was_cancelled(job: Callable
 async def test_a_function_in_a_thread_learns_that_its_time_is_up(job: Callable[..., object]) -> None:
     begun = threading.Event()
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(RecurringJobRequest("work", After(0), timeout=0.02), job, begun)
+        job_id = await scheduler.add_job(RecurringJobRequest("work", After(0), timeout=0.5), job, begun)
         record = await scheduler.wait_job(job_id)
         assert record is not None
         assert (record.outcome, record.value) == (Outcome.SUCCEEDED, [False, True])

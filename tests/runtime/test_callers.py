@@ -90,6 +90,31 @@ async def test_callers_may_give_up_in_the_step_in_which_the_scheduler_ends(store
     assert scheduler.get_metrics_snapshot().jobs_submitted == 2
 
 
+async def test_questions_that_were_not_taken_before_a_crash_are_answered_from_the_final_state(store: Any) -> None:
+    async def broken(changes: Any) -> Any:
+        await anyio.sleep(10)
+        raise LookupError("no such table")
+
+    answers: list[Any] = []
+
+    async def ask(patience: float) -> None:
+        with anyio.move_on_after(patience):
+            answers.append([job.name for job in await scheduler.list_all_jobs()])
+
+    async with anyio.create_task_group() as group:
+        with pytest.raises(InternalError):
+            async with open_scheduler(max_workers=1, store=store) as scheduler:
+                await scheduler.add_job(LATER, nothing)
+                store.apply = broken
+                scheduler.try_add_job(LATER, nothing)
+                await anyio.sleep(1)
+                for patience in (2, 100, 2):
+                    group.start_soon(ask, patience)
+                await anyio.sleep_forever()
+    assert anyio.current_time() == 10
+    assert answers == [["later", "later"]]
+
+
 async def test_a_log_that_fails_may_be_silenced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,7 +136,7 @@ async def test_a_job_may_not_wait_until_no_job_executes() -> None:
         assert record.unwrap() == "paused"
 
 
-async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stands_in_line() -> None:
+async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stands_in_line(store: Any) -> None:
     keyed = RecurringJobRequest("keyed", After(100), key="orders")
     refused: list[str] = []
 
@@ -145,19 +145,25 @@ async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stand
             await scheduler.add_job(keyed, nothing, on_conflict=OnConflict.RAISE)
         refused.append("refused")
 
-    async with open_scheduler(max_workers=1, staging_buffer_size=1) as scheduler:
+    store.delay = 10  # while the coordinator waits for it, nobody makes room
+    async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
         async with anyio.create_task_group() as group:
+            group.start_soon(scheduler.add_job, RecurringJobRequest("first"), nothing)
+            await anyio.sleep(1)
             job_id = scheduler.try_add_job(keyed, nothing)
             for _ in range(3):
                 group.start_soon(submit)
+            await anyio.sleep(1)
+            assert refused == []
         assert refused == ["refused"] * 3
+        store.delay = 0
         with pytest.raises(JobExists) as error:
             scheduler.try_add_job(keyed, nothing, on_conflict=OnConflict.RAISE)
         assert error.value.job_id == job_id
         with pytest.raises(ConfigurationError) as wrong:
             await scheduler.update_job(job_id, key="other")
         assert wrong.value.parameter == "key"
-        assert scheduler.get_metrics_snapshot().jobs_submitted == 1
+        assert scheduler.get_metrics_snapshot().jobs_submitted == 2
 
 
 async def test_what_comes_next_is_told_in_its_order() -> None:

@@ -53,6 +53,7 @@ import pytest
 import trio
 
 from turnkeeper_trio import Interval, RecurringJobRequest, open_scheduler
+from turnkeeper_trio.pytest_plugin import _scheduler
 from turnkeeper_trio.testing import VirtualEventLoop
 
 HOURLY = RecurringJobRequest("hourly", Interval(hours=1))
@@ -111,6 +112,13 @@ def test_no_time_machine(no_time_machine, frozen_now): pass
 
 def test_dynamic(request): request.getfixturevalue("scheduler_time")
 
+@pytest.mark.asyncio
+def test_for_pytest_asyncio(scheduler_time):
+    assert _scheduler._force_asyncio_fixture
+
+def test_for_another(scheduler_time):
+    assert not hasattr(_scheduler, "_force_asyncio_fixture")
+
 @pytest.mark.scheduler_time
 def test_no_loop(): assert False, "without a loop"
 
@@ -162,10 +170,12 @@ def test_no_seeds(): pass
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What pytest says of a project whose tests fail in each way that the plugin knows of."""
     where = tmp_path_factory.mktemp("project")
-    (where / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers --strict-config\n", "utf-8")
+    (where / "pytest.ini").write_text(
+        "[pytest]\naddopts = --strict-markers --strict-config\nmarkers = asyncio\n", "utf-8"
+    )
     (where / "test_project.py").write_text(PROJECT, "utf-8")
     (where / "test_seedless.py").write_text(SEEDLESS, "utf-8")
-    return run_pytest(where, "-v", "-rfE", "--continue-on-collection-errors", "--timeout=60")
+    return run_pytest(where, "-v", "-rfE", "--continue-on-collection-errors", "--timeout=60", "-pno:asyncio")
 
 
 def said_of(report: str, test: str) -> str:
@@ -228,3 +238,8 @@ def test_seeds_are_counted_from_one(report: str) -> None:
 def test_loops_that_a_test_starts_itself_are_virtual_and_those_of_other_tests_are_not(report: str) -> None:
     assert "::test_loops_of_its_own PASSED" in report
     assert "::test_that_uses_nothing PASSED" in report
+
+
+def test_pytest_asyncio_is_told_of_the_fixture_in_its_own_tests(report: str) -> None:
+    assert "::test_for_pytest_asyncio PASSED" in report
+    assert "::test_for_another PASSED" in report

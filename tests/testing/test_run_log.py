@@ -196,6 +196,7 @@ async def test_the_log_can_be_read_after_the_end(anyio_backend_name: str) -> Non
     assert anyio_backend_name
 
 
-def test_the_log_can_be_read_outside_of_any_loop() -> None:
-    kept: list[Any] = [anyio.run(log_of_an_ended_scheduler)]
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_the_log_can_be_read_outside_of_any_loop(backend: str) -> None:
+    kept: list[Any] = [anyio.run(log_of_an_ended_scheduler, backend=backend)]
     assert_run_log(kept[0], "2026-10-25 00:00 once ok")

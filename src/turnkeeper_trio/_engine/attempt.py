@@ -41,21 +41,21 @@ class Attempt:
 
     def __init__(self, run: "Run", number: int, now: Now) -> None:
         """Bind the next attempt of a run."""
-        self.run = run
-        self.number = number
-        self.claimed = False
-        self.revoked = False
-        self.place = OUT
+        self.run: Run = run
+        self.number: int = number
+        self.claimed: bool = False
+        self.revoked: bool = False
+        self.place: int = OUT
         """Where its alarm stands, if one is set."""
-        self.stuck = False
+        self.stuck: bool = False
         """Whether it was asked to end, and its ``cleanup_grace`` has passed."""
-        self.told_long = False
+        self.told_long: bool = False
         """Whether it was told that it executes for longer than its ``stuck_after``."""
         self.deadline: int | None = None
         """The loop time at which its own timeout strikes, if it has one."""
         self.cause: Cause | None = None
         """Why it was asked to end, if it was."""
-        self.last = ""
+        self.last: str = ""
         """Why no further one follows, where that was said after its own timeout had struck."""
         self.start_by: int | None = None
         """The wall time after which it may not begin any more."""
@@ -65,9 +65,9 @@ class Attempt:
         """The coroutine that is being executed, to show its stack."""
         self.thread: int | None = None
         """The thread in which a plain function is being executed."""
-        self.started = now
-        self.ended = now
-        self.ending = Ending.REVOKED
+        self.started: Now = now
+        self.ended: Now = now
+        self.ending: Ending = Ending.REVOKED
         self.value: Any = None
         self.error: BaseException | None = None
 

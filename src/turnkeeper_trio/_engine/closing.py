@@ -8,10 +8,12 @@ from turnkeeper_trio._engine.lifecycle import ask_to_end, end_occurrence, end_ru
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import unplan
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Closing, Run
+from turnkeeper_trio._engine.tables import Closing, Job, Occurrence, Run
+from turnkeeper_trio._engine.waiting import IDLE, Subject
 from turnkeeper_trio._model.event import ShutdownStarted
 from turnkeeper_trio._model.report import ShutdownReport
 from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio.errors import SchedulerClosed
 
 NEVER: Final = "the scheduler shut down first"
 _WARN_AFTER: Final = (5_000_000, 30_000_000, 60_000_000)
@@ -70,6 +72,31 @@ def step(state: State, now: Now, limit: int) -> bool:
             settle_job(state, occurrence.job, now)
             left -= 1
     return left > 0
+
+
+def answer_hopeless(state: State) -> None:
+    """Under force, answer whoever waits for what was planned for later: it will not come about.
+
+    The caller may be a thread of a run that is cut off. Nothing else ends its waiting (asyncio cancels nothing that a
+    thread begins after it was cut off), and the shutdown waits for the thread.
+    """
+    if state.closing is None or not state.closing.forced:
+        return
+    for subject in state.waits.subjects():
+        if _hopeless(state, subject):
+            for wait in state.waits.lost(subject):
+                error = SchedulerClosed("the scheduler shuts down: what was planned for later will not come about")
+                state.effects.answers.append((wait.token, error))
+
+
+def _hopeless(state: State, subject: Subject) -> bool:
+    match subject:
+        case Occurrence():
+            return subject.job.pending is subject
+        case Job():
+            return not subject.runs
+        case _:
+            return subject == IDLE and state.pending > 0
 
 
 def end_all(state: State, now: Now) -> None:

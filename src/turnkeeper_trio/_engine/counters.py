@@ -32,21 +32,21 @@ class Counters:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.submitted = 0
-        self.planned = 0
+        self.submitted: int = 0
+        self.planned: int = 0
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        self.lineage_cancelled = 0
-        self.discarded_cancelled = 0
-        self.succeeded = 0
-        self.returned_false = 0
-        self.raised = 0
-        self.timed_out = 0
-        self.retried = 0
-        self.snoozed = 0
-        self.execution_count = 0
-        self.execution_sum = 0
-        self.queue_wait_count = 0
-        self.queue_wait_sum = 0
+        self.lineage_cancelled: int = 0
+        self.discarded_cancelled: int = 0
+        self.succeeded: int = 0
+        self.returned_false: int = 0
+        self.raised: int = 0
+        self.timed_out: int = 0
+        self.retried: int = 0
+        self.snoozed: int = 0
+        self.execution_count: int = 0
+        self.execution_sum: int = 0
+        self.queue_wait_count: int = 0
+        self.queue_wait_sum: int = 0
 
     def count(self, attempt: Attempt) -> None:
         """Count an attempt that was executed and has ended."""

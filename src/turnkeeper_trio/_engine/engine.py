@@ -63,6 +63,7 @@ class Engine:
         self._sound_alarms(now)
         if state.waits and not self._backlog:
             dueness.answer_idle(state)
+            closing.answer_hopeless(state)
 
     def _sound_alarms(self, now: Now) -> None:
         ringing = self.state.alarms

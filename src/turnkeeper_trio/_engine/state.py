@@ -85,13 +85,13 @@ class State:
         self.assigned: dict[Attempt, None] = {}
         """Attempts that were bound and have not come back."""
 
-        self.archive = Archive(
+        self.archive: Archive = Archive(
             limit=options.history_limit, per_job=options.history_per_job, ttl=options.history_ttl, by_id=self.by_id
         )
-        self.counters = Counters()
-        self.ledger = Ledger(asked=options.store_asks)
-        self.waits = Waits()
-        self.effects = Effects()
+        self.counters: Counters = Counters()
+        self.ledger: Ledger = Ledger(asked=options.store_asks)
+        self.waits: Waits = Waits()
+        self.effects: Effects = Effects()
         self.closing: Closing | None = None
         self.pauses: dict[object, str] = {}
         """Who paused everything, and why; while anybody has, nothing is moved and nothing is bound."""

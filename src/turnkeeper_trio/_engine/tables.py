@@ -55,27 +55,27 @@ class Job:
         seq: int,
     ) -> None:
         """Make the row of a job that is being taken."""
-        self.job_id = job_id
-        self.request = request
-        self.target = target
-        self.args = args
-        self.kwargs = kwargs
-        self.seq = seq
+        self.job_id: UUID = job_id
+        self.request: RecurringJobRequest = request
+        self.target: str = target
+        self.args: tuple[Any, ...] = args
+        self.kwargs: Mapping[str, Any] | None = kwargs
+        self.seq: int = seq
         """Its number in the order of submission."""
         self.schedule: Schedule = request.schedule
         """The schedule in force, bound to the acceptance."""
-        self.state = JobState.ACTIVE
-        self.reason = ""
+        self.state: JobState = JobState.ACTIVE
+        self.reason: str = ""
         self.pending: Occurrence | None = None
-        self.had_occurrence = False
+        self.had_occurrence: bool = False
         """Whether it ever had an occurrence: one that never had is run by hand, and does not finish."""
-        self.ran = 0
+        self.ran: int = 0
         """How many of its occurrences were taken up by a run; by hand does not count."""
         self.held: Occurrence | None = None
         """While paused or halted: the occurrence that was pending then."""
         self.latest: int | None = None
         """The last instant of its grid that has had its turn: none up to it comes again, whatever the clock says."""
-        self.version = 1
+        self.version: int = 1
         """Grows by one with each change of the request or the function."""
         self.runs: dict[Run, None] = NO_RUNS
         """Its active runs, in the order in which they became due."""
@@ -102,7 +102,7 @@ class JobHistory:
         self.last_run: Run | None = None
         self.last_success: Run | None = None
         self.last_failure: Run | None = None
-        self.consecutive_failures = 0
+        self.consecutive_failures: int = 0
 
 
 @final
@@ -113,11 +113,11 @@ class Occurrence:
 
     def __init__(self, job: Job, scheduled_at: int, due_at: int, origin: Origin) -> None:
         """Plan an occurrence."""
-        self.job = job
-        self.scheduled_at = scheduled_at
-        self.due_at = due_at
-        self.origin = origin
-        self.place = OUT
+        self.job: Job = job
+        self.scheduled_at: int = scheduled_at
+        self.due_at: int = due_at
+        self.origin: Origin = origin
+        self.place: int = OUT
         self.run_id: UUID | None = None
         """Made when first read, by `State.run_id`."""
 
@@ -151,35 +151,35 @@ class Run:
 
     def __init__(self, occurrence: Occurrence, number: int, since: int) -> None:
         """Make the row of a run that has become due."""
-        self.occurrence = occurrence
-        self.job = occurrence.job
-        self.number = number
+        self.occurrence: Occurrence = occurrence
+        self.job: Job = occurrence.job
+        self.number: int = number
         """While active: its number in the order in which runs became due. Ended: in the order of the records."""
-        self.since = since
+        self.since: int = since
         """The loop time at which something was last decided about it; see `phase_since`."""
-        self.place = OUT
-        self.ready_at = occurrence.due_at
+        self.place: int = OUT
+        self.ready_at: int = occurrence.due_at
         """The instant by which it stands in the ready queue: when it was due, or its retry."""
         self.overlap: Overlap | None = None
         """The policy that was chosen for this run alone; else it goes by its job's."""
         self.attempt: Attempt | None = None
         """The attempt that is bound to a worker or executing."""
-        self.waiting_retry = False
+        self.waiting_retry: bool = False
         """Whether it waits for its next attempt."""
-        self.snoozed = False
+        self.snoozed: bool = False
         """Whether it does so because it asked to, and not because it failed."""
-        self.begun = 0
+        self.begun: int = 0
         """How many attempts have begun."""
-        self.failures = 0
+        self.failures: int = 0
         """How many attempts failed."""
-        self.first_loop = 0
+        self.first_loop: int = 0
         self.started_at: int | None = None
-        self.finished_at = 0
-        self.executed = 0
+        self.finished_at: int = 0
+        self.executed: int = 0
         self.outcome: Outcome | None = None
         self.value: Any = None
         self.error: BaseException | None = None
-        self.reason = ""
+        self.reason: str = ""
 
     @property
     def blocked(self) -> bool:
@@ -221,13 +221,13 @@ class NonRun:
 
     def __init__(self, occurrence: Occurrence, outcome: Outcome, reason: str, finished_at: int, number: int) -> None:
         """Make the row of one occurrence that did not run."""
-        self.occurrence = occurrence
-        self.outcome = outcome
-        self.reason = reason
-        self.finished_at = finished_at
-        self.number = number
-        self.count = 1
-        self.scheduled_at = occurrence.scheduled_at
+        self.occurrence: Occurrence = occurrence
+        self.outcome: Outcome = outcome
+        self.reason: str = reason
+        self.finished_at: int = finished_at
+        self.number: int = number
+        self.count: int = 1
+        self.scheduled_at: int = occurrence.scheduled_at
         """The instant of the last of them."""
 
 
@@ -239,9 +239,9 @@ class Closing:
 
     def __init__(self, since: int) -> None:
         """Begin at a loop time."""
-        self.forced = False
-        self.since = since
-        self.warn_at = since
+        self.forced: bool = False
+        self.since: int = since
+        self.warn_at: int = since
         self.finished: dict[Run, None] = {}
         self.interrupted: dict[Run, None] = {}
         self.never_started: dict[NonRun, None] = {}

@@ -40,6 +40,7 @@ class Callers:
     def answer_asked(self, now: Now, *, staged: int) -> None:
         """Carry out commands in their order, each once everything that had been staged before it is in the books."""
         self._asked += self._commands.take(BATCH)
+        self._commands.let_in()
         for done, command in enumerate(self._asked):
             if command.after > staged:
                 del self._asked[:done]

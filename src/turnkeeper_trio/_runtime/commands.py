@@ -21,7 +21,7 @@ class Reply:
         self._event = anyio.Event()
         self._answer: Any = None
         self._answered = False
-        self.given_up = False
+        self.given_up: bool = False
         """Whether the caller waits no longer."""
         self.wait: Wait | None = None
         """What the answer depends on, where it was not ready at once."""
@@ -71,13 +71,13 @@ class Command:
         changes: bool,
     ) -> None:
         """Ask for ``decide(state, now, *args, **kwargs)``."""
-        self.decide = decide
-        self.args = args
-        self.kwargs = kwargs
-        self.reply = reply
-        self.after = after
+        self.decide: Callable[..., Any] = decide
+        self.args: tuple[Any, ...] = args
+        self.kwargs: dict[str, Any] = kwargs
+        self.reply: Reply = reply
+        self.after: int = after
         """How many submissions had been staged when it was asked: these are taken first, so that it knows them."""
-        self.changes = changes
+        self.changes: bool = changes
         """Whether it changes anything; if not, it can be answered after the end."""
 
     def run(self, state: State, now: Now) -> Any:

@@ -28,7 +28,7 @@ class RunContext:
         self._attempt = attempt
         self._time = time
         self._loop_thread = threading.get_ident()
-        self.host = host
+        self.host: object = host
 
     def __repr__(self) -> str:
         """Name the run."""

@@ -79,9 +79,9 @@ class Coordinator:
         self._forced: bool | None = None
         self._committing = False
         self._drift: int | None = None
-        self.last_turn = read(clock)
+        self.last_turn: Now = read(clock)
         """When the engine last decided."""
-        self.ended = anyio.Event()
+        self.ended: anyio.Event = anyio.Event()
         """Set when nothing is left to be done; every caller has been answered then."""
         self.crash: BaseException | None = None
         """What ended it before its time."""
@@ -123,8 +123,7 @@ class Coordinator:
                     try:
                         await stage()
                     except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
-                        # Nothing leaves the task: what the program is to know leaves the block. The workers are
-                        # waited for all the same, so that what is said at the end is the truth.
+                        # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
             finally:
                 self._desk.close_dispatch()
@@ -168,6 +167,7 @@ class Coordinator:
             engine.report(attempt, now)
         for submission in self._staging.take(self._share(len(outcomes))):
             engine.accept(submission, now)
+        self._staging.let_in()
         self._callers.answer_asked(now, staged=self._staging.taken)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
@@ -183,7 +183,7 @@ class Coordinator:
             return BATCH
         return min(BATCH, max(came_back // 2, SHARE))
 
-    async def _commit(self) -> None:
+    async def _commit(self) -> None:  # noqa: ASYNC910  (memory has nothing to commit)
         """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
         engine = self._engine
         self._cancel(engine.state.effects)
@@ -191,16 +191,15 @@ class Coordinator:
         if not changes or self._store is None:
             return  # noqa: ASYNC910  (memory has nothing to commit)
         self._committing = True
-        while True:
+        while self._committing:
             try:
                 refusals = await self._store.apply(changes)
             except StoreUnavailable as exc:
                 write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
                 await anyio.sleep(STORE_RETRY)
             else:
-                break
-        self._committing = False
-        engine.settle(refusals)
+                self._committing = False
+                engine.settle(refusals)
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
@@ -282,14 +281,12 @@ class Coordinator:
         finally:
             self._teller.end()
             self._callers.dismiss(self.last_turn)
-            if not self.ended.is_set():
-                self.ended.set()
+            self.ended.set()
 
     def _close_books(self) -> None:
         now = self.last_turn = read(self._clock)
         engine, state = self._engine, self._engine.state
-        if state.closing is None:
-            engine.begin_closing(now, forced=True)
+        engine.begin_closing(now, forced=state.closing is None)
         for attempt in self._desk.take_outcomes():
             engine.report(attempt, now)
         for submission in self._staging.take(len(self._staging)):

@@ -8,6 +8,7 @@ therefore synchronous, and nothing can come between an attempt and its outcome.
 from typing import Final, final
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._runtime.functions import Function, Functions
@@ -38,12 +39,13 @@ class Desk:
         self.limiter: Final = anyio.CapacityLimiter(max_workers)
         """The threads of plain functions: the library's own, so that nobody else's work keeps them waiting."""
         self._bell = bell
+        self.dispatch_out: MemoryObjectReceiveStream[Attempt]
         self._dispatch_in, self.dispatch_out = anyio.create_memory_object_stream[Attempt](places)
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self.telling = False
         """Whether the coordinator wants to know when an attempt begins."""
         self._started: list[Attempt] = []
-        self.workers = 0
+        self.workers: int = 0
         """How many workers have not ended."""
 
     def function(self, attempt: Attempt) -> Function:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar, cast, final
 
 import anyio
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio.errors import TurnKeeperError
 
@@ -77,12 +77,12 @@ class Inlet(Generic[T]):
         self._send, self._receive = anyio.create_memory_object_stream[T | _Turn[T]](size)
         self._waiting: deque[_Turn[T]] = deque()
         """Not empty only while the stream is full."""
-        self.closed = False
-        self.sent = 0
+        self.closed: bool = False
+        self.sent: int = 0
         """How many items were ever put in, withdrawn ones included."""
-        self.taken = 0
+        self.taken: int = 0
         """How many items were ever taken out, withdrawn ones included."""
-        self.withdrawn = 0
+        self.withdrawn: int = 0
         """How many items were put in for a sender that was cancelled just then."""
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class Inlet(Generic[T]):
                 if turn.taken:
                     # On trio, one that is cancelled may be told so only after this has happened. Then it has happened,
                     # and the cancellation comes again at the next checkpoint. (On asyncio senders resume before that.)
-                    return
+                    return  # noqa: ASYNC104  (it is not swallowed: see above)
                 self._leave(turn)
                 raise
             if turn.refused is not None:
@@ -117,7 +117,7 @@ class Inlet(Generic[T]):
                 return
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
-            await checkpoint_if_cancelled()
+            await checkpoint()
         self.put_nowait(item, check)
 
     def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
@@ -136,7 +136,7 @@ class Inlet(Generic[T]):
         self._put(item)
 
     def take(self, limit: int) -> list[T]:
-        """Take out what is there, at most ``limit`` items, and put in what those who wait have."""
+        """Take out what is there, at most ``limit`` items. See to them, and then `let_in` those who wait."""
         items: list[T] = []
         for _ in range(min(limit, len(self))):
             item = self._receive.receive_nowait()
@@ -146,6 +146,13 @@ class Inlet(Generic[T]):
             elif not (turn := cast("_Turn[T]", item)).withdrawn:
                 turn.taken = True
                 items.append(turn.item)
+        return items
+
+    def let_in(self) -> None:
+        """Put in what those who wait have, as far as there is room.
+
+        Not before what was taken is in the books: a check that asks whether something is known would miss it.
+        """
         while self._waiting and len(self) < self.size:
             turn = self._waiting.popleft()
             try:
@@ -157,7 +164,6 @@ class Inlet(Generic[T]):
                 self._put(turn)
                 turn.placed = True
             turn.came.set()
-        return items
 
     def close(self) -> None:
         """Let nothing in any more; those who wait for room get the error. What is in it stays to be taken."""

@@ -58,8 +58,10 @@ class Session:
         return harness_of_loop() or self.bind(loop)
 
     def listen(self, listener: Callable[[], object]) -> None:
-        """Have ``listener`` called whenever the wall time has changed, in every loop that is taken over from now on."""
+        """Have ``listener`` called whenever the wall time has changed, in the loops of now and of later."""
         self._listeners.append(listener)
+        if self._harness is not None:
+            self._harness.on_time.append(listener)
 
 
 def current_session() -> Session:

@@ -178,7 +178,7 @@ class Submitting(Line):
                 with anyio.CancelScope(shield=True):
                     await self._remove(job_id, cancel_running=True)
 
-    async def _remove(self, job_id: UUID, *, cancel_running: bool) -> None:
+    async def _remove(self, job_id: UUID, *, cancel_running: bool) -> None:  # noqa: ASYNC910  (each command is one)
         """Cancel a job, wait for its runs, and forget it; any part of this may have happened already."""
         with suppress(SchedulerClosed, JobNotFound):
             await self._command(control.cancel_job, job_id, cancel_running=cancel_running, reason="its block was left")

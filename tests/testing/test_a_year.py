@@ -1,0 +1,28 @@
+"""A year of schedules is played through, run by run. How long it takes, ``benchmarks/virtual_time.py`` measures."""
+
+from datetime import time
+
+import pytest
+
+from turnkeeper_trio import Interval, RecurringJobRequest, Weekday, WeekdayTimes, open_scheduler
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.testing import current_scheduler_time, run
+from turnkeeper_trio.testing._schedules import Backend
+
+WEEKLY = WeekdayTimes.on([Weekday.MON], time(9), timezone="Europe/Berlin")
+
+
+async def nothing() -> None: ...
+
+
+async def year(schedule: Schedule) -> int:
+    async with open_scheduler(max_workers=1) as scheduler:
+        await scheduler.add_job(RecurringJobRequest("job", schedule), nothing)
+        await current_scheduler_time().advance(days=365)
+        return scheduler.get_metrics_snapshot().books.succeeded
+
+
+@pytest.mark.parametrize(("schedule", "runs"), [(Interval(hours=1), 8760), (WEEKLY, 52)])
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_every_occurrence_of_a_year_is_run(schedule: Schedule, runs: int, backend: Backend) -> None:
+    assert run(year, schedule, backend=backend) == runs
