@@ -22,7 +22,8 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._runtime.clock import in_trio, loop_time, read
+from turnkeeper_trio._model.instants import MICROSECONDS
+from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Function
@@ -77,12 +78,7 @@ class Worker:
         with anyio.CancelScope(shield=True):
             while True:
                 try:
-                    attempt = desk.dispatch_out.receive_nowait()
-                except anyio.WouldBlock:
-                    try:
-                        attempt = await desk.dispatch_out.receive()
-                    except anyio.EndOfStream:
-                        return  # noqa: ASYNC910  (a task of its own)
+                    attempt = await desk.take()
                 except anyio.EndOfStream:
                     return  # noqa: ASYNC910  (a task of its own)
                 try:
@@ -93,9 +89,9 @@ class Worker:
     async def _execute(self, attempt: Attempt) -> None:  # noqa: ASYNC910  (part of the worker's task)
         """Claim an attempt, run its function, and note on it what happened."""
         clock = self._desk.clock
-        now = read(clock)
+        now = clock.read()
         timeout = attempt.run.job.request.timeout_us
-        scope = anyio.CancelScope(deadline=math.inf if timeout is None else anyio.current_time() + timeout / 1e6)
+        scope = anyio.CancelScope(deadline=math.inf if timeout is None else clock.loop_time() + timeout / MICROSECONDS)
         if not attempt.claim(now, scope):
             return  # noqa: ASYNC910  (part of the worker's task)
         self._desk.tell_started(attempt)
@@ -110,7 +106,7 @@ class Worker:
             error = exc
         if native is not None and native.cancelling() > cancelling:
             await _forget_cancellation(native, cancelling)
-        now = read(clock)
+        now = clock.read()
         if error is not None:
             error, ending = _mapped(error)
             attempt.end(now, ending, error=error)
@@ -125,7 +121,7 @@ class Worker:
         job = attempt.run.job
         function = self._desk.function(attempt)
         context = self._context.copy()
-        run_context = RunContext(self._state, attempt, self._host, loop_time())
+        run_context = RunContext(self._state, attempt, self._host, self._desk.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         if function.is_async:
