@@ -13,6 +13,8 @@ from turnkeeper_trio._engine.tables import Job
 def watch(state: State, attempt: Attempt, now: Now) -> None:
     """Set the alarm of an attempt that nobody has asked to end: for the earliest of what there may be to notice."""
     request = attempt.run.job.request
+    if request.timeout_us is None and request.stuck_after_us is None and attempt.deadline is None:
+        return
     began = attempt.started.loop if attempt.claimed else now.loop
     instants: list[int] = []
     if request.stuck_after_us is not None and not attempt.told_long:

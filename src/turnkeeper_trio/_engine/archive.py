@@ -4,7 +4,7 @@ Runs and non-runs are kept on two shelves, so that an occurrence skipped each se
 run. Age is looked at when something is added or read: there is no timer.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, final
 from uuid import UUID
@@ -36,7 +36,7 @@ class Shelf(Generic[Kept]):
         """Iterate from the newest to the oldest."""
         return reversed(self._kept)
 
-    def add(self, item: Kept, of_job: deque[Kept]) -> None:
+    def add(self, item: Kept, of_job: list[Kept]) -> None:
         """Keep an item, and let the oldest go where a bound is passed."""
         if not self._limit or not self._per_job:
             self._forget(item)
@@ -46,10 +46,10 @@ class Shelf(Generic[Kept]):
         if len(of_job) > self._per_job:
             self.drop(of_job[0], of_job)
 
-    def drop(self, item: Kept, of_job: deque[Kept]) -> None:
+    def drop(self, item: Kept, of_job: list[Kept]) -> None:
         """Let an item go; it is the oldest of its job."""
         assert of_job[0] is item
-        of_job.popleft()
+        del of_job[0]
         del self._kept[item]
         self._forget(item)
 
@@ -133,6 +133,8 @@ class Archive:
 
     def trim(self, now: int) -> None:
         """Let go what is too much or too old."""
+        if self._ttl is None and not (self.runs.overfull or self.non_runs.overfull):
+            return
         horizon = None if self._ttl is None else now - self._ttl
         while (run := self.runs.oldest()) and (
             self.runs.overfull or (horizon is not None and run.finished_at < horizon)

@@ -153,14 +153,15 @@ class Inlet(Generic[T]):
     def take(self, limit: int) -> list[T]:
         """Take out what is there, at most ``limit`` items. See to them, and then `let_in` those who wait."""
         items: list[T] = []
-        for _ in range(min(limit, len(self))):
-            item = self._receive.receive_nowait()
+        receive = self._receive.receive_nowait
+        for _ in range(min(limit, self.sent - self.taken)):
+            item = receive()
             self.taken += 1
-            if not isinstance(item, _Turn):
-                items.append(item)
-            elif not (turn := cast("_Turn[T]", item)).withdrawn:
-                turn.taken = True
-                items.append(turn.item)
+            if type(item) is not _Turn:
+                items.append(cast(T, item))
+            elif not item.withdrawn:
+                item.taken = True
+                items.append(item.item)
         return items
 
     def let_in(self) -> None:
