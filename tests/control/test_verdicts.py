@@ -220,7 +220,7 @@ async def test_cancel_job_ends_those_that_wait_and_not_those_that_execute():
         runs = [await scheduler.trigger_job_now(job_id)]
         await anyio.sleep(1)
         runs += [await scheduler.trigger_job_now(job_id) for _ in range(3)]
-        await anyio.sleep(4)
+        await anyio.sleep(4.5)
         done.append(0)
         outcomes = [(await scheduler.wait_run(run_id)).outcome for run_id in runs]
         assert outcomes == [Outcome.CANCELLED, Outcome.SUCCEEDED, Outcome.CANCELLED, Outcome.CANCELLED]

@@ -61,21 +61,28 @@ class Desk:
         if self._idle:
             self._idle.pop().set()
 
-    async def take(self) -> Attempt:
-        """Take the next attempt; without a switch of tasks if there is one.
-
-        A wait inside of the stream would cost twice as much as to be called when there is something in it.
+    def take_nowait(self) -> Attempt | None:
+        """Take the next attempt, if there is one.
 
         Raises:
             anyio.EndOfStream: nothing more is handed out.
         """
-        while True:
-            try:
-                return self._dispatch_out.receive_nowait()  # noqa: ASYNC910  (a worker is to be quick)
-            except anyio.WouldBlock:
-                called = anyio.Event()
-                self._idle.append(called)
+        try:
+            return self._dispatch_out.receive_nowait()
+        except anyio.WouldBlock:
+            return None
+
+    async def take(self) -> Attempt:  # noqa: ASYNC910  (part of a worker's task)
+        """Wait for the next attempt. To be called by an event costs half of what a wait inside of the stream does.
+
+        Raises:
+            anyio.EndOfStream: nothing more is handed out.
+        """
+        while (attempt := self.take_nowait()) is None:
+            called = anyio.Event()
+            self._idle.append(called)
             await called.wait()
+        return attempt
 
     def tell_started(self, attempt: Attempt) -> None:
         """A worker has begun an attempt."""
