@@ -12,7 +12,6 @@ from turnkeeper_trio._engine.ledger import Proposal
 from turnkeeper_trio._engine.lifecycle import halt, settle_job, take_out
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, unplan
-from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next
@@ -217,7 +216,5 @@ def unbind(state: State, attempt: Attempt) -> None:
     """Take back an attempt that has not been handed to a worker yet."""
     attempt.revoked = True
     attempt.run.attempt = None
-    if attempt.place != OUT:
-        state.alarms.remove(attempt)
-    del state.assigned[attempt]
+    state.unassign(attempt)
     state.effects.assignments.remove(attempt)

@@ -158,7 +158,7 @@ class Inlet(Generic[T]):
             item = receive()
             self.taken += 1
             if type(item) is not _Turn:
-                items.append(cast(T, item))
+                items.append(item)
             elif not item.withdrawn:
                 item.taken = True
                 items.append(item.item)
