@@ -10,6 +10,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from .burst import LONGEST_MS
 from .result import Result
@@ -79,10 +80,10 @@ def _day(results: Sequence[Result]) -> Any:
             f"{result.backend}: {numbers['runs']:,} runs, {numbers['cpu_us_per_run']:.0f} µs of processor time each"
         )
         axes[-1][column].set_xlabel("virtual time (hours)")
-        for row in axes:
-            row[column].set_ylim(bottom=0)
+    for row in axes:
+        _from_zero(row)
     for row in (3, 4):
-        axes[row][0].legend(loc="upper right", ncols=2)
+        axes[row][0].legend(loc="upper left", ncols=2)
     runs = sum(result.numbers["runs"] for result in results)
     hours = results[0].numbers["hours"]
     good = f"{hours:g} hours of mixed load, {runs:,} runs: nothing grows, nothing is lost, nothing is left"
@@ -103,14 +104,16 @@ def _soak(results: Sequence[Result]) -> Any:
             ("control_p50_ms", GREY, "bare sleep, p50"),
         ):
             top.plot(minutes, series[name], color=colour, label=label, marker="o", markersize=3)
-        top.set_yscale("log")
+        _logarithmic(top)
         share = 100 * result.numbers["cpu_share"]
         top.set_title(f"{result.backend}: {result.numbers['runs_per_s']:.0f} runs/s, {share:.0f} % of a core")
         for row, name, colour in ((1, "rss_mib", BLUE), (2, "tasks", ORANGE), (3, "executing", GREEN)):
             _line(axes[row][column], series["minute"], series[name], colour)
-            axes[row][column].set_ylim(bottom=0)
         axes[-1][column].set_xlabel("time (minutes)")
-    axes[0][0].legend(loc="upper right", ncols=2)
+    axes[0][0].set_ylim(top=3 * axes[0][0].get_ylim()[1])
+    axes[0][0].legend(loc="upper left", ncols=2)
+    for row in axes[1:]:
+        _from_zero(row)
     minutes = results[0].numbers["minutes"]
     good = f"{minutes:g} minutes of busy load on the real clock: lateness does not grow"
     figure.suptitle(_finding(good, f"{minutes:g} minutes of busy load on the real clock: a check failed", results))
@@ -135,14 +138,15 @@ def _burst(results: Sequence[Result]) -> Any:
         row[0].set_ylabel("gap (ms)")
     for axis in axes[-1]:
         axis.set_xlabel("time since the instant (s)")
+    axes[0][0].set_ylim(0.05, 2000)
     axes[0][0].legend(loc="upper right", ncols=3)
     jobs = results[0].numbers["jobs"]
     own = max(result.numbers["gap_without_gc_cpu_ms"] for result in results)
     full = max(result.numbers["gc_full_ms"] for result in results)
-    figure.suptitle(
-        f"{jobs:,} jobs due at one instant: the scheduler keeps the loop for at most {own:.0f} ms at a stretch,\n"
-        f"a full garbage collection stops it for up to {full:.0f} ms"
-    )
+    finding = f"the scheduler keeps the loop for at most {own:.0f} ms of processor time at a stretch"
+    if full:
+        finding += f",\na full garbage collection stops it for up to {full:.0f} ms"
+    figure.suptitle(f"{jobs:,} jobs due at one instant: {finding}")
     return figure
 
 
@@ -152,11 +156,23 @@ def _gaps(axis: Axes, result: Result) -> None:
     axis.plot(series["second"], series["gap_ms"], ".", color=ORANGE, markersize=4, label="with collections")
     axis.plot(series["second"], series["gap_without_gc_ms"], ".", color=BLUE, markersize=3, label="without")
     axis.axhline(LONGEST_MS, color=GREY, linestyle="--", linewidth=1)
-    axis.set_yscale("log")
+    _logarithmic(axis)
     axis.set_title(
         f"{result.backend}, {result.case}: first start {numbers['first_start_ms']:.0f} ms late, "
         f"all in {numbers['all_started_s']:.1f} s"
     )
+
+
+def _logarithmic(axis: Axes) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _from_zero(row: Sequence[Axes]) -> None:
+    """Have the axis of a row begin at zero, with room above for a legend."""
+    most = max(max(line.get_ydata()) for axis in row for line in axis.get_lines())
+    row[0].set_ylim(0, 1.35 * most or 1)
 
 
 def _line(axis: Axes, along: Sequence[float], values: Sequence[float], colour: str, label: str = "") -> None:

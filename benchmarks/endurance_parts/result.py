@@ -46,10 +46,8 @@ class Result:
         earlier, last = (median(values[number * quarter : (number + 1) * quarter]) for number in quarters)
         bound = earlier * factor + slack
         which = ("first", "second")[quarters[0]]
-        claim = (
-            f"{name}: the median of the last quarter is at most {factor:g} times that of the {which}, plus {slack:g}"
-        )
-        claim = f"{name}: the median of the last quarter is {bound_told}"
+        allowed = f"at most {factor:g} times that of the {which}, plus {slack:g}"
+        claim = f"{name}: the median of the last quarter is {allowed}"
         self.check(claim, f"{last:.6g}, and before {earlier:.6g}", passed=last <= bound)
 
 
