@@ -58,7 +58,9 @@ class Soak:
             await anyio.sleep_until(instant)
             now = anyio.current_time()
             self.control.append(now - instant)
-            instant += (now - instant) // step * step  # what has passed meanwhile is not made up for
+            while instant + step <= now:  # what passed meanwhile is late as well, as it is for the probes
+                instant += step
+                self.control.append(now - instant)
 
     async def live(self) -> None:
         """Soak, and note each period."""
