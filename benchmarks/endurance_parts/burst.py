@@ -29,16 +29,22 @@ CASES = {
     "alone": {},
     "four submitters": {"submitters": 4},
     "frozen": {"frozen": True},
+    "no full collections": {"rare": True},
     "one worker": {"workers": 1},
 }
-"""What differs from one case to the next. Frozen: with ``gc.freeze()`` between submission and the instant."""
+"""What differs from one case to the next, the last two but one being what a user can do about collections: with
+``gc.freeze()`` between submission and the instant, or with a third threshold that is never reached."""
+NEVER = 1_000_000
 
 
 class Burst:
     """One burst."""
 
-    def __init__(self, *, jobs: int, workers: int, submitters: int = 0, frozen: bool = False) -> None:
-        self.jobs, self.workers, self.submitters, self.frozen = jobs, workers, submitters, frozen
+    def __init__(
+        self, *, jobs: int, workers: int, submitters: int = 0, frozen: bool = False, rare: bool = False
+    ) -> None:
+        self.jobs, self.workers, self.submitters = jobs, workers, submitters
+        self.frozen, self.rare = frozen, rare
         self.started: list[int] = []
         self.first = self.last = self.submitted_in = 0.0
         self.added = self.executed = 0
@@ -80,6 +86,8 @@ class Burst:
         gc.collect()
         if self.frozen:
             gc.freeze()
+        if self.rare:
+            gc.set_threshold(*gc.get_threshold()[:2], NEVER)
         await anyio.sleep(self.due - time.time() - 0.1)
 
     async def live(self, pauses: Collections) -> None:

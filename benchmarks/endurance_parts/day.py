@@ -19,7 +19,7 @@ import turnkeeper_trio as tk
 from turnkeeper_trio.testing import run
 
 from .load import WORKERS, Load, cancel_all, mixed_load
-from .memory import live_blocks, live_kinds, rss_mib, task_count
+from .memory import join_threads, live_blocks, live_kinds, rss_mib, task_count
 from .result import Result
 from .witnesses import Complaints, Observer, Subscriber, complaints
 
@@ -187,10 +187,6 @@ def check_memory(result: Result, before: tuple[int, Counter[str]]) -> None:
     result.check_no_growth("engine_objects", factor=1.1, slack=0)
     result.check_no_growth("tasks", factor=1.1, slack=2)
     left = live_kinds() - before[1]
-    patience = time.monotonic() + 2  # anyio's threads end a moment after the loop, and know their last job until then
-    while left and time.monotonic() < patience:
-        time.sleep(0.05)
-        left = live_kinds() - before[1]
     result.check("no object of the engine is left", dict(left), passed=not left)
     blocks = live_blocks()
     claim = "memory is back: at most 5 % more blocks than before, after a warm-up"
@@ -211,6 +207,7 @@ def measure(backend: str, *, hours: float, fleets: int, seed: int) -> Result:
         warm_up = Day(Result("warm-up", backend), hours=1 / 6, fleets=fleets, seed=seed + 1)
         run(warm_up.live, start=START, backend=backend, seed=seed)
         del warm_up
+        join_threads()
         before = live_blocks(), live_kinds()
         result.numbers["rss_mib_before"] = rss_mib()
         began, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
@@ -221,6 +218,7 @@ def measure(backend: str, *, hours: float, fleets: int, seed: int) -> Result:
         result.numbers |= {"cpu_s": cpu, "cpu_sampling_s": day.sampling, "wall_s": time.perf_counter() - wall}
         result.numbers["cpu_us_per_run"] = cpu * 1e6 / result.numbers["runs"]
         del day
+        join_threads()
         gc.collect()
         check_memory(result, before)
     check_quiet(result, heard)

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import threading
 from collections import Counter
 
 import anyio
@@ -26,6 +27,13 @@ def live_kinds() -> Counter[str]:
     kinds = Counter(map(type, gc.get_objects()))
     inside = ("turnkeeper_trio._engine.", "turnkeeper_trio._runtime.")
     return Counter({kind.__name__: count for kind, count in kinds.items() if kind.__module__.startswith(inside)})
+
+
+def join_threads() -> None:
+    """Wait for anyio's threads: they end a moment after the event loop, and until then each knows its last job."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("AnyIO"):
+            thread.join(timeout=5)
 
 
 def task_count() -> int:

@@ -20,8 +20,9 @@ HEADS = {
 ADVICE = """\
 `gap` is the longest time for which the event loop saw to nothing else; `without gc` is it without the pauses of the
 garbage collector, which stops everything for as long as it takes to look at all objects. Where many jobs are alive, a
-full collection takes long: `gc.freeze()` after the start of the program has it look only at what came later (the case
-"frozen"), and `gc.set_threshold()` makes it rarer.
+full collection takes long. `gc.freeze()` once the jobs are submitted has it look only at what came later (the case
+"frozen"), but what is due at once comes later, too; a high third threshold, `gc.set_threshold(700, 10, 1_000_000)`, has
+it not come at all ("no full collections"), and the program then calls `gc.collect()` when it suits.
 """
 
 
