@@ -139,11 +139,11 @@ def _burst(results: Sequence[Result]) -> Any:
     for axis in axes[-1]:
         axis.set_xlabel("time since the instant (s)")
     axes[0][0].set_ylim(0.05, 2000)
-    axes[0][0].legend(loc="upper right", ncols=3)
+    axes[0][0].legend(loc="upper right", ncols=4)
     jobs = results[0].numbers["jobs"]
     own = max(result.numbers["gap_without_gc_cpu_ms"] for result in results)
     full = max(result.numbers["gc_full_ms"] for result in results)
-    finding = f"the scheduler keeps the loop for at most {own:.0f} ms of processor time at a stretch"
+    finding = f"the loop is busy for at most {own:.0f} ms of processor time at a stretch"
     if full:
         finding += f",\na full garbage collection stops it for up to {full:.0f} ms"
     figure.suptitle(f"{jobs:,} jobs due at one instant: {finding}")
@@ -155,7 +155,7 @@ def _gaps(axis: Axes, result: Result) -> None:
     axis.vlines(series["gc_full_at_s"], 0.05, series["gc_full_ms"], color=RED, alpha=0.5, label="full collection")
     axis.plot(series["second"], series["gap_ms"], ".", color=ORANGE, markersize=4, label="with collections")
     axis.plot(series["second"], series["gap_without_gc_ms"], ".", color=BLUE, markersize=3, label="without")
-    axis.axhline(LONGEST_MS, color=GREY, linestyle="--", linewidth=1)
+    axis.axhline(LONGEST_MS, color=GREY, linestyle="--", linewidth=1, label=f"{LONGEST_MS:g} ms")
     _logarithmic(axis)
     axis.set_title(
         f"{result.backend}, {result.case}: first start {numbers['first_start_ms']:.0f} ms late, "
