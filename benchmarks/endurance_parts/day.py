@@ -78,7 +78,9 @@ class Day:
         books = scheduler.get_metrics_snapshot().books
         history = await scheduler.get_run_history(limit=EVER)
         jobs = await scheduler.list_all_jobs(limit=EVER)
-        ended = sum(job.state in {tk.JobState.CANCELLED, tk.JobState.FINISHED} for job in jobs)
+        # A cancelled job of which a run still executes has not ended.
+        over = {tk.JobState.CANCELLED, tk.JobState.FINISHED}
+        ended = sum(job.state in over and not job.active for job in jobs)
         self.look_at_history(scheduler, history, ended)
         self.hold("the books balance", books, passed=books.balanced)
         kept, alive = len(history), len(jobs) - ended
