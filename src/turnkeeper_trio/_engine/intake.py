@@ -56,11 +56,11 @@ class StoredJob:
     next_run_at: int | None = None
 
 
-def accept(state: State, submission: Submission, now: Now) -> Job:
-    """Take a new job into the books, and plan its first occurrence."""
+def accept(state: State, submission: Submission, now: Now, before: Job | None = None) -> Job:
+    """Take a new job into the books, and plan its first occurrence; ``before`` is an ended one that has its id."""
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    _enter(state, job)
+    _enter(state, job, before)
     state.counters.submitted += 1
     first, fault = _bind(state, job, _initial_us(request.initial_run_time, now), now)
     if state.ledger.asked:
@@ -74,11 +74,11 @@ def accept(state: State, submission: Submission, now: Now) -> Job:
     return job
 
 
-def _enter(state: State, job: Job) -> None:
+def _enter(state: State, job: Job, before: Job | None) -> None:
     """Put a job in the table, as the last; an ended one of the same key goes, and leaves its history."""
-    before = state.jobs.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
+        del state.jobs[before.job_id]
         state.ended_jobs.pop(before, None)
         job.history = history_of(before)  # Shared: a run of the job that was may still be executing.
     state.jobs[job.job_id] = job
@@ -155,7 +155,7 @@ def definition(job: Job) -> dict[str, Any]:
 def admit(state: State, stored: StoredJob, now: Now) -> Job:
     """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
     job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
-    _enter(state, job)
+    _enter(state, job, state.jobs.get(job.job_id))
     at = stored.next_run_at
     if at is not None and job.delayed:
         plan_delay(state, job, max(0, at - now.wall), now)
