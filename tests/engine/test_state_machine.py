@@ -18,6 +18,7 @@ from user_schedules import FAULTS, CannotBind, CannotCount, FaultyFrom, Listed
 
 import turnkeeper_trio._engine.engine as engine_module
 from turnkeeper_trio._engine import asking, changing, control, forecast, pausing
+from turnkeeper_trio._engine.arrival import SUPERSEDED_BY_NEXT
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.closing import end_all
 from turnkeeper_trio._engine.endings import Cause, Ending
@@ -662,6 +663,8 @@ class Engines(RuleBasedStateMachine):
         expected = self._expected(attempt, ending, value, error)
         attempts = run.begun + 1
         driver.end(attempt, ending, value=value, error=error)
+        if expected is None and run.reason == SUPERSEDED_BY_NEXT:  # It was due, and had only not been moved yet.
+            expected = Outcome.CANCELLED if run.snoozed else Outcome.FAILED
         assert run.outcome is expected, (run.outcome, run.reason, expected)
         assert run.begun == attempts
         assert run.waiting_retry == (expected is None)
@@ -688,7 +691,7 @@ class Engines(RuleBasedStateMachine):
             self.not_before[run] = self.driver.now.loop + said.delay_us
             return Outcome.INTERRUPTED if closing else None
         failed = Outcome.TIMED_OUT if ending is Ending.TIMED_OUT else Outcome.FAILED
-        if run.failures >= job.request.max_retries or job.state is JobState.CANCELLED:
+        if run.failures >= job.request.max_retries or attempt.last or job.state is JobState.CANCELLED:
             return failed
         own = said.after_us if isinstance(said, Retry) else None
         delay = self._delay_of(job.request) if own is None else own

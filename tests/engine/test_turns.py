@@ -80,6 +80,25 @@ def test_a_high_priority_is_not_overtaken_because_it_came_in_a_later_batch():
     assert driver.books.active == 701
 
 
+def test_what_nothing_can_go_before_is_bound_before_all_is_moved():
+    driver = Driver(max_workers=2, dispatch_buffer=0, listening=False)
+    for number in range(700):
+        driver.add(f"low {number}", After(1), priority=int(number == 1))
+    driver.advance(1)
+    assert names(driver.turn().assignments) == ["low 1"]
+    assert names(driver.turn().assignments) == ["low 0"]
+
+
+def test_what_is_planned_by_the_clock_of_the_loop_is_not_overtaken_either():
+    driver = Driver(max_workers=1, dispatch_buffer=0, listening=False)
+    for number in range(500):
+        driver.add(f"late {number}", After(2))
+    driver.add("early", FixedDelay(1))
+    driver.advance(2)
+    assert names(driver.turn().assignments) == []
+    assert names(driver.turn().assignments) == ["early"]
+
+
 def driver_request(name, **options):
     from turnkeeper_trio import RecurringJobRequest  # noqa: PLC0415
 
@@ -95,23 +114,23 @@ def test_what_is_due_is_moved_in_batches(kind):
         driver.add(schedule=schedule, max_retries=1)
     driver.advance(1)
     if kind == "retries":
-        while not driver.dispatched:
+        while len(driver.dispatched) < 1100:
             driver.turn()
         for attempt in driver.start_all():
             driver.end(attempt, Ending.RAISED, error=ValueError())
         driver.advance(100)
     moved = [driver.turn().assignments for _ in range(3)]
-    assert [len(assignments) for assignments in moved] == [0, 0, 1100]
+    assert [len(assignments) for assignments in moved] == [500, 500, 100]
     check()
 
 
 def test_an_exact_batch_takes_one_turn_more_and_no_harm_is_done():
     driver = Driver(max_workers=10_000, listening=False)
     driver.check = lambda: None
-    for _ in range(500):
-        driver.add(schedule=After(0))
-    assert driver.turn().assignments == []
-    assert len(driver.turn().assignments) == 500
+    for number in range(500):
+        driver.add(schedule=After(0), priority=int(number == 0))
+    assert len(driver.turn().assignments) == 1
+    assert len(driver.turn().assignments) == 499
     assert driver.engine.next_due(driver.now) is None
 
 

@@ -104,6 +104,7 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
     job.version += 1
+    state.top_priority = max(state.top_priority, request.priority)
     if same_schedule:
         _keep_schedule(state, job, now)
     else:

@@ -84,10 +84,16 @@ def _retry(state: State, run: Run, now: Now) -> None:
     call_next(state, run.job)
 
 
-def assign(state: State, now: Now) -> None:
-    """Bind as many ready runs as there is capacity for, in their order."""
+def assign(state: State, now: Now, *, backlog: bool) -> None:
+    """Bind as many ready runs as there is capacity for, in their order.
+
+    With a backlog, of what is due and has not been moved, only those that nothing in it can go before: a run of low
+    priority must not overtake one of high priority that fell due at the same instant.
+    """
     capacity = state.capacity
-    while capacity > 0 and len(state.ready) and not state.pauses:
+    while capacity > 0 and not state.pauses and (entry := state.ready.peek()) is not None:
+        if backlog and not _goes_first(state, entry[-1]):
+            return
         run = state.ready.pop()
         start_by = _start_by(run)
         if start_by is not None and now.wall > start_by:
@@ -95,6 +101,15 @@ def assign(state: State, now: Now) -> None:
             continue
         _bind(state, run, start_by, now)
         capacity -= 1
+
+
+def _goes_first(state: State, run: Run) -> bool:
+    """Return whether a ready run goes before all that is planned: by its priority, its instant, and its submission."""
+    if run.job.request.priority < state.top_priority:
+        return False
+    planned, delayed = state.queue.peek(), state.delays.peek()
+    own = (run.ready_at, run.job.seq)
+    return (planned is None or own <= planned[:2]) and (delayed is None or own <= (delayed[-1].due_at, delayed[1]))
 
 
 def _start_by(run: Run) -> int | None:

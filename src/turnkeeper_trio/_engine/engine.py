@@ -47,19 +47,14 @@ class Engine:
         closing.begin_closing(self.state, now, forced=forced)
 
     def take_due(self, now: Now) -> None:
-        """Move what is due, and bind what there is capacity for; while closing, end it instead.
-
-        Nothing is bound before all that is due has been moved, or a run of low priority would overtake one of high
-        priority that fell due at the same instant.
-        """
+        """Move what is due, and bind what there is capacity for; while closing, end it instead."""
         state = self.state
         if state.closing is not None:
             self._backlog = not closing.step(state, now, BATCH)
             closing.warn(state, now)
         else:
             self._backlog = not dueness.take_due(state, now, BATCH)
-            if not self._backlog:
-                dueness.assign(state, now)
+            dueness.assign(state, now, backlog=self._backlog)
         if state.look_at <= now.loop:
             alarms.look_through(state, now)
         if state.waits and not self._backlog:

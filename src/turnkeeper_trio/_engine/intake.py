@@ -82,6 +82,7 @@ def _enter(state: State, job: Job, before: Job | None) -> None:
         state.ended_jobs.pop(before, None)
         job.history = history_of(before)  # Shared: a run of the job that was may still be executing.
     state.jobs[job.job_id] = job
+    state.top_priority = max(state.top_priority, job.request.priority)
 
 
 def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool) -> None:

@@ -70,6 +70,8 @@ class State:
         handles = options.queue is PriorityQueueType.HANDLE_BASED
         self.queue: Queue[Occurrence] = HandleQueue() if handles else LazyQueue()
         """Planned occurrences, by (instant they are due, job in the order of submission)."""
+        self.top_priority = 0
+        """The highest priority that a job ever had."""
         self.longest_jitter = 0
         """By how much an occurrence was ever planned to be due after its instant."""
         self.delays: Queue[Occurrence] = HandleQueue()

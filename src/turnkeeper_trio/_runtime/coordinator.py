@@ -24,7 +24,7 @@ from trio.lowlevel import enable_ki_protection
 from turnkeeper_trio._engine import attempts, closing
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.endings import Cause
-from turnkeeper_trio._engine.engine import BATCH, Engine
+from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
@@ -35,6 +35,7 @@ from turnkeeper_trio._runtime.callers import Callers
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.logs import log_waiting, write
+from turnkeeper_trio._runtime.pace import Pace
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
@@ -43,9 +44,6 @@ from turnkeeper_trio.errors import StoreUnavailable
 
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
-
-SHARE: Final = 2
-"""How many submissions are taken in a turn at least, however few runs came back while others wait for workers."""
 
 STORE_RETRY: Final = 1.0
 """Seconds after which a batch is offered again to a store that was unavailable."""
@@ -73,11 +71,13 @@ class Coordinator:
         self._bell = bell
         self._desk = desk
         self._staging = staging
+        self._pace = Pace(engine.state, staging, clock=clock, bell=bell)
         self._teller = teller
         self._store = store
         self._callers = callers
         self._forced: bool | None = None
         self._committing = False
+        self._committed = 0
         self._drift: int | None = None
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
@@ -143,10 +143,10 @@ class Coordinator:
             engine.take_due(now)
             if engine.state.effects.stuck:
                 self._tell_stuck(now)
-            if engine.state.effects.cancels:
-                self._cancel(engine.state.effects)
+            self._cancel(engine.state.effects)
             if self._store is not None:
                 await self._commit(self._store)
+                self._committed = self._staging.taken
             self._act(engine.take_effects())
             if engine.closed and not self._staging:
                 return
@@ -154,6 +154,7 @@ class Coordinator:
             if self._callers.asking or self._staging:
                 self._bell.ring()
             await self._bell.sleep(math.inf if due is None else clock.deadline(due, now))
+            await self._pace.let_gather()
 
     async def _dismiss_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
         self._desk.close_dispatch()
@@ -174,23 +175,13 @@ class Coordinator:
         outcomes = desk.take_outcomes()
         for attempt in outcomes:
             engine.report(attempt, now)
-        for submission in self._staging.take(self._share(len(outcomes))):
+        for submission in self._pace.take(len(outcomes)):
             engine.accept(submission, now)
         self._staging.let_in()
-        self._callers.answer_asked(now, staged=self._staging.taken)
+        # What a store may still refuse is not known yet: who asks about it is answered after the commit.
+        self._callers.answer_asked(now, staged=self._staging.taken if self._store is None else self._committed)
         if self._forced is not None:
             engine.begin_closing(now, forced=self._forced)
-
-    def _share(self, came_back: int) -> int:
-        """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
-
-        A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
-        without pause would have a hundred jobs taken for a few executed. To take one costs about as much as to run it.
-        """
-        state = self._engine.state
-        if not len(state.ready) or state.closing is not None:
-            return BATCH
-        return min(BATCH, max(came_back // 2, SHARE))
 
     async def _commit(self, store: Store) -> None:  # noqa: ASYNC910  (there may be nothing to commit)
         """Have the store commit what was decided: nothing of it is done before, but for cancelling."""

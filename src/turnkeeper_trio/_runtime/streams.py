@@ -61,6 +61,10 @@ class Bell:
             await self._sleeper.wait()
         self._rung = False
 
+    def hush(self) -> None:
+        """Take what was rung for until now as heard."""
+        self._rung = False
+
 
 @final
 class _Turn(Generic[T]):
