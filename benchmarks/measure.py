@@ -14,9 +14,10 @@ import json
 import pstats
 import sys
 from contextlib import nullcontext
+from types import ModuleType
 
-from suite import cases, loops
-from suite.subjects import SUBJECTS
+from suite import cases
+from suite.subjects import SUBJECTS, Subject
 
 
 def main() -> None:
@@ -28,12 +29,20 @@ def main() -> None:
     options = parser.parse_args()
     case, subject = cases.case(options.case), SUBJECTS[options.subject]
     settings = {name: _value(value) for name, value in (setting.split("=", 1) for setting in options.settings)}
-    settings = case.settings("smoke")[0] | settings
+    settings = _smallest(case, subject) | settings
     with cProfile.Profile() if options.profile else nullcontext() as profile:
-        figures = loops.run(case.measure, subject, loop=subject.loop, **settings)
+        figures = case.measure(subject, **settings)
     if profile is not None:
         pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(40)
     print(json.dumps(figures))
+
+
+def _smallest(case: ModuleType, subject: Subject) -> dict:
+    """Return settings to begin with, for those that are not given."""
+    smallest = case.settings(subject, "smoke")
+    if not smallest:
+        sys.exit(f"{subject.name} does not take part in this case")
+    return smallest[0]
 
 
 def _value(text: str):

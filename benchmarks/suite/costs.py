@@ -1,13 +1,13 @@
 """What a piece of work costs: processor time, wall time and memory of this process; and whether all of it was done."""
 
 import gc
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
+import psutil
 
 
 @dataclass
@@ -29,9 +29,8 @@ def measured() -> Iterator[Cost]:
 
 
 def resident() -> int:
-    """Return how much memory of this process is resident, in bytes, as Linux tells it."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  (no imports that grow memory)
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Return how much memory of this process is resident, in bytes."""
+    return psutil.Process().memory_info().rss
 
 
 class Tally:

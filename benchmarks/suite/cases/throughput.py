@@ -1,31 +1,41 @@
 """What a job costs from its submission to its outcome: one-shot jobs that do nothing, due now, with all features on.
 
 One task submits them all, one after the other, and awaits each submission. Each has a timeout where the subject knows
-timeouts. The figure is the CPU time of the process from the first submission until the last outcome is in the books.
+timeouts. What is measured goes from the first submission until the last outcome is in the books.
 """
 
+from suite import loops
 from suite.costs import Tally, measured
 from suite.subjects import Subject
 
 FIGURES = {"cpu_us": "µs of CPU a job", "wall_us": "µs of wall time a job"}
 
-
-def settings(scale: str) -> list[dict]:
-    """Return what is measured at a scale."""
-    sizes = {"smoke": (300,), "short": (10_000,), "full": (10_000, 100_000)}[scale]
-    return [{"workers": workers, "jobs": jobs} for jobs in sizes for workers in (1, 4, 64)]
+OURS = ("turnkeeper", "floor-v", "floor-vi")
 
 
-def suits(subject: Subject, *, workers: int, jobs: int) -> bool:
-    """Whether the subject takes part."""
-    del subject, workers, jobs
-    return True
+def settings(subject: Subject, scale: str) -> list[dict]:
+    """Each number of workers, up to 100,000 jobs; a short run has the large number for a few only."""
+    if scale == "smoke":
+        return [{"workers": 4, "jobs": 300}]
+    pairs = [(4, 1_000)]
+    if scale == "full":
+        pairs += [(workers, jobs) for workers in (1, 4, 64) for jobs in (10_000, 100_000)]
+    elif subject.family in OURS:
+        pairs += [(1, 10_000), (4, 10_000), (64, 10_000)]
+        pairs += [(4, 100_000)] if subject.loop != "uvloop" and "heap" not in subject.name else []
+    else:
+        pairs += [(4, 10_000)]
+    return [{"workers": workers, "jobs": jobs} for workers, jobs in pairs]
 
 
-async def measure(subject: Subject, *, workers: int, jobs: int) -> dict[str, float]:
+def measure(subject: Subject, *, workers: int, jobs: int) -> dict[str, float]:
     """Measure it once."""
+    return loops.run(_measure, subject, workers, jobs, loop=subject.loop)
+
+
+async def _measure(subject: Subject, workers: int, jobs: int) -> dict[str, float]:
     tally = Tally()
-    async with subject.opening()(workers) as opened:
+    async with subject.opened(workers) as opened:
         with measured() as cost:
             submit = opened.submitter(tally.job)
             for _ in range(jobs):

@@ -4,13 +4,22 @@ A subject is named ``family/loop`` or ``family/loop/variant``; `SUBJECTS` knows 
 """
 
 import importlib
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
-from suite.subjects.interface import Opening
-
 LOOPS = ("trio", "asyncio", "uvloop")
+
+REQUIRES = {
+    "apscheduler3": ("apscheduler", "3."),
+    "apscheduler4": ("apscheduler", "4."),
+    "taskiq": ("taskiq", ""),
+    "schedule": ("schedule", ""),
+}
+"""A package that a family needs, and how its version begins."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,25 @@ class Subject:
         """The first word of its name."""
         return self.name.split("/")[0]
 
-    def opening(self) -> Opening:
-        """Import its module, and return what opens it."""
+    @property
+    def variant(self) -> str:
+        """What comes after the loop in its name."""
+        return "/".join(self.name.split("/")[2:])
+
+    def installed(self) -> bool:
+        """Whether its packages can be imported in this interpreter, in the version that it is for."""
+        package, version = REQUIRES.get(self.family, ("anyio", ""))
+        try:
+            return metadata.version(package).startswith(version) and (
+                self.loop != "uvloop" or bool(find_spec("uvloop"))
+            )
+        except metadata.PackageNotFoundError:
+            return False
+
+    def opened(self, workers: int) -> AbstractAsyncContextManager[Any]:
+        """Open it, with so many workers or with whatever limits how many runs execute at once; see `interface`."""
         module = importlib.import_module(f"suite.subjects.{self.module}")
-        return lambda workers: module.opened(workers, **self.options)
+        return module.opened(workers, **self.options)
 
 
 def _all() -> dict[str, Subject]:
@@ -49,11 +73,15 @@ def _all() -> dict[str, Subject]:
         ("floor-vi", "floor_taking"),
     ):
         subjects += [Subject(f"{floor}/{loop}", module, loop) for loop in LOOPS]
-    subjects += [Subject(f"apscheduler3/{loop}", "apscheduler3", loop) for loop in ("asyncio", "uvloop")]
-    subjects += [
-        Subject(f"apscheduler4/{loop}", "apscheduler4", loop, environment="apscheduler4")
-        for loop in ("asyncio", "trio")
-    ]
+    for loop in ("asyncio", "uvloop"):
+        for equipped in ("", "/equipped"):
+            options = {"equipped": bool(equipped)}
+            subjects.append(Subject(f"apscheduler3/{loop}{equipped}", "apscheduler3", loop, options))
+    for loop in ("asyncio", "trio"):
+        for direct in ("", "/direct"):
+            options = {"direct": bool(direct)}
+            name = f"apscheduler4/{loop}{direct}"
+            subjects.append(Subject(name, "apscheduler4", loop, options, environment="apscheduler4"))
     subjects.append(Subject("taskiq/asyncio", "taskiq_memory", "asyncio"))
     subjects.append(Subject("schedule/asyncio", "schedule_task", "asyncio"))
     return {subject.name: subject for subject in subjects}

@@ -1,7 +1,6 @@
 """What a case may ask of a subject."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 TIMEOUT = 60.0
@@ -42,12 +41,4 @@ class Changeable(Opened, Protocol):
 
     async def update(self, job_id: Any) -> None:
         """Put a pending job off by a minute."""
-        ...
-
-
-class Opening(Protocol):
-    """What opens a subject."""
-
-    def __call__(self, workers: int) -> AbstractAsyncContextManager[Any]:
-        """Open it with so many workers, or whatever limits runs that execute at once."""
         ...

@@ -1,0 +1,42 @@
+"""What a scheduler costs that has nothing to do: CPU time of the process while many jobs wait for an hour to pass."""
+
+import time
+
+import anyio
+
+from suite import loops
+from suite.costs import Tally, measured
+from suite.subjects import Subject
+
+FIGURES = {"share": "% of a core", "cpu_ms": "ms of CPU in all"}
+
+LARGEST = {"turnkeeper": 1_000_000, "floor-v": 10_000, "taskiq": 10_000, "schedule": 10_000}
+LARGEST |= {"apscheduler3": 10_000, "apscheduler4": 10_000}
+
+
+def settings(subject: Subject, scale: str) -> list[dict]:
+    """Ten thousand, and a million."""
+    if subject.family not in LARGEST or subject.variant not in ("", "handle", "heap"):
+        return []
+    if scale == "smoke":
+        return [{"pending": 300, "seconds": 0.3}]
+    sizes = (10_000, 1_000_000) if subject.variant == "handle" and subject.loop != "uvloop" else (10_000,)
+    seconds = 10 if scale == "short" else 60
+    return [{"pending": size, "seconds": seconds} for size in sizes if size <= LARGEST[subject.family]]
+
+
+def measure(subject: Subject, *, pending: int, seconds: float) -> dict[str, float]:
+    """Measure it once."""
+    return loops.run(_measure, subject, pending, seconds, loop=subject.loop)
+
+
+async def _measure(subject: Subject, pending: int, seconds: float) -> dict[str, float]:
+    async with subject.opened(4) as opened:
+        submit = opened.submitter(Tally().job, at=time.time() + 3600)
+        for _ in range(pending):
+            await submit()
+        await opened.settle()
+        await anyio.sleep(min(seconds, 2))  # what was begun by the last submission comes to rest
+        with measured() as cost:
+            await anyio.sleep(seconds)
+    return {"share": cost.cpu / cost.wall * 100, "cpu_ms": cost.cpu * 1000}
