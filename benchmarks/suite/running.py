@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from suite import cases, environments, machine, plots, report
@@ -12,6 +14,7 @@ from suite.results import Result, Results
 from suite.subjects import SUBJECTS, chosen
 
 REPEATS = {"full": 5, "short": 3, "smoke": 1}
+AT_ONCE = 4
 LONGEST = 1200
 """Seconds after which a measurement is given up."""
 
@@ -42,25 +45,30 @@ def _planned(options: argparse.Namespace, scale: str) -> list[Result]:
         for case in options.case or cases.NAMES
         for subject in chosen(options.subject or [])
         if not options.here or subject.installed()
+        if scale != "smoke" or (subject.plain and subject.loop != "uvloop")
         for settings in cases.case(case).settings(subject, scale)
         if all(str(settings.get(name)) == value for name, value in wanted.items())
     ]
 
 
 def _measure(results: Results, repeats: int, pythons: dict[str, str], file: Path) -> None:
-    """Go round by round, so that a time of noise hits all alike; and save after each measurement."""
+    """Go round by round, so that a time of noise hits all alike; and save after each measurement.
+
+    One at a time, but in a smoke run, where the figures mean nothing.
+    """
     began, done, all_of_them = time.monotonic(), 0, repeats * len(results.results)
-    for _ in range(repeats):
-        for result in results.results:
-            _measure_once(result, pythons[SUBJECTS[result.subject].environment])
-            results.save(file)
-            done += 1
-            left = (time.monotonic() - began) / done * (all_of_them - done)
-            found = ", ".join(f"{name} {value:.4g}" for name, value in (result.repeats or [{}])[-1].items())
-            print(f"{done}/{all_of_them}, {left / 60:.0f} min left: {_name(result)}: {found}", file=sys.stderr)
+    with ThreadPoolExecutor(AT_ONCE if results.scale == "smoke" else 1) as pool:
+        for _ in range(repeats):
+            for result in pool.map(partial(_measure_once, pythons=pythons), results.results):
+                results.save(file)
+                done += 1
+                left = (time.monotonic() - began) / done * (all_of_them - done) / 60
+                found = ", ".join(f"{name} {value:.4g}" for name, value in (result.repeats or [{}])[-1].items())
+                print(f"{done}/{all_of_them}, {left:.0f} min left: {_name(result)}: {found}", file=sys.stderr)
 
 
-def _measure_once(result: Result, python: str) -> None:
+def _measure_once(result: Result, pythons: dict[str, str]) -> Result:
+    python = pythons[SUBJECTS[result.subject].environment]
     settings = [f"{name}={value}" for name, value in result.settings.items()]
     command = [python, str(environments.BENCHMARKS / "measure.py"), result.case, result.subject, *settings]
     try:
@@ -72,6 +80,7 @@ def _measure_once(result: Result, python: str) -> None:
         result.errors.append(f"it took more than {LONGEST} s")
     else:
         result.repeats.append(json.loads(ended.stdout))
+    return result
 
 
 def _name(result: Result) -> str:

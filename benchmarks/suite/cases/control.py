@@ -30,11 +30,9 @@ ACTS = {"turnkeeper": 5_000, "apscheduler3": 1_000, "apscheduler4": 100}
 
 def settings(subject: Subject, scale: str) -> list[dict]:
     """From a thousand to a million pending."""
-    if subject.family not in LARGEST or "/" in subject.variant or subject.variant in ("direct", "equipped"):
+    if subject.family not in LARGEST or not subject.plain:
         return []
     sizes = {"smoke": (300,), "short": (1_000, 10_000, 100_000), "full": (1_000, 10_000, 100_000, 1_000_000)}[scale]
-    if scale == "short" and subject.loop != "uvloop" and subject.variant == "handle":
-        sizes += (1_000_000,)
     return [{"pending": pending} for pending in sizes if pending <= LARGEST[subject.family]]
 
 

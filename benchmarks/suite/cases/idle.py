@@ -10,19 +10,18 @@ from suite.subjects import Subject
 
 FIGURES = {"share": "% of a core", "cpu_ms": "ms of CPU in all"}
 
-LARGEST = {"turnkeeper": 1_000_000, "floor-v": 10_000, "taskiq": 10_000, "schedule": 10_000}
-LARGEST |= {"apscheduler3": 10_000, "apscheduler4": 10_000}
+FAMILIES = ("turnkeeper", "floor-v", "taskiq", "schedule", "apscheduler3", "apscheduler4")
 
 
 def settings(subject: Subject, scale: str) -> list[dict]:
-    """Ten thousand, and a million."""
-    if subject.family not in LARGEST or subject.variant not in ("", "handle", "heap"):
+    """Ten thousand, and a million; peers ten thousand only."""
+    if subject.family not in FAMILIES or subject.variant not in ("", "handle") or subject.loop == "uvloop":
         return []
     if scale == "smoke":
         return [{"pending": 300, "seconds": 0.3}]
-    sizes = (10_000, 1_000_000) if subject.variant == "handle" and subject.loop != "uvloop" else (10_000,)
-    seconds = 10 if scale == "short" else 60
-    return [{"pending": size, "seconds": seconds} for size in sizes if size <= LARGEST[subject.family]]
+    if subject.family == "turnkeeper" and scale == "full":
+        return [{"pending": 10_000, "seconds": 60}, {"pending": 1_000_000, "seconds": 60}]
+    return [{"pending": 10_000, "seconds": 10}]
 
 
 def measure(subject: Subject, *, pending: int, seconds: float) -> dict[str, float]:

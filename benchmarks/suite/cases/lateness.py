@@ -29,9 +29,9 @@ FAMILIES = ("turnkeeper", "floor-i", "floor-v", "floor-vi", "apscheduler3", "aps
 
 def settings(subject: Subject, scale: str) -> list[dict]:
     """For some seconds."""
-    if subject.family not in FAMILIES or subject.variant not in ("", "handle", "heap"):
+    if subject.family not in FAMILIES or not subject.plain:
         return []
-    return [{"seconds": {"smoke": 0.2, "short": 5, "full": 30}[scale]}]
+    return [{"seconds": {"smoke": 0.2, "short": 3, "full": 15}[scale]}]
 
 
 def measure(subject: Subject, *, seconds: float) -> dict[str, float]:
@@ -55,7 +55,7 @@ class LateTally(Tally):
 async def _measure(subject: Subject, jobs: int) -> dict[str, float]:
     tally = LateTally()
     async with subject.opened(4) as opened:
-        begin = int(time.time()) + 2 + jobs // 2_000  # time enough to submit them all
+        begin = round(time.time() + 0.5 + jobs / 1000, 3)  # time enough to submit them all
         for number in range(jobs):
             instant = begin + number * STEP
             await opened.submitter(partial(tally.late_job, instant), at=instant)()

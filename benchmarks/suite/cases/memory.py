@@ -18,15 +18,14 @@ FAMILIES = ("turnkeeper", "floor-v", "apscheduler3", "apscheduler4")
 
 def settings(subject: Subject, scale: str) -> list[dict]:
     """A hundred thousand, and a million."""
-    variants = ("", "handle", "heap")
-    if subject.family not in FAMILIES or subject.variant not in variants or subject.loop == "uvloop":
+    if subject.family not in FAMILIES or not subject.plain or subject.loop == "uvloop":
         return []
     if scale == "smoke":
         return [{"requests": "shared", "jobs": 300}]
     cases = [("shared", 100_000)]
     if subject.family == "turnkeeper":
         cases += [("own", 100_000)]
-    if subject.family == "floor-v" or subject.variant == "handle" or (subject.variant == "heap" and scale == "full"):
+    if subject.family in ("turnkeeper", "floor-v") and scale == "full":
         cases += [("shared", 1_000_000)]
     return [{"requests": requests, "jobs": jobs} for requests, jobs in cases]
 

@@ -21,12 +21,13 @@ FAMILIES = ("turnkeeper", "floor-v", "floor-vi", "apscheduler3", "apscheduler4",
 
 
 def settings(subject: Subject, scale: str) -> list[dict]:
-    """For some seconds."""
-    if subject.family not in FAMILIES or subject.variant in ("direct", "equipped"):
+    """For some seconds; what the targets compare for a minute."""
+    if subject.family not in FAMILIES or subject.variant not in ("", "handle", "handle/ahead"):
         return []
-    if scale == "short" and (subject.loop == "uvloop" or "heap" in subject.variant):
+    if scale != "full" and (subject.loop == "uvloop" or not subject.plain):
         return []
-    seconds = {"smoke": 1, "short": 10, "full": 60}[scale]
+    compared = subject.family in ("turnkeeper", "floor-v") and subject.loop != "uvloop"
+    seconds = {"smoke": 1, "short": 5, "full": 60 if compared else 10}[scale]
     return [{"instants": instants, "seconds": seconds} for instants in ("spread", "together")]
 
 
@@ -38,7 +39,7 @@ def measure(subject: Subject, *, instants: str, seconds: int) -> dict[str, float
 async def _measure(subject: Subject, spread: float, seconds: int) -> dict[str, float]:
     tally = Tally()
     async with subject.opened(64) as opened:
-        begin = int(time.time()) + 3
+        begin = round(time.time() + 2, 3)  # time enough to submit them all
         for number in range(JOBS):
             await opened.submitter(tally.job, at=begin + spread * number / JOBS, every=1)()
         await anyio.sleep(begin - 0.5 - time.time())

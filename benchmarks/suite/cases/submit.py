@@ -21,17 +21,9 @@ LARGEST = {"turnkeeper": 1_000_000, "floor-v": 1_000_000, "apscheduler3": 100_00
 def settings(subject: Subject, scale: str) -> list[dict]:
     """Up to a million jobs, in both ways where there are two."""
     ways = ("wait", "try") if subject.family == "turnkeeper" else ("wait",)
-    if subject.family not in LARGEST or subject.variant in (
-        "ahead",
-        "handle/ahead",
-        "heap/ahead",
-        "direct",
-        "equipped",
-    ):
+    if subject.family not in LARGEST or not subject.plain:
         return []
     sizes = {"smoke": (300,), "short": (10_000, 100_000), "full": (10_000, 100_000, 1_000_000)}[scale]
-    if scale == "short" and subject.loop != "uvloop" and subject.variant == "handle":
-        sizes += (1_000_000,)
     return [{"way": way, "jobs": jobs} for way in ways for jobs in sizes if jobs <= LARGEST[subject.family]]
 
 

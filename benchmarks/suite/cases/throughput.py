@@ -10,21 +10,19 @@ from suite.subjects import Subject
 
 FIGURES = {"cpu_us": "µs of CPU a job", "wall_us": "µs of wall time a job"}
 
-OURS = ("turnkeeper", "floor-v", "floor-vi")
+FLOORS_THAT_COUNT = ("floor-v", "floor-vi")
 
 
 def settings(subject: Subject, scale: str) -> list[dict]:
-    """Each number of workers, up to 100,000 jobs; a short run has the large number for a few only."""
+    """Each number of workers, up to 100,000 jobs; a short run has all of that for what the targets compare only."""
     if scale == "smoke":
         return [{"workers": 4, "jobs": 300}]
-    pairs = [(4, 1_000)]
+    pairs = [(4, 1_000), (4, 10_000)]
+    compared = subject.family in FLOORS_THAT_COUNT or subject.variant in ("handle", "handle/ahead")
     if scale == "full":
-        pairs += [(workers, jobs) for workers in (1, 4, 64) for jobs in (10_000, 100_000)]
-    elif subject.family in OURS:
-        pairs += [(1, 10_000), (4, 10_000), (64, 10_000)]
-        pairs += [(4, 100_000)] if subject.loop != "uvloop" and "heap" not in subject.name else []
-    else:
-        pairs += [(4, 10_000)]
+        pairs += [(4, 100_000), *((workers, jobs) for workers in (1, 64) for jobs in (10_000, 100_000))]
+    elif compared and subject.loop != "uvloop":
+        pairs += [(4, 100_000), (1, 10_000), (64, 10_000)]
     return [{"workers": workers, "jobs": jobs} for workers, jobs in pairs]
 
 

@@ -18,7 +18,7 @@ SCHEDULES = {
 
 def settings(subject: Subject, scale: str) -> list[dict]:
     """A year; on the event loops whose time can be virtual."""
-    if subject.family != "turnkeeper" or subject.variant not in ("handle", "heap") or subject.loop == "uvloop":
+    if subject.family != "turnkeeper" or not subject.plain or subject.loop == "uvloop":
         return []
     days = 7 if scale == "smoke" else 365
     return [{"schedule": schedule, "days": days} for schedule in SCHEDULES]

@@ -53,6 +53,11 @@ class Subject:
         except metadata.PackageNotFoundError:
             return False
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is what most users have, of its family: not a variant for one comparison."""
+        return self.variant in ("", "handle", "heap")
+
     def opened(self, workers: int) -> AbstractAsyncContextManager[Any]:
         """Open it, with so many workers or with whatever limits how many runs execute at once; see `interface`."""
         module = importlib.import_module(f"suite.subjects.{self.module}")
