@@ -208,9 +208,9 @@ def test_much_is_ended_in_batches():
 
 def test_never_started_ones_of_one_job_are_one_record_with_a_count():
     driver = Driver(max_workers=1, dispatch_buffer=0)
-    job = driver.add(overlap=Overlap.ALLOW_ALL)
+    driver.add(schedule=Interval(10), overlap=Overlap.ALLOW_ALL)
     for _ in range(4):
-        driver.trigger(job)
+        driver.tick(10)
     driver.shut_down()
     driver.turn()
     (record,) = driver.report().never_started

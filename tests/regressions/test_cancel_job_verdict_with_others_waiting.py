@@ -21,8 +21,8 @@ def test_nothing_of_the_job_begins_any_more(overlap: Overlap):
     driver.end(attempt, value=CancelJob("all done"))
     assert driver.begin() == []
     assert job.state is JobState.CANCELLED
-    assert [record.outcome for record in driver.history(job)] == [Outcome.CANCELLED] * 2
-    assert [record.count for record in driver.history(job)] == [2, 1]
+    assert [record.outcome for record in driver.history(job)] == [Outcome.CANCELLED] * 3
+    assert [record.attempts for record in driver.history(job)] == [0, 0, 1]
     assert driver.metrics().jobs_instance_discarded_cancelled == 2
     assert caller.result().reason == "it ended its job: all done"
 

@@ -33,7 +33,7 @@ FAULTS = [
     (Engine, "take_effects"),
     (Teller, "tell"),
     (Desk, "send"),
-    (Worker, "_execute"),
+    (Worker, "_execute_in"),
 ]
 
 

@@ -534,6 +534,7 @@ async def test_a_run_that_does_not_end_when_asked_to_is_called_stuck_with_its_st
     check(scheduler)
 
 
+@pytest.mark.real_time  # Virtual time stands still while a thread runs: no grace would pass, however short.
 async def test_a_stuck_thread_shows_its_stack(heard: Any) -> None:
     started, release = threading.Event(), threading.Event()
 

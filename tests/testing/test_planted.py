@@ -39,14 +39,16 @@ class Account:
     balance = 0
 
     async def pay_in(self) -> None:
+        await anyio.lowlevel.checkpoint()
         self.balance += 1
 
     async def look(self, seen: list[int]) -> None:
+        await anyio.lowlevel.checkpoint()
         seen.append(self.balance)
 
 
 async def in_order() -> bool:
-    """Return whether the first of two jobs that are due at the same instant was done when the second began: a race."""
+    """Return whether the first of two jobs that are due at the same instant was done before the second: a race."""
     account, seen = Account(), list[int]()
     async with open_scheduler(max_workers=2) as scheduler:
         await scheduler.add_job(HOURLY, account.pay_in)

@@ -66,7 +66,9 @@ async def exit(): raise SystemExit(3)
 @pytest.mark.schedule_seeds(8)
 async def test_race(scheduler, scheduler_time):
     seen = []
-    async def note(value): seen.append(value)
+    async def note(value):
+        await anyio.lowlevel.checkpoint()
+        seen.append(value)
     for value in (1, 2):
         await scheduler.add_job(HOURLY, note, value)
     await scheduler_time.advance(hours=1)

@@ -7,11 +7,14 @@ than it was bound, its timeout was extended, its job was updated. So what to do 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.tables import Job
 
 
 def watch(state: State, attempt: Attempt, now: Now) -> None:
     """Set the alarm of an attempt that nobody has asked to end: for the earliest of what there may be to notice."""
     request = attempt.run.job.request
+    if request.timeout_us is None and request.stuck_after_us is None and attempt.deadline is None:
+        return
     began = attempt.started.loop if attempt.claimed else now.loop
     instants: list[int] = []
     if request.stuck_after_us is not None and not attempt.told_long:
@@ -24,6 +27,14 @@ def watch(state: State, attempt: Attempt, now: Now) -> None:
         instants.append(max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
     if instants:
         state.set_alarm(attempt, min(instants))
+
+
+def watch_again(state: State, job: Job, now: Now) -> None:
+    """Set the alarms of a job's attempts anew: it was updated, and there may be something earlier to notice."""
+    for run in job.runs:
+        attempt = run.attempt
+        if attempt is not None and attempt.cause is None and not attempt.stuck:
+            watch(state, attempt, now)
 
 
 def cleanup_grace_us(state: State, attempt: Attempt) -> int:

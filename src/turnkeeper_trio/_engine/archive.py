@@ -4,7 +4,7 @@ Runs and non-runs are kept on two shelves, so that an occurrence skipped each se
 run. Age is looked at when something is added or read: there is no timer.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, final
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from turnkeeper_trio._engine.tables import Job, JobHistory, NonRun, Run
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.instants import seconds, utc_pendulum
-from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
 
 Kept = TypeVar("Kept", Run, NonRun)
 
@@ -36,7 +36,7 @@ class Shelf(Generic[Kept]):
         """Iterate from the newest to the oldest."""
         return reversed(self._kept)
 
-    def add(self, item: Kept, of_job: deque[Kept]) -> None:
+    def add(self, item: Kept, of_job: list[Kept]) -> None:
         """Keep an item, and let the oldest go where a bound is passed."""
         if not self._limit or not self._per_job:
             self._forget(item)
@@ -46,10 +46,10 @@ class Shelf(Generic[Kept]):
         if len(of_job) > self._per_job:
             self.drop(of_job[0], of_job)
 
-    def drop(self, item: Kept, of_job: deque[Kept]) -> None:
+    def drop(self, item: Kept, of_job: list[Kept]) -> None:
         """Let an item go; it is the oldest of its job."""
         assert of_job[0] is item
-        of_job.popleft()
+        del of_job[0]
         del self._kept[item]
         self._forget(item)
 
@@ -109,11 +109,14 @@ class Archive:
         self.trim(run.finished_at)
 
     def add_non_run(self, item: NonRun) -> NonRun:
-        """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart."""
+        """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart.
+
+        One that was asked for by hand does not: somebody has its id.
+        """
         history = history_of(item.occurrence.job)
         last = history.non_runs[-1] if history.non_runs else None
         newest_run = history.runs[-1].number if history.runs else 0
-        if last is not None and last.number > newest_run and (last.outcome, last.reason) == (item.outcome, item.reason):
+        if last is not None and last.number > newest_run and _are_alike(last, item):
             self._forget(last)
             last.occurrence, last.scheduled_at = item.occurrence, item.scheduled_at
             last.finished_at = item.finished_at
@@ -130,6 +133,8 @@ class Archive:
 
     def trim(self, now: int) -> None:
         """Let go what is too much or too old."""
+        if self._ttl is None and not (self.runs.overfull or self.non_runs.overfull):
+            return
         horizon = None if self._ttl is None else now - self._ttl
         while (run := self.runs.oldest()) and (
             self.runs.overfull or (horizon is not None and run.finished_at < horizon)
@@ -171,6 +176,11 @@ class Archive:
     def _forget(self, item: Run | NonRun) -> None:
         if item.occurrence.run_id is not None:
             self._by_id.pop(item.occurrence.run_id, None)
+
+
+def _are_alike(last: NonRun, item: NonRun) -> bool:
+    by_hand = Origin.TRIGGER in (last.occurrence.origin, item.occurrence.origin)
+    return not by_hand and (last.outcome, last.reason) == (item.outcome, item.reason)
 
 
 def history_of(job: Job) -> JobHistory:

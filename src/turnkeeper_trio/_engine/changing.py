@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never, final
 from uuid import UUID
 
+from turnkeeper_trio._engine.alarms import watch_again
 from turnkeeper_trio._engine.control import delete_job, find_job, refuse_if_over
 from turnkeeper_trio._engine.intake import Submission, accept, anchor_and_plan
 from turnkeeper_trio._engine.lifecycle import go_on, plan_after, settle_job, withdraw_pending
@@ -109,6 +110,7 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
         _reschedule(state, job, before, now)
     recall(state, job)
     call_next(state, job)
+    watch_again(state, job, now)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)

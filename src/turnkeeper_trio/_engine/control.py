@@ -61,7 +61,8 @@ def cancel_job(
     settle_job(state, job, now)
 
     def records(came: list[Run | NonRun]) -> tuple[RunRecord, ...]:
-        return tuple(state.record(item) for item in (*ended, *came))
+        # What did not run may share one record, and it is told once.
+        return tuple(state.record(item) for item in dict.fromkeys((*ended, *came)))
 
     return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
 

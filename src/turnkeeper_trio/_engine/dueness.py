@@ -6,7 +6,7 @@ from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.attempts import TOO_LATE
 from turnkeeper_trio._engine.catching_up import catch_up, miss, too_late
 from turnkeeper_trio._engine.ledger import Proposal
-from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, halt, plan_after, settle_job
+from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, halt, plan_after, plan_next, settle_job
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import following_us, may_plan
 from turnkeeper_trio._engine.state import State
@@ -49,7 +49,7 @@ def fire(state: State, occurrence: Occurrence, now: Now) -> None:
 def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> None:
     """Begin what is to run of an occurrence that is due and those after it that have passed, and plan the next."""
     job = occurrence.job
-    occurrences, latest, fault = [occurrence], occurrence.scheduled_at, None
+    occurrences, latest, fault, following = [occurrence], occurrence.scheduled_at, None, None
     try:
         following = following_us(job, occurrence.scheduled_at)
         if following is not None and following <= now.wall:
@@ -70,7 +70,10 @@ def take_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
     if fault is not None:
         halt(state, job, str(fault), now)
     elif job.pending is None and job.state is JobState.ACTIVE and not (job.runs and job.delayed):
-        plan_after(state, job, latest, now)
+        if latest == occurrence.scheduled_at and not job.delayed:
+            plan_next(state, job, following, now)
+        else:
+            plan_after(state, job, latest, now)
 
 
 def _retry(state: State, run: Run, now: Now) -> None:

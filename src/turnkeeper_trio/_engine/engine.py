@@ -82,12 +82,13 @@ class Engine:
         due: list[int] = []
         if (entry := state.queue.peek()) is not None and not state.pauses:
             due.append(entry[0])
-        queues = (state.alarms,) if state.pauses else (state.retries, state.delays, state.alarms)
-        by_loop = (queue.peek() for queue in queues)
-        due += [now.wall + entry[0] - now.loop for entry in by_loop if entry is not None]
+        ahead = now.wall - now.loop
+        for queue in (state.alarms,) if state.pauses else (state.alarms, state.retries, state.delays):
+            if (entry := queue.peek()) is not None:
+                due.append(entry[0] + ahead)
         if state.closing is not None and state.active:
-            due.append(now.wall + state.closing.warn_at - now.loop)
-        return min(due, default=None)
+            due.append(state.closing.warn_at + ahead)
+        return min(due) if due else None
 
     @property
     def closed(self) -> bool:

@@ -37,8 +37,18 @@ def plan_after(state: State, job: Job, after: int, now: Now) -> None:
         return
     try:
         at = following_us(job, after if job.latest is None else max(after, job.latest))
-        if at is not None:
-            plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
+    except ScheduleFault as fault:
+        halt(state, job, str(fault), now)
+    else:
+        plan_next(state, job, at, now)
+
+
+def plan_next(state: State, job: Job, at: int | None, now: Now) -> None:
+    """Plan the next occurrence, at an instant that the schedule gave; halt the job if its schedule is faulty."""
+    if at is None:
+        return
+    try:
+        plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
         halt(state, job, str(fault), now)
 
@@ -154,17 +164,15 @@ def _archive(state: State, run: Run, now: Now) -> None:
         state.closing.note(run)
     if run.error is not None:
         state.effects.ended.append(run)
-    state.ledger.note(
-        ChangeKind.RUN_ENDED,
-        job,
-        {
+    if state.ledger.asked:
+        data = {
             "scheduled_at": run.occurrence.scheduled_at,
             "outcome": run.outcome,
             "reason": run.reason,
             "attempts": run.begun,
             "finished_at": run.finished_at,
-        },
-    )
+        }
+        state.ledger.note(ChangeKind.RUN_ENDED, job, data)
     if state.listening or run.outcome in FAILURES:
         state.emit(RunFinished, now, job=job, run_id=state.run_id(run), record=state.record(run))
     state.over(run.occurrence, run)
@@ -230,7 +238,8 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
-    state.set_alarm(attempt, now.loop + cleanup_grace_us(state, attempt))
+    # However short the grace, the run gets its turn before it is called stuck.
+    state.set_alarm(attempt, now.loop + max(1, cleanup_grace_us(state, attempt)))
 
 
 def settle_job(state: State, job: Job, now: Now) -> None:
@@ -239,7 +248,8 @@ def settle_job(state: State, job: Job, now: Now) -> None:
         return
     if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:
         job.state = JobState.FINISHED
-        state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
+        if state.ledger.asked:
+            state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
         if state.listening:
             state.emit(JobFinished, now, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
@@ -251,11 +261,8 @@ def settle_job(state: State, job: Job, now: Now) -> None:
 def _remember_ended(state: State, job: Job, now: Now) -> None:
     if state.jobs.get(job.job_id) is not job:
         return
-    state.ended_jobs.setdefault(job, now.wall)
-    ttl = state.options.history_ttl
-    while state.ended_jobs:
-        oldest, ended_at = next(iter(state.ended_jobs.items()))
-        if len(state.ended_jobs) <= state.options.history_limit and (ttl is None or now.wall - ended_at <= ttl):
-            break
-        del state.ended_jobs[oldest]
+    ended, limit, ttl = state.ended_jobs, state.options.history_limit, state.options.history_ttl
+    ended.setdefault(job, now.wall)
+    while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
+        oldest, _ = ended.popitem(last=False)
         del state.jobs[oldest.job_id]

@@ -62,9 +62,11 @@ def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
 def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
     job.pending = occurrence
     job.had_occurrence = True
-    state.longest_jitter = max(state.longest_jitter, occurrence.due_at - occurrence.scheduled_at)
+    if occurrence.due_at - occurrence.scheduled_at > state.longest_jitter:
+        state.longest_jitter = occurrence.due_at - occurrence.scheduled_at
     state.counters.planned += 1
-    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
+    if state.ledger.asked:
+        state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
 
 
 def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:

@@ -180,8 +180,9 @@ class State:
 
     def over(self, subject: Subject, item: Any = None) -> None:
         """What somebody may be waiting on has come to an end, as ``item``."""
-        for wait in self.waits.over(subject, item):
-            self.effects.answers.append((wait.token, wait.result()))
+        if subject in self.waits.by_subject:
+            for wait in self.waits.over(subject, item):
+                self.effects.answers.append((wait.token, wait.result()))
 
     def lost(self, subject: Subject, error: JobError) -> None:
         """What somebody may be waiting on has gone out of our hands: that is the answer."""

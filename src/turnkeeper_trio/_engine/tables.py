@@ -4,7 +4,6 @@ A million jobs may wait at once, each a `Job` and an `Occurrence`: what only an 
 `Run` and `JobHistory`, which are made when first needed. Ids of runs are made when first read.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, final
 from uuid import UUID
@@ -97,8 +96,8 @@ class JobHistory:
 
     def __init__(self) -> None:
         """Remember nothing yet."""
-        self.runs: deque[Run] = deque()
-        self.non_runs: deque[NonRun] = deque()
+        self.runs: list[Run] = []
+        self.non_runs: list[NonRun] = []
         self.last_run: Run | None = None
         self.last_success: Run | None = None
         self.last_failure: Run | None = None

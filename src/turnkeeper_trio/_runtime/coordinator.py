@@ -32,13 +32,13 @@ from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._runtime.callers import Callers
-from turnkeeper_trio._runtime.clock import read
+from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.logs import log_waiting, write
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import StoreUnavailable
 
 STEP: Final = 1 * MICROSECONDS
@@ -59,7 +59,7 @@ class Coordinator:
         self,
         engine: Engine,
         *,
-        clock: Clock,
+        clock: BoundClock,
         bell: Bell,
         desk: Desk,
         staging: Inlet[Submission],
@@ -79,7 +79,7 @@ class Coordinator:
         self._forced: bool | None = None
         self._committing = False
         self._drift: int | None = None
-        self.last_turn: Now = read(clock)
+        self.last_turn: Now = clock.read()
         """When the engine last decided."""
         self.ended: anyio.Event = anyio.Event()
         """Set when nothing is left to be done; every caller has been answered then."""
@@ -106,7 +106,7 @@ class Coordinator:
 
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
-        closing.cut_off(self._engine.state, read(self._clock))
+        closing.cut_off(self._engine.state, self._clock.read())
         self._cancel(self._engine.state.effects)
 
     @property
@@ -130,21 +130,29 @@ class Coordinator:
                 self.finish()
 
     async def _take_turns(self) -> None:
+        while not (self._engine.closed and not self._staging):
+            with self._bell.alarm():
+                await self._take_turns_until_alarm()
+
+    async def _take_turns_until_alarm(self) -> None:
         engine, clock = self._engine, self._clock
         while True:
-            now = self.last_turn = read(clock)
+            now = self.last_turn = clock.read()
             self._look_at_clock(now)
             self._take_in(now)
             engine.take_due(now)
             self._tell_stuck(now)
-            await self._commit()
+            if engine.state.effects.cancels:
+                self._cancel(engine.state.effects)
+            if self._store is not None:
+                await self._commit(self._store)
             self._act(engine.take_effects())
             if engine.closed and not self._staging:
                 return
             due = engine.next_due(now)
             if self._callers.asking or self._staging:
                 self._bell.ring()
-            await self._bell.sleep(math.inf if due is None else clock.deadline(due))
+            await self._bell.sleep(math.inf if due is None else clock.deadline(due, now))
 
     async def _dismiss_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
         self._desk.close_dispatch()
@@ -183,23 +191,23 @@ class Coordinator:
             return BATCH
         return min(BATCH, max(came_back // 2, SHARE))
 
-    async def _commit(self) -> None:  # noqa: ASYNC910  (memory has nothing to commit)
-        """Cancel what is to be cancelled, then have the store commit the rest; without a store nothing is awaited."""
+    async def _commit(self, store: Store) -> None:  # noqa: ASYNC910  (there may be nothing to commit)
+        """Have the store commit what was decided: nothing of it is done before, but for cancelling."""
         engine = self._engine
-        self._cancel(engine.state.effects)
         changes = engine.take_changes()
-        if not changes or self._store is None:
-            return  # noqa: ASYNC910  (memory has nothing to commit)
+        if not changes:
+            return  # noqa: ASYNC910  (there may be nothing to commit)
         self._committing = True
-        while self._committing:
-            try:
-                refusals = await self._store.apply(changes)
-            except StoreUnavailable as exc:
-                write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
-                await anyio.sleep(STORE_RETRY)
-            else:
-                self._committing = False
-                engine.settle(refusals)
+        with anyio.CancelScope(shield=True):  # The alarm may have struck already, and is for sleeping only.
+            while self._committing:
+                try:
+                    refusals = await store.apply(changes)
+                except StoreUnavailable as exc:
+                    write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
+                    await anyio.sleep(STORE_RETRY)
+                else:
+                    self._committing = False
+                    engine.settle(refusals)
 
     def _cancel(self, effects: Effects) -> None:
         for attempt in effects.cancels:
@@ -284,7 +292,7 @@ class Coordinator:
             self.ended.set()
 
     def _close_books(self) -> None:
-        now = self.last_turn = read(self._clock)
+        now = self.last_turn = self._clock.read()
         engine, state = self._engine, self._engine.state
         engine.begin_closing(now, forced=state.closing is None)
         for attempt in self._desk.take_outcomes():

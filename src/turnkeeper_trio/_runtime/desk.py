@@ -8,13 +8,12 @@ therefore synchronous, and nothing can come between an attempt and its outcome.
 from typing import Final, final
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.harness import Harness
 from turnkeeper_trio._runtime.streams import Bell
-from turnkeeper_trio.abc import Clock
 
 
 @final
@@ -26,7 +25,7 @@ class Desk:
         *,
         max_workers: int,
         dispatch_buffer: int,
-        clock: Clock,
+        clock: BoundClock,
         bell: Bell,
         functions: Functions,
         harness: Harness,
@@ -39,9 +38,12 @@ class Desk:
         self.limiter: Final = anyio.CapacityLimiter(max_workers)
         """The threads of plain functions: the library's own, so that nobody else's work keeps them waiting."""
         self._bell = bell
-        self.dispatch_out: MemoryObjectReceiveStream[Attempt]
-        self._dispatch_in, self.dispatch_out = anyio.create_memory_object_stream[Attempt](places)
+        self._dispatch_in, self._dispatch_out = anyio.create_memory_object_stream[Attempt](places)
+        self._idle: list[anyio.Event] = []
+        """By what to call the workers that wait for something to do."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
+        self._reported = 0
+        """How many outcomes are in their stream."""
         self.telling = False
         """Whether the coordinator wants to know when an attempt begins."""
         self._started: list[Attempt] = []
@@ -56,6 +58,31 @@ class Desk:
     def send(self, attempt: Attempt) -> None:
         """Hand an attempt to the workers."""
         self._dispatch_in.send_nowait(attempt)
+        if self._idle:
+            self._idle.pop().set()
+
+    def take_nowait(self) -> Attempt | None:
+        """Take the next attempt, if there is one.
+
+        Raises:
+            anyio.EndOfStream: nothing more is handed out.
+        """
+        try:
+            return self._dispatch_out.receive_nowait()
+        except anyio.WouldBlock:
+            return None
+
+    async def take(self) -> Attempt:  # noqa: ASYNC910  (part of a worker's task)
+        """Wait for the next attempt. To be called by an event costs half of what a wait inside of the stream does.
+
+        Raises:
+            anyio.EndOfStream: nothing more is handed out.
+        """
+        while (attempt := self.take_nowait()) is None:
+            called = anyio.Event()
+            self._idle.append(called)
+            await called.wait()
+        return attempt
 
     def tell_started(self, attempt: Attempt) -> None:
         """A worker has begun an attempt."""
@@ -66,21 +93,22 @@ class Desk:
     def report(self, attempt: Attempt) -> None:
         """A worker is done with an attempt."""
         self._outcomes_in.send_nowait(attempt)
+        self._reported += 1
         self._bell.ring()
 
     def take_started(self) -> list[Attempt]:
         """Return the attempts that have begun since this was last called, if telling."""
-        started, self._started = self._started, []
+        started = self._started
+        if started:
+            self._started = []
         return started
 
     def take_outcomes(self) -> list[Attempt]:
         """Return the attempts that have come back since this was last called."""
-        outcomes: list[Attempt] = []
-        while True:
-            try:
-                outcomes.append(self._outcomes_out.receive_nowait())
-            except anyio.WouldBlock:
-                return outcomes
+        receive = self._outcomes_out.receive_nowait
+        outcomes = [receive() for _ in range(self._reported)]
+        self._reported = 0
+        return outcomes
 
     def worker_ended(self) -> None:
         """A worker has ended."""
@@ -90,10 +118,12 @@ class Desk:
     def close_dispatch(self) -> None:
         """Hand out nothing more: the workers end when they have taken what is there."""
         self._dispatch_in.close()
+        while self._idle:
+            self._idle.pop().set()
 
     def release(self) -> None:
         """Close both streams; no worker is left."""
         self.close_dispatch()
-        self.dispatch_out.close()
+        self._dispatch_out.close()
         self._outcomes_in.close()
         self._outcomes_out.close()

@@ -19,6 +19,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._runtime.callers import Callers, internal_error
+from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.desk import Desk
@@ -51,7 +52,7 @@ class House:
         harness: Harness,
     ) -> None:
         """Put the parts together; no task runs yet."""
-        bell, functions = Bell(), Functions()
+        bell, functions, bound = Bell(), Functions(), BoundClock(clock)
         self._options = options
         self._grace = shutdown_grace
         self._context = copy_context()
@@ -62,7 +63,7 @@ class House:
         self._desk = Desk(
             max_workers=options.max_workers,
             dispatch_buffer=options.dispatch_buffer,
-            clock=clock,
+            clock=bound,
             bell=bell,
             functions=functions,
             harness=harness,
@@ -70,7 +71,7 @@ class House:
         callers = Callers(self._engine.state, self._commands)
         self._coordinator = Coordinator(
             self._engine,
-            clock=clock,
+            clock=bound,
             bell=bell,
             desk=self._desk,
             staging=self._staging,

@@ -24,25 +24,40 @@ T = TypeVar("T")
 
 @final
 class Bell:
-    """What the coordinator sleeps by: rung, it wakes; it also wakes at a deadline."""
+    """What the coordinator sleeps by: rung, it wakes; it also wakes at a deadline.
+
+    One cancel scope is around many sleeps, for to enter one costs more than to sleep. Nor is its deadline moved to a
+    later one, which the next almost always is: the coordinator wakes once for nothing, and moves it then.
+    """
 
     def __init__(self) -> None:
         """Make a bell that nobody listens to yet."""
         self._event = anyio.Event()
+        self._rung = False
+        self._until = math.inf
+        self._alarm: anyio.CancelScope | None = None
 
     def ring(self) -> None:
         """Wake the coordinator, now or when it next goes to sleep."""
-        self._event.set()
+        if not self._rung:
+            self._rung = True
+            self._event.set()
+
+    def alarm(self) -> anyio.CancelScope:
+        """Return a new scope to `sleep` in: when the deadline of a sleep strikes, it ends, and another is needed."""
+        self._until = math.inf
+        self._alarm = anyio.CancelScope()
+        return self._alarm
 
     async def sleep(self, until: float = math.inf) -> None:
-        """Sleep until rung, or until the loop's time is ``until``; always a checkpoint."""
-        if self._event.is_set():
+        """Sleep until rung, or until the alarm strikes, no later than at the loop time ``until``. A checkpoint."""
+        if self._rung:
             await checkpoint()
-        elif until == math.inf:
-            await self._event.wait()
         else:
-            with anyio.CancelScope(deadline=until):
-                await self._event.wait()
+            if self._alarm is not None and (until < self._until or until == math.inf != self._until):
+                self._until = self._alarm.deadline = until
+            await self._event.wait()
+        self._rung = False
         self._event = anyio.Event()
 
 
@@ -138,14 +153,15 @@ class Inlet(Generic[T]):
     def take(self, limit: int) -> list[T]:
         """Take out what is there, at most ``limit`` items. See to them, and then `let_in` those who wait."""
         items: list[T] = []
-        for _ in range(min(limit, len(self))):
-            item = self._receive.receive_nowait()
+        receive = self._receive.receive_nowait
+        for _ in range(min(limit, self.sent - self.taken)):
+            item = receive()
             self.taken += 1
-            if not isinstance(item, _Turn):
-                items.append(item)
-            elif not (turn := cast("_Turn[T]", item)).withdrawn:
-                turn.taken = True
-                items.append(turn.item)
+            if type(item) is not _Turn:
+                items.append(cast(T, item))
+            elif not item.withdrawn:
+                item.taken = True
+                items.append(item.item)
         return items
 
     def let_in(self) -> None:

@@ -22,11 +22,12 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._runtime.clock import in_trio, loop_time, read
+from turnkeeper_trio._model.instants import MICROSECONDS
+from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Function
-from turnkeeper_trio._runtime.scopes import close_inner_scopes
+from turnkeeper_trio._runtime.scopes import Nesting
 
 
 @final
@@ -61,7 +62,12 @@ class InContext:
 
 @final
 class Worker:
-    """Takes attempts from the desk until there are no more."""
+    """Takes attempts from the desk until there are no more.
+
+    One cancel scope serves many attempts, for to enter one costs more than all else that a worker does; the deadline
+    is set for each. It is left, and another entered, after an attempt that did not just return in time: what it was
+    then cannot be told before the scope has taken back its own cancellation.
+    """
 
     def __init__(self, desk: Desk, state: State, context: Context, host: object) -> None:
         """Make a worker; jobs run in copies of ``context``."""
@@ -69,63 +75,88 @@ class Worker:
         self._state = state
         self._context = context
         self._host = host
+        self._attempt: Attempt | None = None
+        """What it executes."""
+        self._native: asyncio.Task[Any] | None = None
+        """The task that a job may cancel natively, on asyncio."""
 
     @enable_ki_protection
     async def work(self) -> None:  # noqa: ASYNC910  (a task of its own)
         """Execute attempts until dispatch is closed and empty. Runs shielded: only an attempt's own scope ends it."""
-        desk = self._desk
-        with anyio.CancelScope(shield=True):
+        self._native = None if in_trio() else asyncio.current_task()
+        with anyio.CancelScope(shield=True), suppress(anyio.EndOfStream):
             while True:
-                try:
-                    attempt = desk.dispatch_out.receive_nowait()
-                except anyio.WouldBlock:
-                    try:
-                        attempt = await desk.dispatch_out.receive()
-                    except anyio.EndOfStream:
-                        return  # noqa: ASYNC910  (a task of its own)
-                except anyio.EndOfStream:
-                    return  # noqa: ASYNC910  (a task of its own)
-                try:
-                    await self._execute(attempt)
-                finally:
-                    desk.report(attempt)
+                await self._work_in_one_scope()
 
-    async def _execute(self, attempt: Attempt) -> None:  # noqa: ASYNC910  (part of the worker's task)
-        """Claim an attempt, run its function, and note on it what happened."""
-        clock = self._desk.clock
-        now = read(clock)
-        timeout = attempt.run.job.request.timeout_us
-        scope = anyio.CancelScope(deadline=math.inf if timeout is None else anyio.current_time() + timeout / 1e6)
-        if not attempt.claim(now, scope):
-            return  # noqa: ASYNC910  (part of the worker's task)
-        self._desk.tell_started(attempt)
-        native = None if in_trio() else asyncio.current_task()
-        cancelling = 0 if native is None else native.cancelling()
-        returned, value, error = False, None, None
+    async def _work_in_one_scope(self) -> None:  # noqa: ASYNC910  (part of the worker's task)
+        """Execute attempts until one needs the scope to be left; note what became of that one outside of it."""
+        error, value, returned = None, None, False
         try:
-            with scope:
-                value = await self._call(attempt, scope)
+            with anyio.CancelScope() as scope:
+                value = await self._execute_in(scope)
                 returned = True
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
             error = exc
-        if native is not None and native.cancelling() > cancelling:
-            await _forget_cancellation(native, cancelling)
-        now = read(clock)
-        if error is not None:
-            error, ending = _mapped(error)
-            attempt.end(now, ending, error=error)
-        elif returned:
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
+            assert error is not None  # the desk is closed, or this library is at fault
+            raise error
+        try:
+            if self._native is not None and self._native.cancelling():
+                await _forget_cancellation(self._native)
+            now = self._desk.clock.read()
+            if error is not None:
+                error, ending = _mapped(error)
+                attempt.end(now, ending, error=error)
+            elif returned:
+                attempt.end(now, Ending.RETURNED, value=value)
+            else:
+                attempt.end(now, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
+        finally:
+            self._desk.report(attempt)
+
+    async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
+        """Execute attempts, and report those that returned in time; return what another one returned."""
+        desk, clock, native, nesting = self._desk, self._desk.clock, self._native, Nesting()
+        until = math.inf
+        while True:
+            attempt = desk.take_nowait()
+            if attempt is None:
+                if until != math.inf:
+                    until = scope.deadline = math.inf
+                attempt = await desk.take()
+            self._attempt = attempt
+            now = clock.read()
+            if not attempt.claim(now, scope):
+                self._attempt = None
+                desk.report(attempt)
+                continue
+            timeout = attempt.run.job.request.timeout_us
+            if timeout is not None:
+                until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
+            elif until != math.inf:
+                until = scope.deadline = math.inf
+            desk.tell_started(attempt)
+            try:
+                value = await self._call(attempt)
+            finally:
+                if nesting.broken:
+                    nesting.mend(scope)
+            now = clock.read()
+            struck = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
+            if struck or attempt.cause is not None or (native is not None and native.cancelling()):
+                return value
+            self._attempt = None
             attempt.end(now, Ending.RETURNED, value=value)
-        else:
-            attempt.end(now, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
+            desk.report(attempt)
 
     @disable_ki_protection
-    async def _call(self, attempt: Attempt, scope: anyio.CancelScope) -> Any:
+    async def _call(self, attempt: Attempt) -> Any:
         """Call the function, in a context that no other attempt sees."""
         job = attempt.run.job
         function = self._desk.function(attempt)
         context = self._context.copy()
-        run_context = RunContext(self._state, attempt, self._host, loop_time())
+        run_context = RunContext(self._state, attempt, self._host, self._desk.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         if function.is_async:
@@ -134,13 +165,7 @@ class Worker:
             # Its id is made here: a thread must not touch the tables.
             _ = run_context.run_id
             attempt.body = self._in_thread(attempt, function, args, kwargs)
-        try:
-            value = await InContext(context, attempt.body)
-        finally:
-            left_open = not in_trio() and close_inner_scopes(scope)
-        if left_open:
-            raise RuntimeError("the job left a cancel scope of its own open")
-        return value
+        return await InContext(context, attempt.body)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
@@ -196,9 +221,9 @@ def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
     return error, Ending.RAISED
 
 
-async def _forget_cancellation(task: "asyncio.Task[Any]", before: int) -> None:  # noqa: ASYNC910  (part of the worker's task)
+async def _forget_cancellation(task: "asyncio.Task[Any]") -> None:  # noqa: ASYNC910  (part of the worker's task)
     """A job cancelled the task it ran in, which is the worker's: the worker goes on, and the next job knows nothing."""
-    while task.cancelling() > before:
+    while task.cancelling():
         task.uncancel()
     # The request may still be waiting to be delivered at the next await: let it strike here.
     with suppress(asyncio.CancelledError):

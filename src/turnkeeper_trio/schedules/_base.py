@@ -4,7 +4,7 @@ A subclass gives three answers in integers (microseconds since the epoch, UTC), 
 that stands for its meaning, the code that makes it, and its fields as JSON values. Everything else is here, once.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -23,7 +23,7 @@ JSON_VERSION: Final = 1
 _KINDS: dict[str, type["BuiltinSchedule"]] = {}
 
 
-class BuiltinSchedule(ABC):
+class BuiltinSchedule:
     """A schedule of the library: an immutable, hashable, comparable value.
 
     Instants are integers inside: microseconds since 1970-01-01 00:00 UTC. The methods that end in ``_us`` take and

@@ -79,7 +79,7 @@ class Submitting(Line):
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         reply = submission.token = None if self._parts.store is None else Reply()
         try:
-            await self._parts.staging.put(submission, partial(self._note_key, submission))
+            await self._parts.staging.put(submission, self._check_of_key(submission))
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
@@ -110,7 +110,7 @@ class Submitting(Line):
         """
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         try:
-            self._parts.staging.put_nowait(submission, partial(self._note_key, submission))
+            self._parts.staging.put_nowait(submission, self._check_of_key(submission))
         except anyio.WouldBlock:
             self._rejected += 1
             size = self._parts.staging.size
@@ -199,10 +199,11 @@ class Submitting(Line):
         job_id = uuid4() if request.key is None else job_id_of_key(request.key)
         return Submission(job_id, request, target, args, dict(kwargs) if kwargs else None, on_conflict)
 
+    def _check_of_key(self, submission: Submission) -> Callable[[], None] | None:
+        return None if submission.request.key is None else partial(self._note_key, submission)
+
     def _note_key(self, submission: Submission) -> None:
         """Refuse a key that is taken, if so asked; remember the key while it is in staging. No await until it is."""
-        if submission.request.key is None:
-            return
         staging, job_id = self._parts.staging, submission.job_id
         live = self._parts.engine.state.jobs.get(job_id)
         taken = self._staged.get(job_id, 0) > staging.taken or (live is not None and live.state not in ENDED_STATES)
