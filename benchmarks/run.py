@@ -2,8 +2,8 @@
 
 ``python benchmarks/run.py --short`` makes the environments that it needs (in ``benchmarks/.work``, with venv and pip),
 measures each subject in each case in fresh processes, and writes ``results.json``, ``report.md`` and plots into the
-folder ``--out``. A short run takes about half an hour, the full one hours, ``--smoke`` (does everything still work?) a
-minute or two.
+folder ``--out``. A short run takes about forty minutes (a quarter of an hour with ``--repeats 1``), the full one hours,
+``--smoke`` (does everything still work?) a minute.
 
 While developing, ``--here`` measures, with the interpreter in use, what it has the packages for; ``--case``,
 ``--subject`` and ``--only`` choose:

@@ -10,16 +10,17 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from suite.results import Result, Results
 from suite.subjects import LOOPS, SUBJECTS
 
 COLOURS = {
     "turnkeeper": "#1b6ca8",
-    "floor-i": "#d9d9d9",
-    "floor-iii": "#bdbdbd",
-    "floor-v": "#969696",
-    "floor-vi": "#737373",
+    "floor-i": "#cccccc",
+    "floor-iii": "#aaaaaa",
+    "floor-v": "#777777",
+    "floor-vi": "#444444",
     "apscheduler3": "#e08214",
     "apscheduler4": "#b35806",
     "taskiq": "#7b3294",
@@ -39,7 +40,7 @@ BARS = (
 BARS_FROM = 10_000
 """Bars are drawn for so many jobs or more, where there are such."""
 
-LINES = {"handle": "-", "heap": "--", "": "-", "handle/ahead": ":", "heap/ahead": "-."}
+LINES = {"heap": "--"}
 
 
 def draw(results: Results, folder: Path) -> list[str]:
@@ -58,7 +59,6 @@ def draw(results: Results, folder: Path) -> list[str]:
         if series:
             drawn[f"{case}-{figure}-against-{size}"] = _against_size(series, size, title)
     for name, picture in drawn.items():
-        picture.tight_layout()
         picture.savefig(folder / f"{name}.png", dpi=130)
         plt.close(picture)
     return [f"{name}.png" for name in drawn]
@@ -68,7 +68,7 @@ def _bars(found: list[Result], figure: str, title: str) -> Figure:
     shown = {loop: [result for result in reversed(found) if _loop(result.subject) == loop] for loop in LOOPS}
     shown = {loop: rows for loop, rows in shown.items() if rows}
     size = (5.2 * len(shown), 1.1 + 0.3 * max(map(len, shown.values())))
-    picture, panels = plt.subplots(1, len(shown), figsize=size, sharex=True, squeeze=False)
+    picture, panels = plt.subplots(1, len(shown), figsize=size, sharex=True, squeeze=False, layout="constrained")
     for panel, (loop, rows) in zip(panels[0], shown.items(), strict=True):
         for row, result in enumerate(rows):
             middle, values = result.median(figure), result.values(figure)
@@ -85,27 +85,31 @@ def _bars(found: list[Result], figure: str, title: str) -> Figure:
 
 
 def _series(found: Iterable[Result], figure: str, size: str) -> dict[str, list[tuple[int, float]]]:
-    """Return the figure by size, by subject, for the subjects measured at more than one size."""
+    """Return the figure by size, by subject: the plain ones that were measured at more than one size."""
     series: dict[str, list[tuple[int, float]]] = {}
     for result in found:
-        if result.values(figure):
+        if result.values(figure) and SUBJECTS[result.subject].plain:
             series.setdefault(result.subject, []).append((result.settings[size], result.median(figure)))
     return {subject: sorted(points) for subject, points in series.items() if len(points) > 1}
 
 
 def _against_size(series: dict[str, list[tuple[int, float]]], size: str, title: str) -> Figure:
     loops = [loop for loop in LOOPS if any(_loop(subject) == loop for subject in series)]
-    picture, panels = plt.subplots(1, len(loops), figsize=(4.6 * len(loops), 4), sharey=True, squeeze=False)
+    size_of_it = (4.2 * len(loops), 4.2)
+    picture, panels = plt.subplots(1, len(loops), figsize=size_of_it, sharey=True, squeeze=False, layout="constrained")
+    labelled: dict[str, Line2D] = {}
     for panel, loop in zip(panels[0], loops, strict=True):
         for subject, points in series.items():
             if _loop(subject) == loop:
-                colour, line = COLOURS[SUBJECTS[subject].family], LINES.get(SUBJECTS[subject].variant, "--")
-                panel.plot(*zip(*points, strict=True), line, marker="o", ms=3, color=colour, label=_short(subject))
+                colour, line = COLOURS[SUBJECTS[subject].family], LINES.get(SUBJECTS[subject].variant, "-")
+                labelled[_short(subject)] = panel.plot(
+                    *zip(*points, strict=True), line, marker="o", ms=3, color=colour
+                )[0]
         panel.set_xscale("log")
         panel.set_ylim(bottom=0)
-        panel.legend(fontsize=7, frameon=False)
         _dress(panel, loop, size)
     panels[0][0].set_ylabel("µs of CPU", fontsize=8)
+    picture.legend(labelled.values(), labelled, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     picture.suptitle(title, fontsize=11)
     return picture
 

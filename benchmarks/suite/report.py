@@ -16,12 +16,13 @@ def written(results: Results, plots: list[str]) -> str:
 def _head(results: Results) -> Iterator[str]:
     machine = results.machine
     repeats = max((len(result.repeats) for result in results.results), default=0)
+    times = "once" if repeats == 1 else f"{repeats} times"
     yield "# Benchmarks"
     yield ""
     yield (
         f"{machine['python']} on {machine['system']}, {machine['processor']}, {machine['cores']} cores; commit "
-        f"{machine['commit']}; begun {machine['began']}. A {results.scale} run: each figure is the median of {repeats} "
-        f"repeats, each in a process of its own, with their range."
+        f"{machine['commit']}; begun {machine['began']}. A {results.scale} run: each measurement was made {times}, "
+        f"each time in a fresh process; figures are medians, with their range."
     )
     for name, packages in machine["packages"].items():
         yield ""

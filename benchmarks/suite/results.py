@@ -9,7 +9,10 @@ from pathlib import Path
 
 def told(settings: dict) -> str:
     """Tell settings as people read them."""
-    return ", ".join(str(value) if isinstance(value, str) else f"{value:,} {name}" for name, value in settings.items())
+    return ", ".join(
+        value if isinstance(value, str) else f"{value:,} {name.removesuffix('s') if value == 1 else name}"
+        for name, value in settings.items()
+    )
 
 
 @dataclass

@@ -18,9 +18,22 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from suite.subjects.interface import TIMEOUT, YIELD_EVERY
+from suite.subjects.interface import TIMEOUT, YIELD_EVERY, Job
 
 DEFAULTS = {"misfire_grace_time": None, "max_instances": 1_000_000, "coalesce": False}
+
+
+class Limited:
+    """A job, and what its author writes around it; a method, as the job is: what APScheduler looks up is the same."""
+
+    def __init__(self, job: Job, limit: asyncio.Semaphore) -> None:
+        self._job = job
+        self._limit = limit
+
+    async def run(self) -> None:
+        """Run it, not too long, and not beside too many others."""
+        async with self._limit, asyncio.timeout(TIMEOUT):
+            await self._job()
 
 
 class Opened:
@@ -35,12 +48,7 @@ class Opened:
 
     def submitter(self, job, *, at=None, every=None):
         """Add a job; its trigger is made anew each time, since it keeps state."""
-
-        async def limited() -> None:
-            async with self._limit, asyncio.timeout(TIMEOUT):
-                await job()
-
-        called = job if self._limit is None else limited
+        called = job if self._limit is None else Limited(job, self._limit).run
 
         async def submit() -> str:
             due = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
