@@ -78,8 +78,8 @@ def _bars(found: list[Result], figure: str, title: str) -> Figure:
             panel.text(max(values), row, f" {middle:.0f}", va="center", fontsize=8)
         panel.set_yticks(range(len(rows)), [_short(result.subject) for result in rows], fontsize=8)
         panel.margins(x=0.12)
-        panel.set_xlim(left=0)
         _dress(panel, loop, "µs of CPU")
+    panels[0][0].set_xlim(left=0)  # of all, and not before all is drawn: it fixes the right end, too
     picture.suptitle(title, fontsize=11)
     return picture
 
@@ -95,19 +95,18 @@ def _series(found: Iterable[Result], figure: str, size: str) -> dict[str, list[t
 
 def _against_size(series: dict[str, list[tuple[int, float]]], size: str, title: str) -> Figure:
     loops = [loop for loop in LOOPS if any(_loop(subject) == loop for subject in series)]
-    size_of_it = (4.2 * len(loops), 4.2)
-    picture, panels = plt.subplots(1, len(loops), figsize=size_of_it, sharey=True, squeeze=False, layout="constrained")
+    shape = {"figsize": (4.2 * len(loops), 4.2), "sharex": True, "sharey": True, "squeeze": False}
+    picture, panels = plt.subplots(1, len(loops), layout="constrained", **shape)
     labelled: dict[str, Line2D] = {}
     for panel, loop in zip(panels[0], loops, strict=True):
         for subject, points in series.items():
             if _loop(subject) == loop:
                 colour, line = COLOURS[SUBJECTS[subject].family], LINES.get(SUBJECTS[subject].variant, "-")
-                labelled[_short(subject)] = panel.plot(
-                    *zip(*points, strict=True), line, marker="o", ms=3, color=colour
-                )[0]
+                sizes, costs = zip(*points, strict=True)
+                labelled[_short(subject)] = panel.plot(sizes, costs, line, marker="o", ms=3, color=colour)[0]
         panel.set_xscale("log")
-        panel.set_ylim(bottom=0)
         _dress(panel, loop, size)
+    panels[0][0].set_ylim(bottom=0)  # of all, and not before all is drawn: it fixes the top, too
     panels[0][0].set_ylabel("µs of CPU", fontsize=8)
     picture.legend(labelled.values(), labelled, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     picture.suptitle(title, fontsize=11)

@@ -46,9 +46,9 @@ from turnkeeper_trio._engine.check import check
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.now import NEVER, Now
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine.tables import Job, Occurrence
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.instants import instant_us
 from turnkeeper_trio.jobs import JobSetChanges
@@ -217,16 +217,18 @@ class Control(RuleBasedStateMachine):
         self.told[outcome] += number
 
     def _look_at_answers(self) -> None:
-        """Whoever waits is answered when what he waits for has come, and not before."""
+        """Whoever waits is answered when what he waits for has come, or cannot come any more, and not before."""
         still = []
+        forced = self.state.closing is not None and self.state.closing.forced
         for about, subject, caller in self.waiting:
             match about:
                 case "run":
-                    over = subject in self.ended
+                    over = subject in self.ended or (forced and isinstance(self.state.by_id[subject], Occurrence))
                 case "runs":
                     over = all(run not in self.state.active for run in subject)
                 case "job":
-                    over = subject.pending is None and not subject.runs and subject.state is not JobState.PAUSED
+                    to_come = subject.pending is not None or subject.state is JobState.PAUSED
+                    over = not subject.runs and (forced or not to_come)
                 case _:
                     over = not self.state.executing
             assert over or not caller.answered, f"who waited for {about} was answered too early"
@@ -457,7 +459,7 @@ class Control(RuleBasedStateMachine):
                 self._end(attempt, Ending.CUT_OFF if attempt.cause else Ending.TIMED_OUT, None)
         assert self.engine.closed
         assert not self.state.active
-        assert not len(self.state.alarms)
+        assert self.state.look_at == NEVER
         assert {about for about, _, _ in self.waiting} <= {"job", "run"}
 
 

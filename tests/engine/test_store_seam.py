@@ -19,6 +19,7 @@ from turnkeeper_trio import (
     RunNotFound,
     SubmissionRefused,
 )
+from turnkeeper_trio._engine.now import NEVER
 from turnkeeper_trio._model.change import CHANGE_VERSION, ChangeKind, Refusal
 from turnkeeper_trio._model.instants import instant_us
 
@@ -211,7 +212,7 @@ def test_a_refused_run_takes_its_alarm_along():
     driver = Driver(store_asks=True)
     driver.add(schedule=After(0), stuck_after=1)
     driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
-    assert len(driver.state.alarms) == 0
+    assert driver.state.look_at == NEVER
 
 
 def test_a_recurring_job_of_which_a_run_is_refused_goes_on_with_the_next():

@@ -9,6 +9,7 @@ from engine_driver import Driver, at
 from turnkeeper_trio import After, Outcome
 from turnkeeper_trio._engine.closing import end_all
 from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.now import NEVER
 
 
 def test_it_is_not_decided_about_again():
@@ -31,4 +32,4 @@ def test_it_is_not_decided_about_again():
         assert record.attempts == 1
         assert record.started_at == at(1)
         assert record.duration == 2
-    assert len(driver.state.alarms) == 0
+    assert driver.state.look_at == NEVER

@@ -11,6 +11,7 @@ from engine_driver import Caller, Driver, at
 
 from turnkeeper_trio import After, Interval, JobNotFound, JobState, Never, Overlap, RunNotFound, SubmissionRefused
 from turnkeeper_trio._engine import control
+from turnkeeper_trio._engine.now import NEVER
 from turnkeeper_trio._model.change import ChangeKind
 
 
@@ -122,5 +123,5 @@ def test_an_alarm_of_a_refused_run_does_not_go_off():
     driver = Driver(store_asks=True)
     driver.add(schedule=After(0), stuck_after=5)
     driver.turn(RUNS)
-    assert len(driver.state.alarms) == 0
+    assert driver.state.look_at == NEVER
     assert driver.tick(10).stuck == []

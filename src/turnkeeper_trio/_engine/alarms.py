@@ -1,11 +1,15 @@
 """Alarms: when an attempt is looked at again, for it may not end when it should.
 
-An attempt has one alarm at most. Whatever it was set for may have changed when it goes off: the attempt began later
-than it was bound, its timeout was extended, its job was updated. So what to do is read then, from what holds then.
+An attempt has one alarm at most. Nearly all attempts end before it, and there are never many at once: so alarms are in
+no queue, which would cost each attempt more than its place among the assigned does. When the first that was set goes
+off, all are looked through, and nothing has to be done where an attempt ends.
+
+Whatever an alarm was set for may have changed when it goes off: the attempt began later than it was bound, its timeout
+was extended, its job was updated. So what to do is read then, from what holds then.
 """
 
 from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.now import NEVER, Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
 
@@ -16,17 +20,16 @@ def watch(state: State, attempt: Attempt, now: Now) -> None:
     if request.timeout_us is None and request.stuck_after_us is None and attempt.deadline is None:
         return
     began = attempt.started.loop if attempt.claimed else now.loop
-    instants: list[int] = []
+    at = NEVER
     if request.stuck_after_us is not None and not attempt.told_long:
-        instants.append(began + request.stuck_after_us)
+        at = began + request.stuck_after_us
     deadline = attempt.deadline
     if not attempt.claimed and request.timeout_us is not None:
         deadline = now.loop + request.timeout_us
     if deadline is not None:
         # Where the deadline has come, and the event loop has not cancelled the scope yet, it is about to.
-        instants.append(max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
-    if instants:
-        state.set_alarm(attempt, min(instants))
+        at = min(at, max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
+    state.set_alarm(attempt, at)
 
 
 def watch_again(state: State, job: Job, now: Now) -> None:
@@ -43,7 +46,18 @@ def cleanup_grace_us(state: State, attempt: Attempt) -> int:
     return state.options.cleanup_grace if grace is None else grace
 
 
-def look_again(state: State, attempt: Attempt, now: Now) -> None:
+def look_through(state: State, now: Now) -> None:
+    """The first alarm that was set may have gone off: look at each attempt whose alarm has."""
+    state.look_at = NEVER
+    for attempt in state.assigned:
+        if attempt.look_at <= now.loop:
+            attempt.look_at = NEVER
+            _look_again(state, attempt, now)
+        else:
+            state.look_at = min(state.look_at, attempt.look_at)
+
+
+def _look_again(state: State, attempt: Attempt, now: Now) -> None:
     """The alarm of an attempt has gone off: tell if it is stuck, or executes for long; else look again later."""
     if attempt.cause is not None or _is_past_grace(state, attempt, now):
         attempt.stuck = True

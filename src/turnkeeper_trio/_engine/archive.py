@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.tables import Job, JobHistory, NonRun, Run
+from turnkeeper_trio._engine.tables import NO_NON_RUNS, Job, JobHistory, NonRun, Run
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
@@ -127,6 +127,8 @@ class Archive:
         if item.occurrence.run_id is not None:
             self._by_id[item.occurrence.run_id] = item
         if item is not last:
+            if history.non_runs is NO_NON_RUNS:
+                history.non_runs = []
             self.non_runs.add(item, history.non_runs)
         self.trim(item.finished_at)
         return item
@@ -152,6 +154,7 @@ class Archive:
                 self.runs.drop(job.history.runs[0], job.history.runs)
             while job.history.non_runs:
                 self.non_runs.drop(job.history.non_runs[0], job.history.non_runs)
+            job.history.let_go()
 
     def newest_first(self, job: Job | None) -> Iterator[Run | NonRun]:
         """Iterate over the runs and non-runs of a job, or of all, the newest first."""

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any, final
 
 from turnkeeper_trio._engine.endings import Cancellable, Cause, Ending
-from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.queues import OUT
+from turnkeeper_trio._engine.now import NEVER, Now
 
 if TYPE_CHECKING:
     from turnkeeper_trio._engine.tables import Run
@@ -26,8 +25,8 @@ class Attempt:
         "ending",
         "error",
         "last",
+        "look_at",
         "number",
-        "place",
         "revoked",
         "run",
         "scope",
@@ -45,8 +44,8 @@ class Attempt:
         self.number: int = number
         self.claimed: bool = False
         self.revoked: bool = False
-        self.place: int = OUT
-        """Where its alarm stands, if one is set."""
+        self.look_at: int = NEVER
+        """The loop time at which to look at it again: its alarm."""
         self.stuck: bool = False
         """Whether it was asked to end, and its ``cleanup_grace`` has passed."""
         self.told_long: bool = False

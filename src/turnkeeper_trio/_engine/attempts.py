@@ -8,7 +8,6 @@ from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Cause, Ending
 from turnkeeper_trio._engine.lifecycle import cancel_lineage, drop_waiting, end_run
 from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._engine.turns import call_next
@@ -43,9 +42,7 @@ def started(state: State, attempt: Attempt, now: Now) -> None:
 
 def report(state: State, attempt: Attempt, now: Now) -> None:
     """An attempt has come back from its worker."""
-    del state.assigned[attempt]
-    if attempt.place != OUT:
-        state.alarms.remove(attempt)
+    state.unassign(attempt)
     if not attempt.claimed:
         if not attempt.revoked:
             end_run(state, attempt.run, Outcome.MISSED, now, TOO_LATE)

@@ -43,7 +43,7 @@ def take(state: State, submission: Submission, now: Now) -> Job:
     """Take what was submitted: a new job, or a change of the one that has the key."""
     job = state.jobs.get(submission.job_id)
     if job is None or _makes_room(job, submission.on_conflict):
-        return accept(state, submission, now)
+        return accept(state, submission, now, job)
     match submission.on_conflict:
         case OnConflict.UPDATE if job.state is not JobState.CANCELLED:
             _change(state, job, submission.request, _call_of(submission), now)
@@ -176,7 +176,7 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
         job = state.jobs.get(submission.job_id)
         job_id = RecurringJobId(submission.job_id)
         if job is None or (job.state is JobState.FINISHED and not _has_same_schedule(job, submission.request)):
-            accept(state, submission, now)
+            accept(state, submission, now, job)
             added.append(job_id)
         elif job.state in ENDED_STATES:
             unchanged.append(job_id)  # It has run, or somebody has cancelled it: the set does not say to run it again.

@@ -5,6 +5,7 @@ from typing import Any
 
 from turnkeeper_trio._engine.archive import Shelf
 from turnkeeper_trio._engine.asking import books
+from turnkeeper_trio._engine.now import NEVER
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, JobHistory, NonRun, Occurrence, Run
@@ -64,7 +65,8 @@ def _check_assigned(state: State) -> None:
         assert attempt.revoked == (attempt.run.attempt is not attempt)
         assert attempt.claimed or attempt.scope is None
     assert 0 <= state.capacity <= state.options.max_workers + state.options.dispatch_buffer
-    assert {attempt for attempt in state.assigned if attempt.place != OUT} == set(state.alarms)
+    assert state.look_at <= min((attempt.look_at for attempt in state.assigned), default=NEVER)
+    assert state.assigned or state.look_at == NEVER
 
 
 def _check_ended(state: State) -> None:

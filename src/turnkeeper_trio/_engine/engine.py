@@ -14,7 +14,7 @@ from turnkeeper_trio._engine import alarms, attempts, changing, closing, dueness
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.intake import StoredJob, Submission
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.now import NEVER, Now
 from turnkeeper_trio._engine.state import Options, State
 from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._model.change import Change, Refusal
@@ -60,15 +60,11 @@ class Engine:
             self._backlog = not dueness.take_due(state, now, BATCH)
             if not self._backlog:
                 dueness.assign(state, now)
-        self._sound_alarms(now)
+        if state.look_at <= now.loop:
+            alarms.look_through(state, now)
         if state.waits and not self._backlog:
             dueness.answer_idle(state)
             closing.answer_hopeless(state)
-
-    def _sound_alarms(self, now: Now) -> None:
-        ringing = self.state.alarms
-        while (entry := ringing.peek()) is not None and entry[0] <= now.loop:
-            alarms.look_again(self.state, ringing.pop(), now)
 
     def next_due(self, now: Now) -> int | None:
         """Return the wall time at which there is something to do next; ``None`` if nothing is planned.
@@ -79,16 +75,18 @@ class Engine:
         if self._backlog:
             return now.wall
         state = self.state
-        due: list[int] = []
-        if (entry := state.queue.peek()) is not None and not state.pauses:
-            due.append(entry[0])
-        ahead = now.wall - now.loop
-        for queue in (state.alarms,) if state.pauses else (state.alarms, state.retries, state.delays):
-            if (entry := queue.peek()) is not None:
-                due.append(entry[0] + ahead)
+        at = state.look_at
         if state.closing is not None and state.active:
-            due.append(state.closing.warn_at + ahead)
-        return min(due) if due else None
+            at = min(at, state.closing.warn_at)
+        if not state.pauses:
+            if (retry := state.retries.peek()) is not None:
+                at = min(at, retry[0])
+            if (delayed := state.delays.peek()) is not None:
+                at = min(at, delayed[0])
+        due = NEVER if at == NEVER else at + now.wall - now.loop
+        if not state.pauses and (planned := state.queue.peek()) is not None:
+            due = min(due, planned[0])
+        return None if due == NEVER else due
 
     @property
     def closed(self) -> bool:

@@ -12,7 +12,6 @@ from turnkeeper_trio._engine.ledger import Proposal
 from turnkeeper_trio._engine.lifecycle import halt, settle_job, take_out
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, unplan
-from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next
@@ -57,11 +56,11 @@ class StoredJob:
     next_run_at: int | None = None
 
 
-def accept(state: State, submission: Submission, now: Now) -> Job:
-    """Take a new job into the books, and plan its first occurrence."""
+def accept(state: State, submission: Submission, now: Now, before: Job | None = None) -> Job:
+    """Take a new job into the books, and plan its first occurrence; ``before`` is an ended one that has its id."""
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    _enter(state, job)
+    _enter(state, job, before)
     state.counters.submitted += 1
     first, fault = _bind(state, job, _initial_us(request.initial_run_time, now), now)
     if state.ledger.asked:
@@ -75,11 +74,11 @@ def accept(state: State, submission: Submission, now: Now) -> Job:
     return job
 
 
-def _enter(state: State, job: Job) -> None:
+def _enter(state: State, job: Job, before: Job | None) -> None:
     """Put a job in the table, as the last; an ended one of the same key goes, and leaves its history."""
-    before = state.jobs.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
+        del state.jobs[before.job_id]
         state.ended_jobs.pop(before, None)
         job.history = history_of(before)  # Shared: a run of the job that was may still be executing.
     state.jobs[job.job_id] = job
@@ -156,7 +155,7 @@ def definition(job: Job) -> dict[str, Any]:
 def admit(state: State, stored: StoredJob, now: Now) -> Job:
     """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
     job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
-    _enter(state, job)
+    _enter(state, job, state.jobs.get(job.job_id))
     at = stored.next_run_at
     if at is not None and job.delayed:
         plan_delay(state, job, max(0, at - now.wall), now)
@@ -217,7 +216,5 @@ def unbind(state: State, attempt: Attempt) -> None:
     """Take back an attempt that has not been handed to a worker yet."""
     attempt.revoked = True
     attempt.run.attempt = None
-    if attempt.place != OUT:
-        state.alarms.remove(attempt)
-    del state.assigned[attempt]
+    state.unassign(attempt)
     state.effects.assignments.remove(attempt)

@@ -254,8 +254,10 @@ def settle_job(state: State, job: Job, now: Now) -> None:
             state.emit(JobFinished, now, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
         job.args, job.kwargs, job.target = (), None, str(job.target)
+        state.over(job)
         _remember_ended(state, job, now)
-    state.over(job)
+    else:
+        state.over(job)
 
 
 def _remember_ended(state: State, job: Job, now: Now) -> None:
@@ -266,3 +268,5 @@ def _remember_ended(state: State, job: Job, now: Now) -> None:
     while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
         oldest, _ = ended.popitem(last=False)
         del state.jobs[oldest.job_id]
+        if oldest.history is not None:
+            oldest.history.let_go()

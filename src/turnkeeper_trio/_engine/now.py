@@ -1,6 +1,9 @@
 """The two clocks, read together."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+NEVER: Final = 1 << 63
+"""An instant later than any."""
 
 
 class Now(NamedTuple):

@@ -62,8 +62,8 @@ def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
 def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
     job.pending = occurrence
     job.had_occurrence = True
-    if occurrence.due_at - occurrence.scheduled_at > state.longest_jitter:
-        state.longest_jitter = occurrence.due_at - occurrence.scheduled_at
+    if occurrence.due_at != occurrence.scheduled_at:
+        state.longest_jitter = max(state.longest_jitter, occurrence.due_at - occurrence.scheduled_at)
     state.counters.planned += 1
     if state.ledger.asked:
         state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})

@@ -16,8 +16,8 @@ from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.counters import Counters
 from turnkeeper_trio._engine.effects import Effects
 from turnkeeper_trio._engine.ledger import Ledger
-from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.queues import OUT, HandleQueue, LazyQueue, Queue
+from turnkeeper_trio._engine.now import NEVER, Now
+from turnkeeper_trio._engine.queues import HandleQueue, LazyQueue, Queue
 from turnkeeper_trio._engine.tables import Closing, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.waiting import Subject, Waits
 from turnkeeper_trio._model.event import Event
@@ -78,8 +78,8 @@ class State:
         """Runs that wait for their retry, by loop time."""
         self.ready: Queue[Run] = HandleQueue()
         """Due runs that wait for capacity, by (priority, instant, job in the order of submission)."""
-        self.alarms: Queue[Attempt] = HandleQueue()
-        """Attempts to be looked at again, by loop time."""
+        self.look_at: int = NEVER
+        """The loop time at which to look at the assigned attempts again: not later than the first of their alarms."""
         self.active: dict[Run, None] = {}
         """Due runs that have not ended, in the order in which they became due."""
         self.assigned: dict[Attempt, None] = {}
@@ -174,9 +174,14 @@ class State:
 
     def set_alarm(self, attempt: Attempt, loop: int) -> None:
         """Look at an attempt again at a loop time; a later alarm takes the place of an earlier one."""
-        if attempt.place != OUT:
-            self.alarms.remove(attempt)
-        self.alarms.push((loop, attempt.run.job.seq, self.next_entry(), attempt))
+        attempt.look_at = loop
+        self.look_at = min(self.look_at, loop)
+
+    def unassign(self, attempt: Attempt) -> None:
+        """An attempt has come back, or does not go out."""
+        del self.assigned[attempt]
+        if not self.assigned:
+            self.look_at = NEVER
 
     def over(self, subject: Subject, item: Any = None) -> None:
         """What somebody may be waiting on has come to an end, as ``item``."""

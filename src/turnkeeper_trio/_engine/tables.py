@@ -97,11 +97,15 @@ class JobHistory:
     def __init__(self) -> None:
         """Remember nothing yet."""
         self.runs: list[Run] = []
-        self.non_runs: list[NonRun] = []
+        self.non_runs: list[NonRun] = NO_NON_RUNS
         self.last_run: Run | None = None
         self.last_success: Run | None = None
         self.last_failure: Run | None = None
         self.consecutive_failures: int = 0
+
+    def let_go(self) -> None:
+        """Nobody can ask for the job any more. A run knows its job: kept here, they would keep each other alive."""
+        self.last_run = self.last_success = self.last_failure = None
 
 
 @final
@@ -210,6 +214,9 @@ class Run:
 
 NO_RUNS: Final[dict[Run, None]] = {}
 """Shared by all jobs without an active run; never written to."""
+
+NO_NON_RUNS: Final[list["NonRun"]] = []
+"""Shared by all histories without one; never written to."""
 
 
 @final

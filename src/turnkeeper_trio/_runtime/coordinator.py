@@ -141,7 +141,8 @@ class Coordinator:
             self._look_at_clock(now)
             self._take_in(now)
             engine.take_due(now)
-            self._tell_stuck(now)
+            if engine.state.effects.stuck:
+                self._tell_stuck(now)
             if engine.state.effects.cancels:
                 self._cancel(engine.state.effects)
             if self._store is not None:

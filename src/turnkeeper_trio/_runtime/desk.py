@@ -39,6 +39,9 @@ class Desk:
         """The threads of plain functions: the library's own, so that nobody else's work keeps them waiting."""
         self._bell = bell
         self._dispatch_in, self._dispatch_out = anyio.create_memory_object_stream[Attempt](places)
+        self._handed_out = 0
+        """How many attempts are in the dispatch stream."""
+        self._closed = False
         self._idle: list[anyio.Event] = []
         """By what to call the workers that wait for something to do."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
@@ -58,6 +61,7 @@ class Desk:
     def send(self, attempt: Attempt) -> None:
         """Hand an attempt to the workers."""
         self._dispatch_in.send_nowait(attempt)
+        self._handed_out += 1
         if self._idle:
             self._idle.pop().set()
 
@@ -67,21 +71,24 @@ class Desk:
         Raises:
             anyio.EndOfStream: nothing more is handed out.
         """
-        try:
-            return self._dispatch_out.receive_nowait()
-        except anyio.WouldBlock:
+        if not self._handed_out and not self._closed:
             return None
+        attempt = self._dispatch_out.receive_nowait()
+        self._handed_out -= 1
+        return attempt
 
-    async def take(self) -> Attempt:  # noqa: ASYNC910  (part of a worker's task)
+    async def take(self) -> Attempt:
         """Wait for the next attempt. To be called by an event costs half of what a wait inside of the stream does.
 
         Raises:
             anyio.EndOfStream: nothing more is handed out.
         """
-        while (attempt := self.take_nowait()) is None:
+        attempt = None
+        while attempt is None:
             called = anyio.Event()
             self._idle.append(called)
             await called.wait()
+            attempt = self.take_nowait()
         return attempt
 
     def tell_started(self, attempt: Attempt) -> None:
@@ -117,6 +124,7 @@ class Desk:
 
     def close_dispatch(self) -> None:
         """Hand out nothing more: the workers end when they have taken what is there."""
+        self._closed = True
         self._dispatch_in.close()
         while self._idle:
             self._idle.pop().set()

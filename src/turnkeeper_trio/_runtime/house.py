@@ -9,7 +9,6 @@ import random
 from collections.abc import Iterable
 from contextvars import copy_context
 from typing import Final, final
-from uuid import uuid4
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,6 +17,7 @@ from trio.lowlevel import enable_ki_protection
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.callers import Callers, internal_error
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command
@@ -52,11 +52,11 @@ class House:
         harness: Harness,
     ) -> None:
         """Put the parts together; no task runs yet."""
-        bell, functions, bound = Bell(), Functions(), BoundClock(clock)
+        bell, functions, bound, new_id = Bell(), Functions(), BoundClock(clock), RandomIds()
         self._options = options
         self._grace = shutdown_grace
         self._context = copy_context()
-        self._engine: Final = Engine(options, new_id=uuid4, rng=rng)
+        self._engine: Final = Engine(options, new_id=new_id, rng=rng)
         self._staging: Inlet[Submission] = Inlet(staging_size, bell)
         self._commands: Inlet[Command] = Inlet(command_size, bell)
         teller = Teller(observers)
@@ -88,6 +88,7 @@ class House:
                 commands=self._commands,
                 callers=callers,
                 functions=functions,
+                new_id=new_id,
                 teller=teller,
                 store=store,
                 shutdown_grace=shutdown_grace,

@@ -12,7 +12,7 @@ put their items in themselves, lets newcomers and each other overtake them.
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast, final
+from typing import Generic, TypeVar, final
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -32,8 +32,8 @@ class Bell:
 
     def __init__(self) -> None:
         """Make a bell that nobody listens to yet."""
-        self._event = anyio.Event()
         self._rung = False
+        self._sleeper: anyio.Event | None = None
         self._until = math.inf
         self._alarm: anyio.CancelScope | None = None
 
@@ -41,7 +41,8 @@ class Bell:
         """Wake the coordinator, now or when it next goes to sleep."""
         if not self._rung:
             self._rung = True
-            self._event.set()
+            if self._sleeper is not None:
+                self._sleeper.set()
 
     def alarm(self) -> anyio.CancelScope:
         """Return a new scope to `sleep` in: when the deadline of a sleep strikes, it ends, and another is needed."""
@@ -56,9 +57,9 @@ class Bell:
         else:
             if self._alarm is not None and (until < self._until or until == math.inf != self._until):
                 self._until = self._alarm.deadline = until
-            await self._event.wait()
+            self._sleeper = anyio.Event()
+            await self._sleeper.wait()
         self._rung = False
-        self._event = anyio.Event()
 
 
 @final
@@ -158,7 +159,7 @@ class Inlet(Generic[T]):
             item = receive()
             self.taken += 1
             if type(item) is not _Turn:
-                items.append(cast(T, item))
+                items.append(item)
             elif not item.withdrawn:
                 item.taken = True
                 items.append(item.item)

@@ -42,6 +42,7 @@ class Parts:
     commands: Inlet[Command]
     callers: Callers
     functions: Functions
+    new_id: Callable[[], UUID]
     teller: Teller
     store: Store | None
     shutdown_grace: float | None

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import anyio
 
@@ -196,7 +196,7 @@ class Submitting(Line):
         _checks.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
         _checks.member("on_conflict", on_conflict, OnConflict)
         target = self._parts.functions.target(fn)
-        job_id = uuid4() if request.key is None else job_id_of_key(request.key)
+        job_id = self._parts.new_id() if request.key is None else job_id_of_key(request.key)
         return Submission(job_id, request, target, args, dict(kwargs) if kwargs else None, on_conflict)
 
     def _check_of_key(self, submission: Submission) -> Callable[[], None] | None:
