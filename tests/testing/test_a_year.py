@@ -1,4 +1,4 @@
-"""A year of schedules is played through, run by run. How long it takes, ``benchmarks/virtual_time.py`` measures."""
+"""A year of schedules is played through, run by run. ``benchmarks/run.py`` measures how long it takes."""
 
 from datetime import time
 

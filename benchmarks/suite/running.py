@@ -1,0 +1,87 @@
+"""Measuring it all: each repeat of each measurement in a process of its own, round by round."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from suite import cases, environments, machine, plots, report
+from suite.results import Result, Results
+from suite.subjects import SUBJECTS, chosen
+
+REPEATS = {"full": 5, "short": 3, "smoke": 1}
+AT_ONCE = 4
+LONGEST = 1200
+"""Seconds after which a measurement is given up."""
+
+
+def run(options: argparse.Namespace, pythons: dict[str, str]) -> int:
+    """Measure what is asked for, write everything down, and return 1 if something failed."""
+    file = options.out / "results.json"
+    if options.report:
+        results = Results.load(file)
+    else:
+        scale = options.scale or "full"
+        options.out.mkdir(parents=True, exist_ok=True)
+        results = Results(machine.facts(pythons), scale, _planned(options, scale))
+        _measure(results, options.repeats or REPEATS[scale], pythons, file)
+    drawn = plots.draw(results, options.out)
+    (options.out / "report.md").write_text(report.written(results, drawn), encoding="utf-8")
+    failed = [result for result in results.results if result.errors]
+    for result in failed:
+        print(f"{_name(result)}: {result.errors[0]}", file=sys.stderr)
+    print(f"see {options.out / 'report.md'}", file=sys.stderr)
+    return bool(failed)
+
+
+def _planned(options: argparse.Namespace, scale: str) -> list[Result]:
+    wanted = dict(setting.split("=", 1) for setting in options.only or [])
+    return [
+        Result(case, subject.name, settings)
+        for case in options.case or cases.NAMES
+        for subject in chosen(options.subject or [])
+        if not options.here or subject.installed()
+        if scale != "smoke" or (subject.plain and subject.loop != "uvloop")
+        for settings in cases.case(case).settings(subject, scale)
+        if all(str(settings.get(name)) == value for name, value in wanted.items())
+    ]
+
+
+def _measure(results: Results, repeats: int, pythons: dict[str, str], file: Path) -> None:
+    """Go round by round, so that a time of noise hits all alike; and save after each measurement.
+
+    One at a time, but in a smoke run, where the figures mean nothing.
+    """
+    began, done, all_of_them = time.monotonic(), 0, repeats * len(results.results)
+    with ThreadPoolExecutor(AT_ONCE if results.scale == "smoke" else 1) as pool:
+        for _ in range(repeats):
+            for result in pool.map(partial(_measure_once, pythons=pythons), results.results):
+                results.save(file)
+                done += 1
+                left = (time.monotonic() - began) / done * (all_of_them - done) / 60
+                found = ", ".join(f"{name} {value:.4g}" for name, value in (result.repeats or [{}])[-1].items())
+                print(f"{done}/{all_of_them}, {left:.0f} min left: {_name(result)}: {found}", file=sys.stderr)
+
+
+def _measure_once(result: Result, pythons: dict[str, str]) -> Result:
+    python = pythons[SUBJECTS[result.subject].environment]
+    settings = [f"{name}={value}" for name, value in result.settings.items()]
+    command = [python, str(environments.BENCHMARKS / "measure.py"), result.case, result.subject, *settings]
+    try:
+        ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST)
+    except subprocess.CalledProcessError as exc:
+        said = [line for line in exc.stderr.splitlines() if ": " in line and not line.startswith(" ")]
+        result.errors.append((said or [str(exc)])[-1])
+    except subprocess.TimeoutExpired:
+        result.errors.append(f"it took more than {LONGEST} s")
+    else:
+        result.repeats.append(json.loads(ended.stdout))
+    return result
+
+
+def _name(result: Result) -> str:
+    return f"{result.case}, {result.subject}, {result.where()}"
