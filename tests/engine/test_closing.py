@@ -9,6 +9,7 @@ from engine_driver import Driver
 from turnkeeper_trio import After, FixedDelay, Interval, JobState, Never, Outcome, Overlap, Retry, RunPhase, Snooze
 from turnkeeper_trio._engine.closing import cut_off, end_all
 from turnkeeper_trio._engine.endings import Cause
+from turnkeeper_trio._engine.engine import BATCH
 from turnkeeper_trio.events import ShutdownStarted
 
 FORCED = pytest.mark.parametrize("forced", [False, True])
@@ -192,7 +193,7 @@ def test_a_job_accepted_during_the_shutdown_is_in_the_books():
 
 def test_much_is_ended_in_batches():
     driver = Driver()
-    for _ in range(1200):
+    for _ in range(3 * BATCH - 1):
         driver.add(schedule=After(0))
     driver.tick()
     driver.shut_down()
@@ -202,8 +203,8 @@ def test_much_is_ended_in_batches():
         driver.turn()
         driver.start_all()
     assert turns == 3
-    assert driver.books.never_started == 1200
-    assert sum(record.count for record in driver.report().never_started) == 1200
+    assert driver.books.never_started == 3 * BATCH - 1
+    assert sum(record.count for record in driver.report().never_started) == 3 * BATCH - 1
 
 
 def test_never_started_ones_of_one_job_are_one_record_with_a_count():

@@ -22,6 +22,7 @@ from turnkeeper_trio._engine.arrival import SUPERSEDED_BY_NEXT
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.closing import end_all
 from turnkeeper_trio._engine.endings import Cause, Ending
+from turnkeeper_trio._engine.engine import BATCH
 from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import room
 from turnkeeper_trio._model.change import Change
@@ -166,7 +167,7 @@ class Engines(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "driver"):
             return
-        engine_module.BATCH = 500  # type: ignore[misc]
+        engine_module.BATCH = BATCH  # type: ignore[misc]
         self._end()
 
     def _end(self) -> None:

@@ -8,6 +8,7 @@ from engine_driver import Driver, at
 from turnkeeper_trio import After, CatchUp, FixedDelay, Interval, JobState, Never, Outcome, RunPhase
 from turnkeeper_trio._engine import asking, forecast
 from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.engine import BATCH
 from turnkeeper_trio.events import RunStarted
 
 
@@ -70,19 +71,19 @@ def test_a_revoked_attempt_holds_its_place_until_it_comes_back():
 
 def test_a_high_priority_is_not_overtaken_because_it_came_in_a_later_batch():
     driver = Driver(max_workers=1, dispatch_buffer=0, listening=False)
-    for number in range(700):
+    for number in range(BATCH + 100):
         driver.engine.accept(driver.submission(driver_request(f"low {number}", priority=0)), driver.now)
     driver.add("high", After(1), priority=1)
     driver.advance(1)
     assert driver.turn().assignments == []
     assert driver.engine.next_due(driver.now) == driver.now.wall
     assert names(driver.turn().assignments) == ["high"]
-    assert driver.books.active == 701
+    assert driver.books.active == BATCH + 101
 
 
 def test_what_nothing_can_go_before_is_bound_before_all_is_moved():
     driver = Driver(max_workers=2, dispatch_buffer=0, listening=False)
-    for number in range(700):
+    for number in range(BATCH + 100):
         driver.add(f"low {number}", After(1), priority=int(number == 1))
     driver.advance(1)
     assert names(driver.turn().assignments) == ["low 1"]
@@ -91,7 +92,7 @@ def test_what_nothing_can_go_before_is_bound_before_all_is_moved():
 
 def test_what_is_planned_by_the_clock_of_the_loop_is_not_overtaken_either():
     driver = Driver(max_workers=1, dispatch_buffer=0, listening=False)
-    for number in range(500):
+    for number in range(BATCH):
         driver.add(f"late {number}", After(2))
     driver.add("early", FixedDelay(1))
     driver.advance(2)
@@ -110,27 +111,27 @@ def test_what_is_due_is_moved_in_batches(kind):
     driver = Driver(max_workers=10_000, listening=False)
     schedule = FixedDelay(1) if kind == "delays" else After(1)
     check, driver.check = driver.check, lambda: None
-    for _ in range(1100):
+    for _ in range(2 * BATCH + 100):
         driver.add(schedule=schedule, max_retries=1)
     driver.advance(1)
     if kind == "retries":
-        while len(driver.dispatched) < 1100:
+        while len(driver.dispatched) < 2 * BATCH + 100:
             driver.turn()
         for attempt in driver.start_all():
             driver.end(attempt, Ending.RAISED, error=ValueError())
         driver.advance(100)
     moved = [driver.turn().assignments for _ in range(3)]
-    assert [len(assignments) for assignments in moved] == [500, 500, 100]
+    assert [len(assignments) for assignments in moved] == [BATCH, BATCH, 100]
     check()
 
 
 def test_an_exact_batch_takes_one_turn_more_and_no_harm_is_done():
     driver = Driver(max_workers=10_000, listening=False)
     driver.check = lambda: None
-    for number in range(500):
+    for number in range(BATCH):
         driver.add(schedule=After(0), priority=int(number == 0))
     assert len(driver.turn().assignments) == 1
-    assert len(driver.turn().assignments) == 499
+    assert len(driver.turn().assignments) == BATCH - 1
     assert driver.engine.next_due(driver.now) is None
 
 
@@ -394,11 +395,11 @@ def test_upcoming_runs_merge_what_is_planned_with_what_follows():
 def test_who_waits_until_nothing_is_due_waits_for_the_batches_to_come():
     driver = Driver(listening=False)
     check, driver.check = driver.check, lambda: None
-    for _ in range(600):
+    for _ in range(BATCH + 100):
         driver.add(schedule=After(0), catch_up=CatchUp.NONE)
     caller = driver.wait_idle(due_only=True)
     driver.tick(5)
-    assert driver.books.missed == 500
+    assert driver.books.missed == BATCH
     assert not caller.answered
     driver.turn()
     assert caller.answered

@@ -21,7 +21,7 @@ from turnkeeper_trio._model.change import Change, Refusal
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio.errors import SubmissionRefused
 
-BATCH: Final = 500
+BATCH: Final = 200
 """How much is moved in one turn at most: a few milliseconds of work, so that other tasks get their share."""
 
 
