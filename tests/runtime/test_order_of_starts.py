@@ -44,15 +44,17 @@ def test_of_one_instant_in_the_order_of_submission(backend, buffer, seed):
     told = []
 
     async def main():
-        async with open_scheduler(max_workers=WORKERS, job_dispatch_buffer_size=buffer) as scheduler:
-            async with scheduler.events(RunStarted) as events:
-                for number in range(JOBS):
-                    await scheduler.add_job(RecurringJobRequest(str(number), After(1)), work, kinds.randrange(12))
-                await scheduler.wait_idle()
-                async for event in events:
-                    told.append(event.name)
-                    if len(told) == JOBS:
-                        return
+        async with (
+            open_scheduler(max_workers=WORKERS, job_dispatch_buffer_size=buffer) as scheduler,
+            scheduler.events(RunStarted) as events,
+        ):
+            for number in range(JOBS):
+                await scheduler.add_job(RecurringJobRequest(str(number), After(1)), work, kinds.randrange(12))
+            await scheduler.wait_idle()
+            async for event in events:
+                told.append(event.name)
+                if len(told) == JOBS:
+                    return
 
     run(main, backend=backend, seed=seed)
     assert started == told == [str(number) for number in range(JOBS)]

@@ -46,11 +46,11 @@ async def run(scheduler: Scheduler, job: Any, *args: Any, **options: Any) -> Run
 
 
 @pytest.mark.parametrize("before", [1, 2, 5])
-@pytest.mark.parametrize("timeout", [None, 1_000])
+@pytest.mark.parametrize("limit", [None, 1_000])
 @pytest.mark.parametrize("shield", [False, True])
 @pytest.mark.parametrize("seconds", [0, 3, 1_000])
 async def test_the_jobs_before_and_after_know_nothing_of_it(
-    kept: list[Any], before: int, timeout: float | None, seconds: float, *, shield: bool
+    kept: list[Any], before: int, limit: float | None, seconds: float, *, shield: bool
 ) -> None:
     async def job() -> None:
         kept.append(leaky(seconds, shield=shield))
@@ -60,7 +60,7 @@ async def test_the_jobs_before_and_after_know_nothing_of_it(
         for _ in range(2):
             for _ in range(before):
                 assert (await run(scheduler, healthy)).unwrap() == "healthy"
-            record = await run(scheduler, job, timeout=timeout)
+            record = await run(scheduler, job, timeout=limit)
             assert record.outcome is Outcome.FAILED
             assert isinstance(record.error, RuntimeError)
             assert (await run(scheduler, healthy)).unwrap() == "healthy"
