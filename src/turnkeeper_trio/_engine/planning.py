@@ -43,7 +43,7 @@ def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
     if not may_plan(job, at):
         return
     occurrence = Occurrence(job, at, due_at, origin)
-    state.queue.push((due_at, job.seq, state.next_entry(), occurrence))
+    state.queue.push((due_at, job.seq, job.next_entry(), occurrence))
     _note_planned(state, job, occurrence)
 
 
@@ -55,7 +55,7 @@ def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
     jitter = min(job.request.jitter_us, MAX_INSTANT - at)
     late = state.rng.randint(0, jitter) if jitter else 0
     occurrence = Occurrence(job, at, at + late, Origin.SCHEDULE)
-    state.delays.push((now.loop + delay + late, job.seq, state.next_entry(), occurrence))
+    state.delays.push((now.loop + delay + late, job.seq, job.next_entry(), occurrence))
     _note_planned(state, job, occurrence)
 
 

@@ -58,7 +58,6 @@ class State:
         self._sequence = 0
         self._runs = 0
         self._jobs = 0
-        self._entries = 0
 
         self.jobs: dict[UUID, Job] = {}
         """Jobs that live, and those that ended and are remembered."""
@@ -111,14 +110,6 @@ class State:
         """Return the number of the next run in the order in which they become due."""
         self._runs += 1
         return self._runs
-
-    def next_entry(self) -> int:
-        """Return a number that makes a key unique.
-
-        A job may be planned again for the instant it was just taken from, and a dead entry may still be in the queue.
-        """
-        self._entries += 1
-        return self._entries
 
     def run_id(self, item: Occurrence | Run | NonRun) -> RunId:
         """Return the id of a run, planned, active or ended; it is made when first read."""

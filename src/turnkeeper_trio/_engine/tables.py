@@ -24,6 +24,7 @@ class Job:
 
     __slots__ = (
         "args",
+        "entries",
         "had_occurrence",
         "held",
         "history",
@@ -63,6 +64,8 @@ class Job:
         """Its number in the order of submission."""
         self.schedule: Schedule = request.schedule
         """The schedule in force, bound to the acceptance."""
+        self.entries: int = 0
+        """How often it has been planned."""
         self.state: JobState = JobState.ACTIVE
         self.reason: str = ""
         self.pending: Occurrence | None = None
@@ -81,6 +84,14 @@ class Job:
         self.waiting: dict[Run, None] = NO_RUNS
         """Those of its active runs that wait for others of them to end."""
         self.history: JobHistory | None = None
+
+    def next_entry(self) -> int:
+        """Return a number that makes a key of this job unique.
+
+        It may be planned again for the instant it was just taken from, and a dead entry may still be in the queue.
+        """
+        self.entries += 1
+        return self.entries
 
     @property
     def delayed(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Self, cast, final
+from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio.abc import RetryPolicy, Schedule
@@ -129,11 +129,10 @@ class RecurringJobRequest:
         Raises:
             ConfigurationError: a value is wrong, or there is no such field.
         """
-        known = {each.name for each in fields(self) if each.init}
         for name in changes:
-            if name not in known:
+            if name not in _FIELDS:
                 raise ConfigurationError(
-                    f"a request has no field {name!r}, only {', '.join(sorted(known))}", parameter=name
+                    f"a request has no field {name!r}, only {', '.join(sorted(_FIELDS))}", parameter=name
                 )
         return replace(self, **changes)
 
@@ -144,6 +143,7 @@ class RecurringJobRequest:
 
 
 _set = object.__setattr__
+_FIELDS: Final = frozenset(each.name for each in fields(RecurringJobRequest) if each.init)
 
 
 def _check_schedule(schedule: object) -> None:
