@@ -324,6 +324,7 @@ class Engines(RuleBasedStateMachine):
         if not hasattr(self, "driver"):
             return
         state = self.driver.state
+        forced = state.closing is not None and state.closing.forced
         given = {id(token): answer for token, answer in state.effects.answers}
         still: list[tuple[str, Any, Caller]] = []
         for about, subject, caller in self.waiting:
@@ -333,10 +334,12 @@ class Engines(RuleBasedStateMachine):
                 case "run":
                     over = subject.job.pending is not subject and all(r.occurrence is not subject for r in state.active)
                     if answered:
-                        assert isinstance(answer, RunNotFound) or answer.run_id == subject.run_id
+                        over = over or (forced and isinstance(answer, SchedulerClosed))
+                        assert isinstance(answer, RunNotFound | SchedulerClosed) or answer.run_id == subject.run_id
                 case "job":
                     over = subject.pending is None and not subject.runs
                     over = over and (subject.state is not JobState.PAUSED or isinstance(answer, JobNotFound))
+                    over = over or (forced and not subject.runs and isinstance(answer, SchedulerClosed))
                 case "cancel":
                     over = not set(subject) & set(state.active)
                     if answered:

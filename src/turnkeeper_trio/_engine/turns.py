@@ -66,7 +66,12 @@ def take_back(state: State, run: Run) -> None:
 
 
 def recall(state: State, job: Job) -> None:
-    """Have the runs of a job that wait for a worker wait for their turn again, before those that do: rules changed."""
+    """Have the runs of a job that wait for a worker wait for their turn again, before those that do: rules changed.
+
+    At the end of the scheduler none gets its turn any more: they stay where they are, and are about to be ended.
+    """
+    if state.closing is not None:
+        return
     back = [run for run in job.runs if not (run.executing or run.waiting_retry or run.blocked)]
     if back:
         for run in back:
