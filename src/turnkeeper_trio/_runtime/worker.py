@@ -1,4 +1,4 @@
-"""Workers: each runs one attempt at a time, inside of a cancel scope and a context of its own, and knows nothing else.
+"""Workers: each runs one attempt at a time, inside of a cancel scope and in a context of its own, and knows no more.
 
 Whatever a job does, it ends as an outcome. Only `KeyboardInterrupt` and `SystemExit` mean the program, and these too
 are reported, not raised. An attempt is taken to be cut off only if its scope swallowed its own cancellation: any other
