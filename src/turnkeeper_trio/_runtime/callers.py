@@ -30,7 +30,7 @@ class Callers:
     @property
     def asking(self) -> bool:
         """Whether a command waits to be carried out."""
-        return bool(self._asked)
+        return bool(self._asked or self._commands)
 
     def expect(self, reply: Reply) -> None:
         """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""

@@ -1,4 +1,4 @@
-"""Workers: each runs one attempt at a time, inside of a cancel scope and a context of its own, and knows nothing else.
+"""Workers: each runs one attempt at a time, inside of a cancel scope and in a context of its own, and knows no more.
 
 Whatever a job does, it ends as an outcome. Only `KeyboardInterrupt` and `SystemExit` mean the program, and these too
 are reported, not raised. An attempt is taken to be cut off only if its scope swallowed its own cancellation: any other
@@ -102,7 +102,7 @@ class Worker:
             assert error is not None  # the desk is closed, or this library is at fault
             raise error
         try:
-            if self._native is not None and self._native.cancelling():
+            if self._native is not None and _is_being_cancelled(self._native):
                 await _forget_cancellation(self._native)
             now = self._desk.clock.read()
             if error is not None:
@@ -144,11 +144,12 @@ class Worker:
                     nesting.mend(scope)
             now = clock.read()
             struck = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
-            if struck or attempt.cause is not None or (native is not None and native.cancelling()):
+            if struck or attempt.cause is not None or (native is not None and _is_being_cancelled(native)):
                 return value
             self._attempt = None
             attempt.end(now, Ending.RETURNED, value=value)
             desk.report(attempt)
+            value = None  # An idle worker must not keep it alive.
 
     @disable_ki_protection
     async def _call(self, attempt: Attempt) -> Any:
@@ -219,6 +220,15 @@ def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
         if isinstance(each, BaseExceptionGroup):
             todo += cast("tuple[BaseException, ...]", each.exceptions)
     return error, Ending.RAISED
+
+
+def _is_being_cancelled(task: "asyncio.Task[Any]") -> bool:
+    """Return whether there is a request to cancel a task, or one that was taken back and strikes all the same.
+
+    Before Python 3.13 ``uncancel`` does not keep what ``cancel`` began from happening at the next await. Nothing public
+    tells that; anyio looks at the same place.
+    """
+    return bool(task.cancelling() or getattr(task, "_must_cancel", False))
 
 
 async def _forget_cancellation(task: "asyncio.Task[Any]") -> None:  # noqa: ASYNC910  (part of the worker's task)
