@@ -2,8 +2,8 @@
 
 ``python benchmarks/run.py --short`` makes the environments that it needs (in ``benchmarks/.work``, with venv and pip),
 measures each subject in each case in fresh processes, and writes ``results.json``, ``report.md`` and plots into the
-folder ``--out``. A short run takes about forty minutes (a quarter of an hour with ``--repeats 1``), the full one hours,
-``--smoke`` (does everything still work?) a minute.
+folder ``--out``. A short run takes about a quarter of an hour, the full one hours, ``--smoke`` (does everything still
+work?) a minute.
 
 While developing, ``--here`` measures, with the interpreter in use, what it has the packages for; ``--case``,
 ``--subject`` and ``--only`` choose:
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", help="a case (again for more); without, all")
     parser.add_argument("--subject", action="append", help="a pattern of subjects' names (again for more)")
     parser.add_argument("--only", action="append", help="a setting that it must have, such as workers=4")
-    parser.add_argument("--repeats", type=int, help="5, in a short run 3, in a smoke run 1")
+    parser.add_argument("--repeats", type=int, help="5, in a short or a smoke run 1")
     parser.add_argument("--out", type=Path, default=Path("benchmarks-out"), help="where the results go")
     parser.add_argument("--work", type=Path, default=environments.BENCHMARKS / ".work", help="where environments live")
     parser.add_argument("--here", action="store_true", help="use this interpreter, and make no environments")

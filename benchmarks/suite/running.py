@@ -13,7 +13,7 @@ from suite import cases, environments, machine, plots, report
 from suite.results import Result, Results
 from suite.subjects import SUBJECTS, chosen
 
-REPEATS = {"full": 5, "short": 3, "smoke": 1}
+REPEATS = {"full": 5, "short": 1, "smoke": 1}
 AT_ONCE = 4
 LONGEST = 1200
 """Seconds after which a measurement is given up."""
