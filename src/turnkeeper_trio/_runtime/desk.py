@@ -64,6 +64,8 @@ class Desk:
         self._handed_out += 1
         if self._idle:
             self._idle.pop().set()
+        elif not self.workers:
+            self._bring_back()
 
     def take_nowait(self) -> Attempt | None:
         """Take the next attempt, if there is one.
@@ -87,7 +89,15 @@ class Desk:
         while attempt is None:
             called = anyio.Event()
             self._idle.append(called)
-            await called.wait()
+            try:
+                await called.wait()
+            except BaseException:
+                # On asyncio the task may be cancelled natively: then another is to come for what this was called for.
+                if called in self._idle:
+                    self._idle.remove(called)
+                elif self._idle:
+                    self._idle.pop().set()
+                raise
             attempt = self.take_nowait()
         return attempt
 
@@ -120,7 +130,15 @@ class Desk:
     def worker_ended(self) -> None:
         """A worker has ended."""
         self.workers -= 1
+        if not self.workers:
+            self._bring_back()
         self._bell.ring()
+
+    def _bring_back(self) -> None:
+        """No worker is left, as happens when they are cancelled natively: what none has taken comes back as it is."""
+        while self._handed_out:
+            self._handed_out -= 1
+            self.report(self._dispatch_out.receive_nowait())
 
     def close_dispatch(self) -> None:
         """Hand out nothing more: the workers end when they have taken what is there."""

@@ -1,0 +1,67 @@
+"""A worker that was cancelled natively, on asyncio, just as it was called to an attempt: the block was never left.
+
+Cause: the scheduler ends when every attempt that was handed out has come back. That one lay where the workers take them
+from: the only one that was called to it was dead, the others slept, and where it was the last worker nobody was left to
+take it at all.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import pytest
+
+from turnkeeper_trio import After, InternalError, RecurringJobRequest, open_scheduler
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)]
+
+
+class SlowStore:
+    """Takes five seconds, and anything."""
+
+    async def apply(self, changes: Sequence[Any], /) -> Sequence[Any]:
+        await anyio.sleep(5)
+        return ()
+
+
+def cancel_in(ticks: int, names: set[str]) -> None:
+    """Cancel tasks natively after so many turns of the event loop."""
+    if ticks:
+        asyncio.get_running_loop().call_soon(cancel_in, ticks - 1, names)
+        return
+    for task in asyncio.all_tasks():
+        if task.get_name() in names:
+            task.cancel()
+
+
+@pytest.mark.parametrize("ticks", range(16))
+@pytest.mark.parametrize("buffer", [0, 1, 4])
+@pytest.mark.parametrize(
+    ("workers", "killed"), [(1, {0}), (2, {0}), (2, {1}), (2, {0, 1}), (3, {2}), (3, {1, 2})], ids=str
+)
+async def test_every_attempt_comes_back(workers: int, killed: set[int], buffer: int, ticks: int) -> None:
+    """Or it was executing, and has failed."""
+    with suppress(InternalError):
+        async with open_scheduler(max_workers=workers, job_dispatch_buffer_size=buffer) as scheduler:
+            await anyio.sleep(1)
+            cancel_in(ticks, {f"turnkeeper worker {number}" for number in killed})
+            for _ in range(5):
+                await scheduler.add_job(RecurringJobRequest("job", After(0)), anyio.sleep, 0)
+            await anyio.sleep(100)
+    assert scheduler.get_metrics_snapshot().books.balanced
+    assert scheduler.get_metrics_snapshot().books.active == 0
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_what_is_handed_out_when_no_worker_is_left_comes_back_too(ticks: int) -> None:
+    """It was bound before, and a store took its time to commit that."""
+    with suppress(InternalError):
+        async with open_scheduler(max_workers=1, store=SlowStore()) as scheduler:
+            scheduler.try_add_job(RecurringJobRequest("job", After(0)), anyio.sleep, 0)
+            await anyio.sleep(1)
+            cancel_in(ticks, {"turnkeeper worker 0"})
+            await anyio.sleep(100)
+    assert scheduler.get_metrics_snapshot().books.balanced
+    assert scheduler.get_metrics_snapshot().books.active == 0
