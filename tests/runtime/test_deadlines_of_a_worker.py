@@ -69,6 +69,28 @@ async def test_many_attempts_without_a_timeout_after_one_with_it() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("buffer", [0, 1, 8])
+async def test_of_attempts_that_follow_each_other_without_a_pause(buffer: int) -> None:
+    """The worker is never idle in between, which is another way from one attempt to the next."""
+    timeouts = [5, None, 7, 5, None, None, 1_000, 5, None]
+
+    async def job() -> float:
+        left = await deadline_in()
+        await anyio.sleep(4)
+        return left
+
+    async with open_scheduler(max_workers=1, job_dispatch_buffer_size=buffer) as scheduler:
+        ids = [
+            await scheduler.add_job(RecurringJobRequest("job", After(0), timeout=timeout), job) for timeout in timeouts
+        ]
+        for job_id, timeout in zip(ids, timeouts, strict=True):
+            record = await scheduler.wait_job(job_id)
+            assert record is not None
+            assert record.unwrap() == (math.inf if timeout is None else pytest.approx(timeout, abs=1e-6))
+        assert anyio.current_time() == 4 * len(timeouts)
+
+
+@pytest.mark.anyio
 async def test_what_one_attempt_was_given_in_addition_is_not_given_to_the_next() -> None:
     async def longer() -> None:
         current_run().extend_timeout(1_000)
