@@ -129,7 +129,7 @@ class Coordinator:
                 self._desk.close_dispatch()
                 self.finish()
 
-    async def _take_turns(self) -> None:
+    async def _take_turns(self) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
         while not (self._engine.closed and not self._staging):
             with self._bell.alarm():
                 await self._take_turns_until_alarm()
@@ -149,7 +149,7 @@ class Coordinator:
                 self._committed = self._staging.taken
             self._act(engine.take_effects())
             if engine.closed and not self._staging:
-                return
+                return  # noqa: ASYNC910  (part of the coordinator's task)
             due = engine.next_due(now)
             if self._callers.asking or self._staging:
                 self._bell.ring()

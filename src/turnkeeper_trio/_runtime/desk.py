@@ -99,7 +99,7 @@ class Desk:
                     self._idle.pop().set()
                 raise
             attempt = self.take_nowait()
-        return attempt
+        return attempt  # noqa: ASYNC910  (it has waited at least once)
 
     def tell_started(self, attempt: Attempt) -> None:
         """A worker has begun an attempt."""
