@@ -12,7 +12,7 @@ put their items in themselves, lets newcomers and each other overtake them.
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar, final
+from typing import Generic, TypeVar, cast, final
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -162,11 +162,11 @@ class Inlet(Generic[T]):
         for _ in range(min(limit, self.sent - self.taken)):
             item = receive()
             self.taken += 1
-            if type(item) is not _Turn:
+            if not isinstance(item, _Turn):
                 items.append(item)
-            elif not item.withdrawn:
-                item.taken = True
-                items.append(item.item)
+            elif not (turn := cast("_Turn[T]", item)).withdrawn:
+                turn.taken = True
+                items.append(turn.item)
         return items
 
     def let_in(self) -> None:
