@@ -46,7 +46,7 @@ def main() -> None:
         given = [f"--python={name}={python}" for name, python in pythons.items()]
         sys.exit(subprocess.run([pythons["main"], __file__, *sys.argv[1:], *given], check=False).returncode)
 
-    from suite import running  # noqa: PLC0415
+    from suite import running  # noqa: PLC0415  (it needs packages)
 
     sys.exit(running.run(options, pythons))
 

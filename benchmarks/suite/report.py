@@ -88,6 +88,6 @@ def _cell(result: Result, figure: str) -> str:
 
 
 def _number(value: float) -> str:
-    if value == int(value) or abs(value) >= 1000:  # noqa: PLR2004
+    if value == int(value) or abs(value) >= 1000:  # noqa: PLR2004  (no decimals)
         return f"{value:,.0f}"
     return f"{value:.3g}"

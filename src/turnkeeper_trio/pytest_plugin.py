@@ -193,12 +193,12 @@ def _known_to_pytest_asyncio(item: pytest.Item) -> Generator[None]:
         yield
         return
     function: Any = _scheduler
-    function._force_asyncio_fixture = True  # noqa: SLF001
-    function._loop_scope = marker.kwargs.get("loop_scope")  # noqa: SLF001
+    function._force_asyncio_fixture = True  # noqa: SLF001  (pytest-asyncio's)
+    function._loop_scope = marker.kwargs.get("loop_scope")  # noqa: SLF001  (pytest-asyncio's)
     try:
         yield
     finally:
-        del function._force_asyncio_fixture, function._loop_scope  # noqa: SLF001
+        del function._force_asyncio_fixture, function._loop_scope  # noqa: SLF001  (pytest-asyncio's)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ async def test_a_thread_that_submits_after_it_was_cut_off_is_refused():
 
     def job():
         while not current_run().cancel_requested:
-            time.sleep(0.001)
+            time.sleep(0.001)  # A plain function polls: it is in a thread, on the real clock.
         for _ in range(3):
             try:
                 from_thread.run(scheduler.add_job, LATER, anyio.sleep, 0)

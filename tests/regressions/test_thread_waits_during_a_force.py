@@ -20,7 +20,7 @@ async def test_under_force_a_thread_that_waits_for_what_is_planned_for_later_is_
 
     def job(wait, *args):
         while not current_run().cancel_requested:
-            time.sleep(0.001)
+            time.sleep(0.001)  # A plain function polls: it is in a thread, on the real clock.
         try:
             from_thread.run(wait, *args)
         except BaseException as refusal:

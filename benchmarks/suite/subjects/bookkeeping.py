@@ -104,3 +104,28 @@ class Books:
     def _plan(self, run: Run) -> None:
         self.runs[run.run_id] = run
         heapq.heappush(self.planned, (run.due, next(self._numbers), run))
+
+
+class Booked:
+    """What floors (v) and (vi) share: the books, a submission that rings, and who waits until all is filed."""
+
+    def __init__(self) -> None:
+        self._books = Books()
+        self._bell = anyio.Event()
+        self._filed = anyio.Event()
+
+    def submitter(self, job, *, at=None, every=None):
+        """Stage it, and ring."""
+
+        async def submit():
+            job_id = await self._books.submit(job, at, every)
+            self._bell.set()
+            return job_id
+
+        return submit
+
+    async def settle(self) -> None:
+        """Wait until every run that was begun is filed."""
+        while self._books.ended < self._books.begun:
+            self._filed = anyio.Event()
+            await self._filed.wait()

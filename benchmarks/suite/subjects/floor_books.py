@@ -10,36 +10,18 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from suite.subjects.bookkeeping import Books, Run
+from suite.subjects.bookkeeping import Booked, Run
 from suite.subjects.waiting import rung
 
 
-class Opened:
+class Opened(Booked):
     """The books, the coordinator and the workers."""
 
     def __init__(self, workers: int) -> None:
-        self._books = Books()
-        self._bell = anyio.Event()
-        self._filed = anyio.Event()
+        super().__init__()
         self._free = workers + 1
         self._dispatch, self._dispatched = anyio.create_memory_object_stream[Run](workers + 1)
         self._report, self._reported = anyio.create_memory_object_stream[Run](workers + 1)
-
-    def submitter(self, job, *, at=None, every=None):
-        """Stage it, and ring."""
-
-        async def submit():
-            job_id = await self._books.submit(job, at, every)
-            self._bell.set()
-            return job_id
-
-        return submit
-
-    async def settle(self) -> None:
-        """Wait until every run that was handed over is filed."""
-        while self._books.ended < self._books.begun:
-            self._filed = anyio.Event()
-            await self._filed.wait()
 
     async def coordinate(self) -> None:
         """File what is reported, plan what is staged, hand over what is due; for ever."""

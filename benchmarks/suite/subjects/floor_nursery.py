@@ -8,40 +8,19 @@ import heapq
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from itertools import count
 
 import anyio
-from anyio.lowlevel import checkpoint
 
-from suite.subjects.interface import YIELD_EVERY
+from suite.subjects.heaped import Heaped
 from suite.subjects.waiting import rung
 
 
-class Opened:
+class Opened(Heaped):
     """The heap, and who sleeps by it."""
 
     def __init__(self, tasks) -> None:
+        super().__init__()
         self._tasks = tasks
-        self._heap = []
-        self._numbers = count(1)
-        self._bell = anyio.Event()
-
-    def submitter(self, job, *, at=None, every=None):
-        """Push it, and ring if it is the first."""
-
-        async def submit() -> int:
-            number = next(self._numbers)
-            heapq.heappush(self._heap, (time.time() if at is None else at, number, every, job))
-            if self._heap[0][1] == number:
-                self._bell.set()
-            if number % YIELD_EVERY == 0:
-                await checkpoint()
-            return number
-
-        return submit
-
-    async def settle(self) -> None:
-        """Nothing is recorded: there is nothing to wait for."""
 
     async def run(self) -> None:
         """Start what is due, for ever."""

@@ -10,41 +10,20 @@ import heapq
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from itertools import count
 
 import anyio
-from anyio.lowlevel import checkpoint
 
-from suite.subjects.interface import YIELD_EVERY
+from suite.subjects.heaped import Heaped
 from suite.subjects.waiting import rung
 
 
-class Opened:
+class Opened(Heaped):
     """The heap, the coordinator and the workers."""
 
     def __init__(self, workers: int) -> None:
-        self._heap = []
-        self._numbers = count(1)
-        self._bell = anyio.Event()
+        super().__init__()
         self._free = workers + 1
         self._send, self._receive = anyio.create_memory_object_stream(workers + 1)
-
-    def submitter(self, job, *, at=None, every=None):
-        """Push it, and ring if it is the first."""
-
-        async def submit() -> int:
-            number = next(self._numbers)
-            heapq.heappush(self._heap, (time.time() if at is None else at, number, every, job))
-            if self._heap[0][1] == number:
-                self._bell.set()
-            if number % YIELD_EVERY == 0:
-                await checkpoint()
-            return number
-
-        return submit
-
-    async def settle(self) -> None:
-        """Nothing is recorded: there is nothing to wait for."""
 
     async def coordinate(self) -> None:
         """Hand over what is due, for ever."""

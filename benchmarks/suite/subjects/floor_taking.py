@@ -11,36 +11,18 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from suite.subjects.bookkeeping import Books
+from suite.subjects.bookkeeping import Booked
 from suite.subjects.waiting import rung
 
 
-class Opened:
+class Opened(Booked):
     """The books and the workers."""
 
     def __init__(self) -> None:
-        self._books = Books()
-        self._bell = anyio.Event()
-        self._filed = anyio.Event()
+        super().__init__()
         self._idle: list[anyio.Event] = []
         self._looked_out = False
         """Whether there is a lookout, or an idle worker that has been called."""
-
-    def submitter(self, job, *, at=None, every=None):
-        """Stage it, and ring."""
-
-        async def submit():
-            job_id = await self._books.submit(job, at, every)
-            self._bell.set()
-            return job_id
-
-        return submit
-
-    async def settle(self) -> None:
-        """Wait until every run that was taken is filed."""
-        while self._books.ended < self._books.begun:
-            self._filed = anyio.Event()
-            await self._filed.wait()
 
     async def work(self) -> None:
         """Take, execute and file runs, for ever."""

@@ -1,8 +1,8 @@
 """Alarms: when an attempt is looked at again, for it may not end when it should.
 
 An attempt has one alarm at most. Nearly all attempts end before it, and there are never many at once: so alarms are in
-no queue, which would cost each attempt more than its place among the assigned does. When the first that was set goes
-off, all are looked through, and nothing has to be done where an attempt ends.
+no queue, into which each attempt would go, and out again. When the first that was set goes off, all are looked through,
+and nothing has to be done where an attempt ends.
 
 Whatever an alarm was set for may have changed when it goes off: the attempt began later than it was bound, its timeout
 was extended, its job was updated. So what to do is read then, from what holds then.

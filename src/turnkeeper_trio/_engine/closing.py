@@ -15,7 +15,7 @@ from turnkeeper_trio._model.report import ShutdownReport
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio.errors import SchedulerClosed
 
-NEVER: Final = "the scheduler shut down first"
+SHUT_DOWN_FIRST: Final = "the scheduler shut down first"
 _WARN_AFTER: Final = (5_000_000, 30_000_000, 60_000_000)
 """Microseconds after which a shutdown that still waits says so; then once more each minute."""
 
@@ -68,7 +68,7 @@ def step(state: State, now: Now, limit: int) -> bool:
         while left and (entry := queue.peek()) is not None and entry[0] <= time:
             occurrence = entry[-1]
             unplan(state, occurrence)
-            end_occurrence(state, occurrence, Outcome.NEVER_STARTED, now, NEVER)
+            end_occurrence(state, occurrence, Outcome.NEVER_STARTED, now, SHUT_DOWN_FIRST)
             settle_job(state, occurrence.job, now)
             left -= 1
     return left > 0
@@ -133,7 +133,7 @@ def _end_waiting(state: State, run: Run, now: Now) -> None:
     if run.begun:
         end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN, error=run.error)
     else:
-        end_run(state, run, Outcome.NEVER_STARTED, now, NEVER)
+        end_run(state, run, Outcome.NEVER_STARTED, now, SHUT_DOWN_FIRST)
 
 
 def report(state: State, now: Now) -> ShutdownReport:

@@ -178,7 +178,7 @@ class State:
 
     def over(self, subject: Subject, item: Any = None) -> None:
         """What somebody may be waiting on has come to an end, as ``item``."""
-        if subject in self.waits.by_subject:
+        if subject in self.waits:
             for wait in self.waits.over(subject, item):
                 self.effects.answers.append((wait.token, wait.result()))
 

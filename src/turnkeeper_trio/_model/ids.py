@@ -23,14 +23,14 @@ RunId = NewType("RunId", UUID)
 class RandomIds:
     """Makes random ids (UUID version 4) from a generator of its own, which the system has seeded.
 
-    ``uuid4`` asks the system for each, which costs more than to plan a job. Ids are unique, and no secrets.
+    ``uuid4`` asks the system for each. Ids are unique, and no secrets.
     """
 
     __slots__ = ("_bits",)
 
     def __init__(self) -> None:
         """Seed the generator."""
-        self._bits = random.Random().getrandbits  # noqa: S311
+        self._bits = random.Random().getrandbits  # noqa: S311  (an id is no secret)
 
     def __call__(self) -> UUID:
         """Return a new id."""

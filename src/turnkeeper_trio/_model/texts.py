@@ -12,7 +12,7 @@ def duration_text(seconds: float) -> str:
 
 
 def _three_digits(value: float) -> str:
-    places = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0  # noqa: PLR2004
+    places = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0  # noqa: PLR2004  (three digits)
     return f"{value:.{places}f}"
 
 

@@ -122,7 +122,7 @@ class Coordinator:
                 for stage in (self._take_turns, self._dismiss_workers):
                     try:
                         await stage()
-                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
+                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
                         # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
             finally:

@@ -129,4 +129,4 @@ def _unwrapped(fn: Any) -> Any:
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     fn = _unwrapped(fn)
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004  (is it async?)

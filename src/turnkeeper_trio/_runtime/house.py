@@ -110,7 +110,7 @@ class House:
         worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
         try:
             await worker.work()
-        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103
+        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
             self._coordinator.abort(exc)
         finally:
             self._desk.worker_ended()

@@ -97,7 +97,7 @@ async def open_scheduler(
     await checkpoint()
     harness = attached()
     if store is not None:
-        _checks.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]
+        _checks.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]  # a protocol
     house = House(
         options,
         staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),

@@ -49,7 +49,7 @@ class BuiltinSchedule:
     def count_between_us(self, after: int, until: int) -> int:
         """Return the number of occurrences t with ``after < t <= until``."""
 
-    def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:  # noqa: ARG002
+    def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:  # noqa: ARG002  (for combinations)
         """Return the count, and whether it is exact: a combination may hold what must be listed, up to ``limit``."""
         return self.count_between_us(after, until), True
 
@@ -124,7 +124,7 @@ class BuiltinSchedule:
 
     def __ror__(self, other: Schedule) -> "AnyOf":
         """Return the union with another schedule."""
-        from turnkeeper_trio.schedules.combined import either  # noqa: PLC0415
+        from turnkeeper_trio.schedules.combined import either  # noqa: PLC0415  (it imports this module)
 
         return either(other, self)
 

@@ -55,7 +55,7 @@ def _day(value: object) -> int:
 
 
 def _range(pair: tuple[object, ...]) -> DayRange:
-    if len(pair) != 2:  # noqa: PLR2004
+    if len(pair) != 2:  # noqa: PLR2004  (a pair)
         raise ConfigurationError(f"a range of dates is (first, last), not {pair!r}; {_WRITE}", parameter="excluded")
     first, last = _day(pair[0]), _day(pair[1])
     if last < first:

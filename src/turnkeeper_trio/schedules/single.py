@@ -194,11 +194,11 @@ class Never(BuiltinSchedule):
     __slots__ = ()
     kind = "never"
 
-    def next_after_us(self, after: int) -> int | None:  # noqa: ARG002
+    def next_after_us(self, after: int) -> int | None:  # noqa: ARG002  (never)
         """Return ``None``."""
         return None
 
-    def count_between_us(self, after: int, until: int) -> int:  # noqa: ARG002
+    def count_between_us(self, after: int, until: int) -> int:  # noqa: ARG002  (never)
         """Return 0."""
         return 0
 
@@ -212,5 +212,5 @@ class Never(BuiltinSchedule):
         return {}
 
     @classmethod
-    def _from_fields(cls, data: dict[str, Any]) -> Self:  # noqa: ARG003
+    def _from_fields(cls, data: dict[str, Any]) -> Self:  # noqa: ARG003  (it has no fields)
         return cls()

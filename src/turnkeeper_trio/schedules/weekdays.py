@@ -182,7 +182,7 @@ def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
         )
     listed: Iterable[Any] = pairs  # pyright: ignore[reportUnknownVariableType]
     for each in listed:
-        if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  # pyright: ignore[reportUnknownArgumentType]
+        if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  (a pair)  # pyright: ignore[reportUnknownArgumentType]
             raise ConfigurationError(
                 f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {each!r}",
                 parameter="pairs",

@@ -51,7 +51,7 @@ class FaultPlan:
         self,
         name: str,
         call: int = 1,
-        error: BaseException | type[BaseException] = InjectedFault("injected by a fault plan"),  # noqa: B008
+        error: BaseException | type[BaseException] = InjectedFault("injected by a fault plan"),  # noqa: B008  (never written to)
         *,
         when: When = "before",
     ) -> Self:
@@ -68,7 +68,7 @@ class FaultPlan:
         self,
         method: str,
         call: int = 1,
-        error: Exception | type[Exception] = InjectedFault("injected by a fault plan"),  # noqa: B008
+        error: Exception | type[Exception] = InjectedFault("injected by a fault plan"),  # noqa: B008  (never written to)
         *,
         of: object = None,
     ) -> Self:
@@ -85,7 +85,7 @@ class FaultPlan:
     def store(
         self,
         call: int = 1,
-        error: Exception | type[Exception] = StoreUnavailable("injected by a fault plan"),  # noqa: B008
+        error: Exception | type[Exception] = StoreUnavailable("injected by a fault plan"),  # noqa: B008  (never written to)
     ) -> Self:
         """Have the ``call``-th batch that is given to a store fail: as if it were unavailable, if nothing is said."""
         return self._plan("store", _Fault(_call(call), error, "before"))

@@ -110,7 +110,7 @@ def run_inline(
         TypeError: ``fn`` is no function.
     """
     functions = Functions()
-    engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311
+    engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311  (for jitter)
     engine.state.listening = True
     now = Now(_checks.instant("start", start), 0)
     once = request.replace(schedule=Never(), initial_run_time=utc_datetime(now.wall), jitter=0)

@@ -190,14 +190,14 @@ class _Steps(trio.abc.Instrument):
         self._attempt = attempt
         self._scheduled = 0
 
-    def task_scheduled(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002
+    def task_scheduled(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  (trio's signature)
         self._scheduled += 1
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         self._scheduled -= 1
         self._attempt.before_step(id(task))
 
-    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002  (trio's signature)
         if not self._scheduled:
             self._attempt.step_comes()
 

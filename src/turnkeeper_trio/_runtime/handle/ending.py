@@ -36,7 +36,7 @@ class Ending(Line):
             self._report = closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
         return self._report
 
-    async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109
+    async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, letting the runs that are executing come to their end.
 
         From the call on nothing new is taken. What is staged enters the books; what is due and has not begun is never
@@ -54,7 +54,7 @@ class Ending(Line):
         """
         return await self._shut_down("shutdown_graceful()", timeout, forced=False)
 
-    async def shutdown_force(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109
+    async def shutdown_force(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, cancelling every run that is executing, and wait until their cleanup is done.
 
         As `shutdown_graceful`, but executing runs are cut off at once and end interrupted. A plain function in a thread
@@ -68,7 +68,7 @@ class Ending(Line):
         """
         return await self._shut_down("shutdown_force()", timeout, forced=True)
 
-    async def _shut_down(self, what: str, timeout: float | timedelta | None, *, forced: bool) -> ShutdownReport:  # noqa: ASYNC109
+    async def _shut_down(self, what: str, timeout: float | timedelta | None, *, forced: bool) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         self._refuse_inside_job(what)
         limit = _checks.optional_duration("timeout", timeout)
         await checkpoint()

@@ -155,7 +155,7 @@ class Days:
             or any(before < _ALWAYS_THERE for before in days.before_last)
             or any(near <= _ALWAYS_THERE for near in days.nearest)
         )
-        some_weekday = bool(weekdays.plain or weekdays.last or any(nth < 5 for _, nth in weekdays.nth))  # noqa: PLR2004
+        some_weekday = bool(weekdays.plain or weekdays.last or any(nth < 5 for _, nth in weekdays.nth))  # noqa: PLR2004  (of five)
         if self._spec.both_days:
             whole_days, whole_week = days.plain == ALL_DAYS, weekdays.plain == ALL_WEEKDAYS
             return (whole_week and some_day) or (whole_days and some_weekday)

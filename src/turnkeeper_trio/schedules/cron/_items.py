@@ -153,7 +153,7 @@ def _step(kind: Field, base: str, text: str) -> int:
 
 def _range(kind: Field, base: str, step: str) -> tuple[int, int]:
     ends = base.split("-")
-    if len(ends) != 2:  # noqa: PLR2004
+    if len(ends) != 2:  # noqa: PLR2004  (both ends)
         raise Refused(f"a range has two ends; write {'-'.join(end for end in (ends[0], ends[-1]) if end) or kind.low}")
     if not all(ends):
         first, last = ends[0] or str(kind.low), ends[1] or str(kind.high)

@@ -106,6 +106,6 @@ def _labels_of(spec: Spec) -> CronLabels:
 
 def _in_zone(where: Zone, spec: Spec, labels: CronLabels) -> bool:
     """Return whether a schedule of certain years has an occurrence, which a gap of the clock can prevent."""
-    years = (labels.first_year - 1970) * 366 * 86_400_000_000 if labels.first_year < 1970 else 0  # noqa: PLR2004
+    years = (labels.first_year - 1970) * 366 * 86_400_000_000 if labels.first_year < 1970 else 0  # noqa: PLR2004  (the epoch)
     start = years - 2 * 86_400_000_000
     return (next_every_pass if spec.every_pass else next_once)(where, labels, start) is not None
