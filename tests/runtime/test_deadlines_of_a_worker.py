@@ -193,3 +193,16 @@ async def test_a_job_that_is_cancelled_as_it_returns_leaves_its_worker_unharmed(
             assert record.outcome in {Outcome.SUCCEEDED, Outcome.CANCELLED}
             assert (await run(scheduler, deadline_in)).unwrap() == math.inf
             assert (await run(scheduler, anyio.sleep, 100)).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.anyio
+async def test_a_job_that_returns_though_its_timeout_has_struck_leaves_its_worker_unharmed() -> None:
+    async def late() -> str:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(20)
+        return "all the same"
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        record = await run(scheduler, late, timeout=10)
+        assert (record.outcome, record.value) == (Outcome.SUCCEEDED, "all the same")
+        assert (await run(scheduler, anyio.sleep, 5)).outcome is Outcome.SUCCEEDED
