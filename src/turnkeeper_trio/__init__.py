@@ -2,207 +2,36 @@
 
 ``async with open_scheduler(max_workers=4) as scheduler:`` owns everything: when the block is left, no task of the
 scheduler or of a job is alive, and every run is accounted for.
+
+The public names are loaded when the first of them is asked for (PEP 562): to import the package costs next to nothing
+where it is not used, above all in each run of pytest, which imports it for the sake of the plugin.
 """
 
-from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.report import ShutdownReport
-from turnkeeper_trio._model.run import (
-    ActiveRun,
-    FailedAttempt,
-    Origin,
-    Outcome,
-    RunPhase,
-    RunRecord,
-    UpcomingRun,
-)
-from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
-from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
-from turnkeeper_trio._runtime.context import RunContext, current_run
-from turnkeeper_trio._runtime.handle.scheduler import Scheduler, current_scheduler
-from turnkeeper_trio._runtime.logs import RunContextFilter
-from turnkeeper_trio._runtime.opening import open_scheduler
-from turnkeeper_trio.errors import (
-    ConfigurationError,
-    CriticalJobFailed,
-    InternalError,
-    JobActive,
-    JobEnded,
-    JobError,
-    JobExists,
-    JobHalted,
-    JobNotFound,
-    RunNotFound,
-    RunNotSucceeded,
-    SchedulerClosed,
-    ShutdownTimeout,
-    StagingFull,
-    StoreUnavailable,
-    SubmissionRefused,
-    SubmitError,
-    TurnKeeperError,
-    VersionConflict,
-    WouldDeadlock,
-)
-from turnkeeper_trio.events import (
-    ClockStepped,
-    Event,
-    JobAdded,
-    JobCancelled,
-    JobDeleted,
-    JobFinished,
-    JobPaused,
-    JobResumed,
-    JobUpdated,
-    Lagged,
-    OccurrenceMissed,
-    OccurrenceSkipped,
-    RunFinished,
-    RunRetrying,
-    RunStarted,
-    RunStuck,
-    SchedulerStopped,
-    ShutdownStarted,
-)
-from turnkeeper_trio.jobs import (
-    JobDetails,
-    JobSet,
-    JobSetChanges,
-    JobSetEntry,
-    JobSummary,
-    RecurringJobRequest,
-)
-from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
-from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
-from turnkeeper_trio.schedules import (
-    EVERY_DAY,
-    WEEKEND,
-    WORKDAYS,
-    After,
-    AnyOf,
-    Between,
-    CalendarInterval,
-    Cron,
-    Except,
-    FixedDelay,
-    Interval,
-    Never,
-    Once,
-    Weekday,
-    WeekdayTimes,
-    schedule_from_json,
-    upcoming,
-)
-from turnkeeper_trio.simulation import SimulatedRun, Simulation, simulate
-from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
+from typing import TYPE_CHECKING, Final
 
-__all__ = [
-    "EVERY_DAY",
-    "WEEKEND",
-    "WORKDAYS",
-    "ActiveRun",
-    "After",
-    "AnyOf",
-    "Between",
-    "Books",
-    "CalendarInterval",
-    "CancelJob",
-    "CatchUp",
-    "ClockStepped",
-    "ConfigurationError",
-    "CriticalJobFailed",
-    "Cron",
-    "DurationStatistics",
-    "Event",
-    "Except",
-    "ExponentialBackoff",
-    "FailedAttempt",
-    "FixedDelay",
-    "FixedRetryDelay",
-    "GiveUp",
-    "InternalError",
-    "Interval",
-    "JobActive",
-    "JobAdded",
-    "JobCancelled",
-    "JobDeleted",
-    "JobDetails",
-    "JobEnded",
-    "JobError",
-    "JobExists",
-    "JobFinished",
-    "JobHalted",
-    "JobNotFound",
-    "JobPaused",
-    "JobResumed",
-    "JobSet",
-    "JobSetChanges",
-    "JobSetEntry",
-    "JobState",
-    "JobSummary",
-    "JobUpdated",
-    "Lagged",
-    "MetricsSnapshot",
-    "Never",
-    "OccurrenceMissed",
-    "OccurrenceSkipped",
-    "OnConflict",
-    "Once",
-    "Origin",
-    "Outcome",
-    "Overlap",
-    "PriorityQueueType",
-    "RecurringJobId",
-    "RecurringJobRequest",
-    "Retry",
-    "RunContext",
-    "RunContextFilter",
-    "RunFinished",
-    "RunId",
-    "RunNotFound",
-    "RunNotSucceeded",
-    "RunPhase",
-    "RunRecord",
-    "RunRetrying",
-    "RunStarted",
-    "RunStuck",
-    "Scheduler",
-    "SchedulerClosed",
-    "SchedulerStopped",
-    "ShutdownReport",
-    "ShutdownStarted",
-    "ShutdownTimeout",
-    "SimulatedRun",
-    "Simulation",
-    "Snooze",
-    "StagingFull",
-    "StoreUnavailable",
-    "SubmissionRefused",
-    "SubmitError",
-    "SystemClock",
-    "TurnKeeperError",
-    "UpcomingRun",
-    "Verdict",
-    "VersionConflict",
-    "VirtualClock",
-    "Weekday",
-    "WeekdayTimes",
-    "WouldDeadlock",
-    "current_run",
-    "current_scheduler",
-    "open_scheduler",
-    "schedule_from_json",
-    "simulate",
-    "upcoming",
-]
+__version__: Final = "0.1.0"
+"""The version of the library."""
+
+if TYPE_CHECKING:
+    from turnkeeper_trio._public import *  # noqa: F403  (one list of the names is enough)
+    from turnkeeper_trio._public import __all__ as __all__
+else:  # type checkers would take any name to be there
+
+    def __getattr__(name: str) -> object:
+        """Load the public names, once, and return the one that was asked for."""
+        if name == "__all__" or not name.startswith("_"):
+            from turnkeeper_trio import _public  # noqa: PLC0415  (this is what makes it lazy)
+
+            shown = globals()
+            shown["__all__"] = _public.__all__
+            shown.update((public, getattr(_public, public)) for public in _public.__all__)
+            if name in shown:
+                return shown[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _shown_from_here() -> None:
-    """Say of all that is shown here that it is from here: in messages, in documentation, and for pickle."""
-    for name in __all__:
-        value = globals()[name]
-        if getattr(value, "__module__", "").startswith(f"{__name__}."):
-            value.__module__ = __name__
+def __dir__() -> list[str]:
+    """Return the public names, too."""
+    from turnkeeper_trio import _public  # noqa: PLC0415  (this is what makes it lazy)
 
-
-_shown_from_here()
+    return sorted({*globals(), *_public.__all__})

@@ -3,27 +3,27 @@
 It is loaded wherever the library is installed, and does nothing to a test that uses none of its fixtures and markers.
 It works beside anyio's plugin, pytest-trio and pytest-asyncio, which run the tests; it only sees to it that the loop
 they start is in virtual time, and guards the body of the test.
+
+Every run of pytest in the environment loads this module: so it imports nothing of the library, of an event loop or of
+pendulum before a test asks for one of the fixtures or markers. All that needs them is in functions.
 """
+
+from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
-import trio
 
-from turnkeeper_trio._model.instants import utc_datetime
-from turnkeeper_trio._runtime.handle.scheduler import Scheduler
-from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.testing import FaultPlan, SchedulerTime
-from turnkeeper_trio.testing._births import born_virtual
-from turnkeeper_trio.testing._hosting import HostedScheduler
-from turnkeeper_trio.testing._runs import settings
-from turnkeeper_trio.testing._schedules import seeded_schedule
-from turnkeeper_trio.testing._session import Session
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+
+    from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+    from turnkeeper_trio.testing import FaultPlan, SchedulerTime
+    from turnkeeper_trio.testing._session import Session
 
 MARKERS: Final = {
     "scheduler_time": "scheduler_time(start=, timezone=, mode='auto' | 'explicit', horizon=): run this test in virtual "
@@ -41,7 +41,7 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 """With what the fixture ``scheduler`` is opened, where a marker says nothing else."""
 
-SESSION: Final = pytest.StashKey[Session]()
+SESSION: Final = pytest.StashKey["Session"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,6 +75,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Have the loop of a test that asks for it be born in virtual time."""
     if not _is_ours(item):
         return (yield)
+    from turnkeeper_trio.errors import ConfigurationError
+    from turnkeeper_trio.testing._births import born_virtual
+    from turnkeeper_trio.testing._schedules import seeded_schedule
+
     with ExitStack() as stack:
         try:
             session = item.stash[SESSION] = _session(item)
@@ -92,6 +96,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Say what is wrong with a marker."""
     if _is_ours(item) and SESSION not in item.stash:
+        from turnkeeper_trio.errors import ConfigurationError
+
         try:
             _session(item)
         except (TypeError, ConfigurationError) as exc:
@@ -131,6 +137,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Tell with a failure on which schedule it happened."""
     report = yield
     if report.failed and SESSION in item.stash and call.when != "collect":
+        from turnkeeper_trio.testing import SchedulerTime
+
         time = SchedulerTime(item.stash[SESSION])
         lines = [f"trio's schedule: seed {time.seed}; timezone: {time.timezone}"]
         try:
@@ -167,6 +175,9 @@ def _merged(item: pytest.Item, marker: str) -> dict[str, Any]:
 
 
 def _session(item: pytest.Item) -> Session:
+    from turnkeeper_trio.testing._runs import settings
+    from turnkeeper_trio.testing._session import Session
+
     return Session(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
 
 
@@ -178,6 +189,8 @@ def _have_pytest_trio_ask(item: pytest.Item) -> None:
 
 
 def _run_trio(*args: Any, **options: Any) -> Any:
+    import trio
+
     run: Any = trio.run
     return run(*args, **options)
 
@@ -210,6 +223,8 @@ def schedule_seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
     """The virtual time of the test, and of every scheduler that is opened in it."""
+    from turnkeeper_trio.testing import SchedulerTime
+
     if SESSION not in request.node.stash:
         pytest.fail("scheduler_time must be named by the test or by a fixture of it")
     return SchedulerTime(request.node.stash[SESSION])
@@ -226,9 +241,11 @@ def fault_plan(scheduler_time: SchedulerTime) -> Iterator[FaultPlan]:
 def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
     """Have ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time (by time-machine)."""
     try:
-        import time_machine  # noqa: PLC0415  (it is optional)
+        import time_machine  # it is optional
     except ImportError:
         pytest.fail("the fixture frozen_now needs time-machine: pip install time-machine", pytrace=False)
+    from turnkeeper_trio._model.instants import utc_datetime
+
     session: Session = request.node.stash[SESSION]
     with time_machine.travel(utc_datetime(session.settings.start), tick=False) as machine:
         session.listen(lambda: machine.move_to(utc_datetime(session.harness.wall.wall())))
@@ -240,6 +257,8 @@ async def _scheduler(request: pytest.FixtureRequest, scheduler_time: SchedulerTi
 
     When it has been closed, it is checked: that its books balance, and that no task of a job is left alive.
     """
+    from turnkeeper_trio.testing._hosting import HostedScheduler
+
     hosted = HostedScheduler(OPTIONS | _merged(request.node, "scheduler_options"))
     del scheduler_time
     harness = request.node.stash[SESSION].harness

@@ -1,5 +1,6 @@
 """Tools for testing schedules and jobs in virtual time. The fixtures and markers are in the plugin for pytest."""
 
+import turnkeeper_trio._public  # noqa: F401  (what is shown in tests says that it is from the package)
 from turnkeeper_trio.testing._errors import SchedulerTimeError
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
 from turnkeeper_trio.testing._inline import InlineAttempt, InlineRun, run_inline

@@ -1,0 +1,208 @@
+"""What the package shows: its public names, imported from where each is written.
+
+The package loads this module when one of the names is first asked for, and not when it is itself imported.
+"""
+
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._model.run import (
+    ActiveRun,
+    FailedAttempt,
+    Origin,
+    Outcome,
+    RunPhase,
+    RunRecord,
+    UpcomingRun,
+)
+from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
+from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
+from turnkeeper_trio._runtime.context import RunContext, current_run
+from turnkeeper_trio._runtime.handle.scheduler import Scheduler, current_scheduler
+from turnkeeper_trio._runtime.logs import RunContextFilter
+from turnkeeper_trio._runtime.opening import open_scheduler
+from turnkeeper_trio.errors import (
+    ConfigurationError,
+    CriticalJobFailed,
+    InternalError,
+    JobActive,
+    JobEnded,
+    JobError,
+    JobExists,
+    JobHalted,
+    JobNotFound,
+    RunNotFound,
+    RunNotSucceeded,
+    SchedulerClosed,
+    ShutdownTimeout,
+    StagingFull,
+    StoreUnavailable,
+    SubmissionRefused,
+    SubmitError,
+    TurnKeeperError,
+    VersionConflict,
+    WouldDeadlock,
+)
+from turnkeeper_trio.events import (
+    ClockStepped,
+    Event,
+    JobAdded,
+    JobCancelled,
+    JobDeleted,
+    JobFinished,
+    JobPaused,
+    JobResumed,
+    JobUpdated,
+    Lagged,
+    OccurrenceMissed,
+    OccurrenceSkipped,
+    RunFinished,
+    RunRetrying,
+    RunStarted,
+    RunStuck,
+    SchedulerStopped,
+    ShutdownStarted,
+)
+from turnkeeper_trio.jobs import (
+    JobDetails,
+    JobSet,
+    JobSetChanges,
+    JobSetEntry,
+    JobSummary,
+    RecurringJobRequest,
+)
+from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
+from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
+from turnkeeper_trio.schedules import (
+    EVERY_DAY,
+    WEEKEND,
+    WORKDAYS,
+    After,
+    AnyOf,
+    Between,
+    CalendarInterval,
+    Cron,
+    Except,
+    FixedDelay,
+    Interval,
+    Never,
+    Once,
+    Weekday,
+    WeekdayTimes,
+    schedule_from_json,
+    upcoming,
+)
+from turnkeeper_trio.simulation import SimulatedRun, Simulation, simulate
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
+
+__all__ = [
+    "EVERY_DAY",
+    "WEEKEND",
+    "WORKDAYS",
+    "ActiveRun",
+    "After",
+    "AnyOf",
+    "Between",
+    "Books",
+    "CalendarInterval",
+    "CancelJob",
+    "CatchUp",
+    "ClockStepped",
+    "ConfigurationError",
+    "CriticalJobFailed",
+    "Cron",
+    "DurationStatistics",
+    "Event",
+    "Except",
+    "ExponentialBackoff",
+    "FailedAttempt",
+    "FixedDelay",
+    "FixedRetryDelay",
+    "GiveUp",
+    "InternalError",
+    "Interval",
+    "JobActive",
+    "JobAdded",
+    "JobCancelled",
+    "JobDeleted",
+    "JobDetails",
+    "JobEnded",
+    "JobError",
+    "JobExists",
+    "JobFinished",
+    "JobHalted",
+    "JobNotFound",
+    "JobPaused",
+    "JobResumed",
+    "JobSet",
+    "JobSetChanges",
+    "JobSetEntry",
+    "JobState",
+    "JobSummary",
+    "JobUpdated",
+    "Lagged",
+    "MetricsSnapshot",
+    "Never",
+    "OccurrenceMissed",
+    "OccurrenceSkipped",
+    "OnConflict",
+    "Once",
+    "Origin",
+    "Outcome",
+    "Overlap",
+    "PriorityQueueType",
+    "RecurringJobId",
+    "RecurringJobRequest",
+    "Retry",
+    "RunContext",
+    "RunContextFilter",
+    "RunFinished",
+    "RunId",
+    "RunNotFound",
+    "RunNotSucceeded",
+    "RunPhase",
+    "RunRecord",
+    "RunRetrying",
+    "RunStarted",
+    "RunStuck",
+    "Scheduler",
+    "SchedulerClosed",
+    "SchedulerStopped",
+    "ShutdownReport",
+    "ShutdownStarted",
+    "ShutdownTimeout",
+    "SimulatedRun",
+    "Simulation",
+    "Snooze",
+    "StagingFull",
+    "StoreUnavailable",
+    "SubmissionRefused",
+    "SubmitError",
+    "SystemClock",
+    "TurnKeeperError",
+    "UpcomingRun",
+    "Verdict",
+    "VersionConflict",
+    "VirtualClock",
+    "Weekday",
+    "WeekdayTimes",
+    "WouldDeadlock",
+    "current_run",
+    "current_scheduler",
+    "open_scheduler",
+    "schedule_from_json",
+    "simulate",
+    "upcoming",
+]
+
+
+def _shown_from_the_package() -> None:
+    """Say of all that is shown here that it is from the package: in messages, in documentation, and for pickle."""
+    package = __name__.rpartition(".")[0]
+    for name in __all__:
+        value = globals()[name]
+        if getattr(value, "__module__", "").startswith(f"{package}."):
+            value.__module__ = package
+
+
+_shown_from_the_package()
