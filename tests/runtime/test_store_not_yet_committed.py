@@ -129,3 +129,28 @@ async def test_who_asked_is_answered_when_it_shuts_down_before_the_commit(store:
             assert forced_after < 10
     assert len(answers) == 1
     assert scheduler.get_metrics_snapshot().books.balanced
+
+
+async def test_a_schedule_counts_from_when_its_job_was_staged_not_from_the_commit_it_waited_for(store: Any) -> None:
+    store.delay = 5
+    async with open_scheduler(max_workers=1, store=store) as scheduler:
+        began = scheduler.now()
+        scheduler.try_add_job(LATER, nothing)
+        await anyio.sleep(1)  # the coordinator waits for the commit
+        record = await scheduler.wait_job(scheduler.try_add_job(RecurringJobRequest("after", After(2)), nothing))
+        assert record is not None
+        assert record.started_at is not None
+        assert (record.scheduled_at - began).total_seconds() == 3
+        assert (record.started_at - began).total_seconds() == 10  # after that commit, and its own
+
+
+async def test_who_waits_for_room_in_staging_is_accepted_when_there_is_room(store: Any) -> None:
+    store.delay = 5
+    async with open_scheduler(max_workers=1, store=store, staging_buffer_size=1) as scheduler:
+        scheduler.try_add_job(LATER, nothing)
+        await anyio.sleep(1)  # the coordinator waits for the commit
+        scheduler.try_add_job(RecurringJobRequest("every", Interval(60)), nothing)
+        waited = await scheduler.add_job(RecurringJobRequest("waits", Interval(60)), nothing)
+        first = {job.name: job.next_run_time for job in await scheduler.list_all_jobs()}
+        assert (first["waits"] - first["every"]).total_seconds() == 4
+        assert (await scheduler.get_job_details(waited)).next_run_time == first["waits"]

@@ -43,13 +43,13 @@ def take(state: State, submission: Submission, now: Now) -> Job:
     """Take what was submitted: a new job, or a change of the one that has the key."""
     job = state.jobs.get(submission.job_id)
     if job is None or _makes_room(job, submission.on_conflict):
-        return accept(state, submission, now, job)
+        return accept(state, submission, now, job, None if job is None else job.latest)
     match submission.on_conflict:
         case OnConflict.UPDATE if job.state is not JobState.CANCELLED:
-            _change(state, job, submission.request, _call_of(submission), now)
+            _change(state, job, submission.request, _call_of(submission), now, staged=submission.staged)
         case OnConflict.REPLACE:
             delete_job(state, now, submission.job_id)
-            return accept(state, submission, now)
+            return accept(state, submission, now, latest=job.latest)
         case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
             pass  # Cancelled stays cancelled; and who is to be told was told: it looked, and staged, in one step.
         case _:
@@ -93,7 +93,9 @@ def _replaced(request: RecurringJobRequest, changes: Mapping[str, Any]) -> Recur
         raise ConfigurationError(f"a value cannot be used: {described(exc)}") from exc
 
 
-def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now) -> bool:
+def _change(
+    state: State, job: Job, request: RecurringJobRequest, call: Call, now: Now, *, staged: Now | None = None
+) -> bool:
     """Give a job another request, another call, or both; return whether anything is another."""
     before = job.request
     if _is_equal(request, before) and _is_same_call(job, call):
@@ -108,7 +110,7 @@ def _change(state: State, job: Job, request: RecurringJobRequest, call: Call, no
     if same_schedule:
         _keep_schedule(state, job, now)
     else:
-        _reschedule(state, job, before, now)
+        _reschedule(state, job, before, now, staged or now)
     recall(state, job)
     call_next(state, job)
     watch_again(state, job, now)
@@ -141,8 +143,8 @@ def _is_equal(one: object, other: object) -> bool:
         return False
 
 
-def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now) -> None:
-    """Begin a new grid. A paused job stays paused, and a halted one has the fault mended."""
+def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now, since: Now) -> None:
+    """Begin a new grid, at an instant. A paused job stays paused, and a halted one has the fault mended."""
     to_come = job.pending or job.held
     initial_to_come = to_come is not None and to_come.origin is Origin.INITIAL
     withdraw_pending(state, job, Outcome.SUPERSEDED, now, UPDATED)
@@ -151,7 +153,7 @@ def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now) -
         go_on(job)
     # An initial run that was is not run again, but for another that is asked for.
     initial = initial_to_come or not _is_equal(job.request.initial_run_time, before.initial_run_time)
-    anchor_and_plan(state, job, now, initial=initial)
+    anchor_and_plan(state, job, now, initial=initial, since=since)
     if paused:
         job.held = job.pending
         withdraw_pending(state, job, Outcome.CANCELLED, now, "paused")

@@ -41,6 +41,8 @@ class Submission:
     on_conflict: OnConflict
     token: Any = None
     """Who waits until the store has committed it, where somebody does."""
+    staged: Now | None = None
+    """When it was put in staging: from then on its schedule counts. ``None``: from when it is taken."""
 
 
 @final
@@ -56,17 +58,22 @@ class StoredJob:
     next_run_at: int | None = None
 
 
-def accept(state: State, submission: Submission, now: Now, before: Job | None = None) -> Job:
-    """Take a new job into the books, and plan its first occurrence; ``before`` is an ended one that has its id."""
+def accept(state: State, submission: Submission, now: Now, before: Job | None = None, latest: int | None = None) -> Job:
+    """Take a new job into the books, and plan its first occurrence from when it was staged.
+
+    ``before`` is an ended one that has its id, and ``latest`` the last instant at which another of its id had its turn.
+    """
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
     _enter(state, job, before)
     state.counters.submitted += 1
-    first, fault = _bind(state, job, _initial_us(request.initial_run_time, now), now)
+    job.latest = latest
+    since = submission.staged or now
+    first, fault = _bind(state, job, _initial_us(request.initial_run_time, since), since, now)
     if state.ledger.asked:
         proposal = Proposal(job, submission.token)
         state.ledger.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
-    _plan_first(state, job, first, fault, now)
+    _plan_first(state, job, first, fault, since)
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(JobAdded, now, job=job, name=request.name, next_run_time=at)
@@ -85,18 +92,19 @@ def _enter(state: State, job: Job, before: Job | None) -> None:
     state.top_priority = max(state.top_priority, job.request.priority)
 
 
-def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool) -> None:
-    """Bind the schedule of a job anew, to now or to its initial run, and plan the first occurrence."""
-    first, fault = _bind(state, job, _initial_us(job.request.initial_run_time, now) if initial else None, now)
-    _plan_first(state, job, first, fault, now)
+def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool, since: Now) -> None:
+    """Bind the schedule of a job anew, to an instant or to its initial run, and plan the first occurrence after it."""
+    at = _initial_us(job.request.initial_run_time, since) if initial else None
+    first, fault = _bind(state, job, at, since, now)
+    _plan_first(state, job, first, fault, since)
     _conclude(state, job, fault, now)
 
 
-def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, now: Now) -> None:
+def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, since: Now) -> None:
     if first is not None:
         plan(state, job, *first)
     elif isinstance(job.schedule, FixedDelay) and not fault and not job.runs:
-        plan_delay(state, job, job.schedule.delay_us, now)
+        plan_delay(state, job, job.schedule.delay_us, since)
     else:
         return
     # A job whose bounds allow not even its first occurrence is finished: it is not one that runs by hand.
@@ -110,25 +118,32 @@ def _conclude(state: State, job: Job, fault: str, now: Now) -> None:
         settle_job(state, job, now)
 
 
-def _bind(state: State, job: Job, initial: int | None, now: Now) -> tuple[tuple[int, int, Origin] | None, str]:
-    """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault."""
+def _bind(
+    state: State, job: Job, initial: int | None, since: Now, now: Now
+) -> tuple[tuple[int, int, Origin] | None, str]:
+    """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault.
+
+    The grid begins when it was submitted, which may be a while ago: what has had its turn since then, by the grid that
+    was, does not come again.
+    """
     request = job.request
+    after = since.wall if job.latest is None else max(since.wall, min(job.latest, now.wall))
     job.latest = None
     try:
-        job.schedule = anchored_us(request.schedule, now.wall if initial is None else min(initial, MAX_INSTANT))
+        job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
         if initial is not None:
             return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
-        if job.delayed or (first := first_us(job.schedule, now.wall)) is None:
+        if job.delayed or (first := first_us(job.schedule, after)) is None:
             return None, ""
         return (first, draw_due(state, job, first), Origin.SCHEDULE), ""
     except ScheduleFault as fault:
         return None, str(fault)
 
 
-def _initial_us(at: datetime | timedelta | None, now: Now) -> int | None:
+def _initial_us(at: datetime | timedelta | None, since: Now) -> int | None:
     if at is None:
         return None
-    return now.wall + duration_us(at) if isinstance(at, timedelta) else instant_us(at)
+    return since.wall + duration_us(at) if isinstance(at, timedelta) else instant_us(at)
 
 
 def definition(job: Job) -> dict[str, Any]:

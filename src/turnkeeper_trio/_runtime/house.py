@@ -83,6 +83,7 @@ class House:
             Parts(
                 engine=self._engine,
                 clock=clock,
+                read=bound.read,
                 coordinator=self._coordinator,
                 staging=self._staging,
                 commands=self._commands,

@@ -37,6 +37,7 @@ class Parts:
 
     engine: Engine
     clock: Clock
+    read: Callable[[], Now]
     coordinator: Coordinator
     staging: Inlet[Submission]
     commands: Inlet[Command]

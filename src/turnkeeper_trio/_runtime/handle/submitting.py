@@ -64,7 +64,7 @@ class Submitting(Line):
 
         From any task of the event loop, jobs included; from a worker thread through ``anyio.from_thread.run``. Callers
         that wait for room are served in the order in which they came. What is asked of the scheduler after this has
-        returned knows the job.
+        returned knows the job. Its schedule counts from when it got room, not from when the coordinator takes it.
 
         Always a checkpoint. Cancelled, it has submitted nothing. (With a durable store, the commit is waited for
         shielded from cancellation: it happens, and the id is returned.)
@@ -79,7 +79,7 @@ class Submitting(Line):
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         reply = submission.token = None if self._parts.store is None else Reply()
         try:
-            await self._parts.staging.put(submission, self._check_of_key(submission))
+            await self._parts.staging.put(submission, partial(self._stage, submission))
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
@@ -110,7 +110,7 @@ class Submitting(Line):
         """
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         try:
-            self._parts.staging.put_nowait(submission, self._check_of_key(submission))
+            self._parts.staging.put_nowait(submission, partial(self._stage, submission))
         except anyio.WouldBlock:
             self._rejected += 1
             size = self._parts.staging.size
@@ -199,8 +199,11 @@ class Submitting(Line):
         job_id = self._parts.new_id() if request.key is None else job_id_of_key(request.key)
         return Submission(job_id, request, target, args, dict(kwargs) if kwargs else None, on_conflict)
 
-    def _check_of_key(self, submission: Submission) -> Callable[[], None] | None:
-        return None if submission.request.key is None else partial(self._note_key, submission)
+    def _stage(self, submission: Submission) -> None:
+        """Called in the step in which it is put in staging: from now on it is accepted, and its schedule counts."""
+        submission.staged = self._parts.read()
+        if submission.request.key is not None:
+            self._note_key(submission)
 
     def _note_key(self, submission: Submission) -> None:
         """Refuse a key that is taken, if so asked; remember the key while it is in staging. No await until it is."""
