@@ -6,71 +6,19 @@ only; an HTML comment right above it gives the reason.
 
 import ast
 import asyncio
-import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 import pytest
 import trio
 import trio.testing
+from code_blocks import PAGES, ROOT, Block, PageError, as_module, blocks
 
 from turnkeeper_trio.testing import VirtualEventLoop
-
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
-ALIASES = re.compile(r"py|python3|pycon|\{(code|code-block|sourcecode)\} *(py|python|python3)")
-
-
-class Block(NamedTuple):
-    line: int
-    """The number of its first line in the page."""
-    source: str
-    runs: bool
-
-
-class PageError(AssertionError):
-    """A page is wrong at a line."""
-
-    def __init__(self, page: Path, line: int, problem: str) -> None:
-        super().__init__(f"{page.name}:{line}: {problem}")
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    """Return the Python blocks of a page."""
-    lines = page.read_text("utf-8").splitlines()
-    number = 0
-    while number < len(lines):
-        opening = FENCE.match(lines[number])
-        number += 1
-        if opening is None:
-            continue
-        begin, fence, indent = number, opening["fence"], len(opening["indent"])
-        closing = re.compile(rf" *{re.escape(fence[0])}{{{len(fence)},}} *")
-        while number < len(lines) and not closing.fullmatch(lines[number]):
-            number += 1
-        info = opening["info"].strip()
-        if ALIASES.fullmatch(info):
-            raise PageError(page, begin, f"say ```python instead of {info!r}, or this is not tested")
-        if info.split(" ")[0] == "python":
-            if info not in {"python", "python no-run"}:
-                raise PageError(page, begin, f"what does {info!r} mean?")
-            if info == "python no-run" and not has_reason(lines[: begin - 1]):
-                raise PageError(page, begin, "a block that is not run needs its reason in a comment above")
-            source = "\n".join(line[indent:] for line in lines[begin:number])
-            yield Block(begin + 1, source, runs=info == "python")
-        number += 1
-
-
-def has_reason(above: list[str]) -> bool:
-    """Tell whether what stands above a block ends with an HTML comment that says something."""
-    text = "\n".join(above).rstrip()
-    return re.search(r"<!--\s*\w[^>]*-->$", text) is not None
 
 
 def run_page(page: Path) -> int:
@@ -197,3 +145,51 @@ def test_no_block_escapes_by_another_name(tmp_path: Path, info: str) -> None:
     page = write(tmp_path / "page.md", f"```{info}\nx = 1\n```\n")
     with pytest.raises(PageError, match=r"^page\.md:1: "):
         run_page(page)
+
+
+def test_a_page_is_a_module_with_its_own_line_numbers_and_no_name_twice(tmp_path: Path) -> None:
+    page = write(
+        tmp_path / "page.md",
+        """# Page
+```python
+import trio
+async def main() -> None: ...
+trio.run(main)
+```
+text
+```python
+async def main() -> None:
+    print("main", trio.main)
+trio.run(main)
+```
+<!-- a reason -->
+```python no-run
+await main()
+
+print()
+```
+""",
+    )
+    assert as_module(page).splitlines() == [
+        "",
+        "",
+        "import trio",
+        "async def main() -> None: ...",
+        "trio.run(main)",
+        "",
+        "",
+        "",
+        "async def main_2() -> None:",
+        '    print("main", trio.main)',
+        "trio.run(main_2)",
+        "",
+        "",
+        "async def block_at_line_15() -> None:",
+        "    await main_2()",
+        "",
+        "    print()",
+    ]
+
+
+def test_a_page_without_blocks_is_no_module(tmp_path: Path) -> None:
+    assert as_module(write(tmp_path / "page.md", "```text\nnothing\n```\n")) == ""
