@@ -78,6 +78,7 @@ async def main() -> None:
             fetch_id = await scheduler.add_job(fetch, fetch_orders, "berlin-1")
             report_id = await scheduler.add_job(report, send_report)
             details = await scheduler.get_job_details(report_id)
+            assert details.next_run_time is not None  # there is a Monday to come
             planned = details.next_run_time.in_timezone("Europe/Berlin")
             say("report", f"planned for {planned:%A, %d %B %Y, %H:%M} in Berlin; we do not wait for that")
             await scheduler.trigger_job_now(report_id)

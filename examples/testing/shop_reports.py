@@ -26,8 +26,8 @@ FETCH = RecurringJobRequest("fetch", Interval(hours=1), max_retries=2, retry=Fix
 class Shop:
     """What the jobs work on."""
 
-    orders: list[datetime] = field(default_factory=list)
-    reports: list[int] = field(default_factory=list)
+    orders: list[datetime] = field(default_factory=list[datetime])
+    reports: list[int] = field(default_factory=list[int])
     fetch: Callable[[], None] = lambda: None
 
     async def fetch_orders(self) -> None:

@@ -20,7 +20,7 @@ def commands(heading: str) -> list[str]:
     ("heading", "installs", "runs"),
     [
         ("Quick start", ".", "examples/quickstart.py"),
-        ("Run the tests", "'.[test]'", "-m pytest"),
+        ("Run the tests", "'.[test]'", "-m pytest -n 2"),
     ],
 )
 def test_a_command_is_one_line_and_leaves_the_system_python_alone(heading: str, installs: str, runs: str) -> None:

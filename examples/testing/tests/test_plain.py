@@ -1,6 +1,7 @@
 """Plain tests, without any plugin."""
 
 import asyncio
+from typing import Literal
 
 import pytest
 from shop_reports import FETCH, Shop, add_jobs, main
@@ -10,7 +11,7 @@ from turnkeeper_trio.testing import cancel_sweep, current_scheduler_time, run, r
 
 
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
-def test_the_report_in_a_plain_test(backend: str) -> None:
+def test_the_report_in_a_plain_test(backend: Literal["trio", "asyncio"]) -> None:
     shop = Shop()
 
     async def a_week() -> int:
@@ -23,7 +24,7 @@ def test_the_report_in_a_plain_test(backend: str) -> None:
 
 
 def test_one_run_with_its_retries_and_no_loop() -> None:
-    calls = []
+    calls: list[int] = []
 
     def fetch() -> None:
         calls.append(1)

@@ -8,7 +8,8 @@ from shop_reports import Shop, add_jobs
 from turnkeeper_trio import Scheduler
 from turnkeeper_trio.testing import SchedulerTime
 
-pytest_asyncio = pytest.importorskip("pytest_asyncio")
+pytest.importorskip("pytest_asyncio")
+import pytest_asyncio
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.scheduler_time(start="2026-03-28 00:00", timezone="Europe/Berlin")]
 
