@@ -1,6 +1,8 @@
-"""A scheduler in the lifespan of a web application: it serves requests, and a crash of it stops the server."""
+"""A scheduler in the lifespan of a web application, or around its server: a crash of it ends the process as failed."""
 
+import atexit
 import importlib.util
+import os
 import re
 import signal
 import sys
@@ -44,7 +46,8 @@ class ClockThatFailsOnce:
 
 
 @pytest.fixture
-def example() -> ModuleType:
+def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(atexit, "register", lambda _: None)  # the suite's exit status is not the example's business
     spec = importlib.util.spec_from_file_location("starlette_lifespan", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
@@ -81,7 +84,97 @@ async def test_a_crash_asks_the_server_to_stop(example: ModuleType, monkeypatch:
     with pytest.raises(InternalError):
         async with app.router.lifespan_context(app):
             await anyio.sleep(3600)
-    assert asked == [signal.SIGTERM]
+    assert asked == [signal.SIGINT]
+    assert example.failure.happened
+
+
+FAULT = """
+import time
+from contextlib import nullcontext
+
+import anyio
+
+from turnkeeper_trio import SystemClock
+
+
+class ClockThatFails:
+    '''The machine's clock, until it is asked half a second after the first time.'''
+
+    def __init__(self):
+        self.clock, self.fails_at = SystemClock(), time.monotonic() + 0.5
+
+    def wall(self):
+        if time.monotonic() > self.fails_at:
+            self.fails_at = float("inf")
+            raise OSError("the clock is broken")
+        return self.clock.wall()
+
+    def loop(self):
+        return self.clock.loop()
+
+    def deadline(self, wall):
+        return min(self.clock.deadline(wall), anyio.current_time() + 0.1)
+
+    def hold(self):
+        return nullcontext()
+"""
+IN_LIFESPAN = (
+    FAULT
+    + """
+from starlette_lifespan import create_app
+
+app = create_app(clock=ClockThatFails())
+"""
+)
+AROUND = (
+    FAULT
+    + """
+import sys
+from functools import partial
+
+from trio_server import SERVE, main
+
+backend = sys.argv[1]
+anyio.run(partial(main, "127.0.0.1:0", SERVE[backend], clock=ClockThatFails()), backend=backend)
+"""
+)
+HYPERCORN = ("-m", "hypercorn", "--workers", "0", "--bind", "127.0.0.1:0", "--worker-class")
+SERVERS = {
+    "uvicorn": ("-m", "uvicorn", "--port", "0", "in_lifespan:app"),
+    "hypercorn on asyncio": (*HYPERCORN, "asyncio", "in_lifespan:app"),
+    "hypercorn on trio": (*HYPERCORN, "trio", "in_lifespan:app"),
+    "a program on asyncio": ("-m", "around", "asyncio"),
+    "a program on trio": ("-m", "around", "trio"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the servers handle signals otherwise there")
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_crash_ends_the_process_with_a_status_that_a_supervisor_takes_for_a_failure(
+    start: Callable[..., Any], server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in_lifespan.py").write_text(IN_LIFESPAN, "utf-8")
+    (tmp_path / "around.py").write_text(AROUND, "utf-8")
+    path = [str(tmp_path), str(EXAMPLE.parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    program = start(*SERVERS[server])
+    # systemd takes 0, and an end by SIGHUP, SIGINT, SIGTERM or SIGPIPE, for a success; Docker takes 0 for one.
+    assert program.wait() == 1, program.output
+    assert "OSError: the clock is broken" in program.output
+    assert "turnkeeper_trio.InternalError" in program.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to another process there")
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_a_program_with_a_server_ends_the_server_first(start: Callable[..., Any], backend: str) -> None:
+    program = start("examples/trio_server.py", "--backend", backend, "--bind", "127.0.0.1:0")
+    url = re.search(r"http://[\d.:]+", program.wait_for("Running on"))
+    assert url is not None
+    with httpx.Client(base_url=url[0], timeout=60) as client:
+        assert client.post("/report").json()["outcome"] == "succeeded"
+    program.process.send_signal(signal.SIGTERM)
+    assert program.wait() == 0
+    assert program.lines[-1] == "shut down: no run was active; 1 occurrence planned for later, left unrun"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to another process there")
