@@ -15,7 +15,7 @@ import argparse
 import signal
 from datetime import time
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import hypercorn.asyncio
@@ -61,7 +61,8 @@ async def main(address: str, serve: Any, **options: Any) -> None:
     print(scheduler.shutdown_report)
 
 
-SERVE = {"trio": hypercorn.trio.serve, "asyncio": hypercorn.asyncio.serve}
+# Its types do not fit Starlette's.
+SERVE = {"trio": cast("Any", hypercorn.trio).serve, "asyncio": cast("Any", hypercorn.asyncio).serve}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A web server and a scheduler in one program.")
