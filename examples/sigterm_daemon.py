@@ -4,7 +4,8 @@
     python examples/sigterm_daemon.py --backend asyncio   # on asyncio
 
 The first SIGTERM or Ctrl-C ends it gracefully: what is executing gets five seconds to come to its end. A second one, or
-the end of the five seconds, cuts off what is left; its `finally` blocks still run, and are waited for.
+the end of the five seconds, cuts off what is left; its `finally` blocks still run, and are waited for. One that
+awaits needs a shield: `with anyio.move_on_after(5, shield=True):`.
 """
 
 import argparse

@@ -1,13 +1,16 @@
 """The README: its two commands are one line each, and its links lead somewhere."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-LINKS = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+OURS = "https://github.com/turnkeeper/turnkeeper-trio/blob/main/"
+ALL_LINKS = re.findall(r"\]\(([^)]+)\)", README)
+LINKS = [link.removeprefix(OURS) for link in ALL_LINKS if link.startswith(OURS)]
 
 
 def commands(heading: str) -> list[str]:
@@ -29,6 +32,17 @@ def test_a_command_is_one_line_and_leaves_the_system_python_alone(heading: str, 
     assert set_up == "python3 -m venv .venv"
     assert install == f".venv/bin/python -m pip install --quiet {installs}"
     assert run == f".venv/bin/python {runs}"
+
+
+def test_links_are_absolute_for_the_readme_is_shown_elsewhere_too() -> None:
+    assert [link for link in ALL_LINKS if not link.startswith("https://")] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert OURS.startswith(project["urls"]["Source"])
+    assert project["urls"]["Documentation"].removeprefix(OURS) in LINKS
+
+
+def test_it_says_first_how_to_install_it() -> None:
+    assert README.index("pip install turnkeeper-trio") < README.index("python3 -m venv")
 
 
 @pytest.mark.parametrize("link", sorted(set(LINKS)))
