@@ -10,10 +10,10 @@ import asyncio
 import inspect
 import math
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, cast, final
+from typing import Any, Final, cast, final
 
 import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
@@ -22,12 +22,14 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.instants import MICROSECONDS
 from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.scopes import Nesting
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 
 @final
@@ -210,16 +212,45 @@ def _begin_at_job(error: BaseException) -> None:
 
 
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
-    """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
+    """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group.
+
+    A verdict is one in a group, too (a task group of the job's makes one of whatever its tasks raise), but for errors
+    beside it: then the run failed, with the group.
+    """
     _begin_at_job(error)
-    todo = [error]
+    if not guard.is_a(error, BaseExceptionGroup):
+        return error, Ending.FATAL if guard.is_a(error, guard.PROGRAM) else Ending.RAISED
+    leaves = list(_leaves(cast("BaseExceptionGroup[BaseException]", error)))
+    for each in leaves:
+        if guard.is_a(each, guard.PROGRAM):
+            return each, Ending.FATAL
+    cancelled = anyio.get_cancelled_exc_class()
+    said = [each for each in leaves if not guard.is_a(each, cancelled)]
+    if said and all(guard.is_a(each, Verdict) for each in said):
+        return min(said, key=_finality), Ending.RAISED
+    return error, Ending.RAISED
+
+
+_FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)
+"""Verdicts, the most final first: of several in one group it is heard."""
+
+
+def _finality(verdict: BaseException) -> int:
+    return next(place for place, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Iterate over what is in a group, in its order, past what a subclass makes of ``exceptions``."""
+    todo: list[BaseException] = [group]
     while todo:
         each = todo.pop()
-        if isinstance(each, KeyboardInterrupt | SystemExit):
-            return each, Ending.FATAL
-        if isinstance(each, BaseExceptionGroup):
-            todo += cast("tuple[BaseException, ...]", each.exceptions)
-    return error, Ending.RAISED
+        if guard.is_a(each, BaseExceptionGroup):
+            todo += reversed(_EXCEPTIONS(each))
+        else:
+            yield each
+
+
+_EXCEPTIONS: Final[Callable[[BaseException], tuple[BaseException, ...]]] = vars(BaseExceptionGroup)["exceptions"].__get__
 
 
 def _is_being_cancelled(task: "asyncio.Task[Any]") -> bool:
