@@ -134,7 +134,8 @@ def end_run(
         _archive(state, run, now)
         _heed_failures(state, run, now)
     call_next(state, job)
-    may_follow = not job.runs if job.delayed else given_back
+    # What is skipped is so on its arrival, and what follows it is planned by whoever had it arrive.
+    may_follow = not job.runs if job.delayed else given_back and outcome is not Outcome.SKIPPED
     if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
         plan_after(state, job, now.wall, now)
     settle_job(state, job, now)
