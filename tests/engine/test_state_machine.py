@@ -245,9 +245,8 @@ class Engines(RuleBasedStateMachine):
                 self.disowned.add(state.jobs[change.job_id])
             return "no"
 
-        disowned = len(self.disowned)
         effects = driver.turn(decide)
-        self.refused = len(self.disowned) > disowned
+        self.refused = any(proposed.index(each) in refuse for each in proposed)
         self._look_at_new_runs(waiting_before, effects.assignments)
         self._look_at_events(effects.events)
         self._look_at_the_idle()
