@@ -1,8 +1,8 @@
 """A one-time job that was paused while it waited for a worker never ran; a moment earlier it would have been held.
 
-Cause: a pause kept in mind the occurrence that was pending, and ended what was due and had not begun. Whether all workers
-were busy when its instant came decided whether it was lost. And a run by hand, which a paused job may have, was ended
-too where it had no worker yet.
+Cause: a pause kept in mind the occurrence that was pending, and ended what was due and had not begun. Whether all
+workers were busy when its instant came decided whether it was lost. And a run by hand, which a paused job may have, was
+ended too where it had no worker yet.
 """
 
 from datetime import datetime, timedelta

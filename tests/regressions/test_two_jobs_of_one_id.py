@@ -123,11 +123,11 @@ def test_who_waits_for_the_job_waits_for_it(way: str) -> None:
     caller = driver.wait_job(second)
     driver.tick()
     assert not caller.answered
-    assert second.state is JobState.ACTIVE
+    assert driver.details(second).state is JobState.ACTIVE
     driver.end(attempt, value="done")
     driver.turn()
     assert caller.result().value == "done"
-    assert second.state is JobState.FINISHED
+    assert driver.details(second).state is JobState.FINISHED
 
 
 def test_who_waited_for_the_job_before_waits_for_its_own_runs_only() -> None:
@@ -161,9 +161,9 @@ def test_a_fixed_delay_that_may_not_come_any_more_is_finished_with_it() -> None:
     until = driver.details(driver.submit(keyed(), on_conflict=OnConflict.KEEP)).active_runs[0].scheduled_at
     second = driver.submit(keyed(FixedDelay(5), until=until), on_conflict=OnConflict.REPLACE)
     driver.turn()
-    assert second.state is JobState.ACTIVE
+    assert driver.details(second).state is JobState.ACTIVE
     driver.end(attempt)
-    assert second.state is JobState.FINISHED
+    assert driver.details(second).state is JobState.FINISHED
 
 
 @each_way

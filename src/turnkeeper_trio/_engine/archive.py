@@ -78,7 +78,7 @@ class Archive:
     def __init__(
         self, *, limit: int, per_job: int, ttl: int | None, by_id: dict[UUID, object], remains: dict[UUID, Job]
     ) -> None:
-        """Make an empty archive; ``by_id``, the ids that were read, and ``remains`` are tables that it keeps in step."""
+        """Make an empty archive. ``by_id``, the ids that were read, and ``remains`` are tables it keeps in step."""
         self._by_id = by_id
         self._remains = remains
         self._ttl = ttl

@@ -20,7 +20,7 @@ Next = tuple[int, int, int, Job]
 
 
 def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
-    """Return what begins next of all jobs, in order: occurrences planned, those that follow by the schedules, retries."""
+    """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries."""
     occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state))
     found: list[UpcomingRun] = []
     for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):

@@ -31,7 +31,7 @@ def following_us(job: Job, after: int) -> int | None:
 
 
 def is_last(job: Job, at: int) -> bool:
-    """Return whether the schedule of a job has no instant after another: a fault of it will be found when it is asked."""
+    """Return whether the schedule of a job has no instant after another. If it is faulty, nobody knows that."""
     try:
         return not job.delayed and next_after_us(job.schedule, at) is None
     except ScheduleFault:

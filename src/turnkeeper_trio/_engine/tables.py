@@ -186,7 +186,7 @@ class Run:
         self.job: Job = occurrence.job
         """The job that it is a run of: by its rules it goes on, and ends."""
         self.holder: Job = occurrence.job
-        """The job that has the id now, and reckons with this run: its own, or one that took the id while it executed."""
+        """The job that has the id now, and reckons with this run: its own, or one that took the id meanwhile."""
         self.number: int = number
         """While active: its number in the order in which runs became due. Ended: in the order of the records."""
         self.since: int = since

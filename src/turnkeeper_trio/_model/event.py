@@ -9,7 +9,6 @@ from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
 
-
 TOLD_AFTER: Final = 5
 """After how many occurrences that were skipped, while the job did not keep up, the log warns of it."""
 

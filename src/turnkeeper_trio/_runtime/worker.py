@@ -250,7 +250,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield each
 
 
-_EXCEPTIONS: Final[Callable[[BaseException], tuple[BaseException, ...]]] = vars(BaseExceptionGroup)["exceptions"].__get__
+_EXCEPTIONS: Final[Callable[..., tuple[BaseException, ...]]] = vars(BaseExceptionGroup)["exceptions"].__get__
 
 
 def _is_being_cancelled(task: "asyncio.Task[Any]") -> bool:

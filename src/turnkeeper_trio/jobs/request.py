@@ -167,7 +167,8 @@ def _check_retry(retry: object, max_retries: int | None) -> None:
         )
     if max_retries == 0:
         raise ConfigurationError(
-            "retry is given, but max_retries is 0, so it would never be used; write max_retries=3, say, or None for ever",
+            "retry is given, but max_retries is 0, so it would never be used; "
+            "write max_retries=3, say, or None for ever",
             parameter="retry",
         )
 
