@@ -26,6 +26,7 @@ from turnkeeper_trio import (
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.testing import run_inline
 
 pytestmark = pytest.mark.anyio
 
@@ -147,3 +148,9 @@ async def test_a_group_of_the_jobs_own_is_looked_into_past_its_own_methods() -> 
 
     record, _ = await ended(job)
     assert (record.attempts, record.reason) == (1, "it gave up: no use")
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_inline_it_is_heard_as_well(backend: Any) -> None:
+    ran = run_inline(RecurringJobRequest("job", max_retries=3), fanning_out(GiveUp("no use")), backend=backend)
+    assert (ran.record.attempts, ran.record.reason) == (1, "it gave up: no use")

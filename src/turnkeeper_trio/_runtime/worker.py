@@ -13,10 +13,11 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, Final, cast, final
+from typing import Any, Final, final
 
 import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
+from trio import Cancelled
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from turnkeeper_trio._engine.attempt import Attempt
@@ -212,24 +213,28 @@ def _begin_at_job(error: BaseException) -> None:
 
 
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
-    """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group.
-
-    A verdict is one in a group, too (a task group of the job's makes one of whatever its tasks raise), but for errors
-    beside it: then the run failed, with the group.
-    """
+    """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
     _begin_at_job(error)
-    if not guard.is_a(error, BaseExceptionGroup):
-        return error, Ending.FATAL if guard.is_a(error, guard.PROGRAM) else Ending.RAISED
-    leaves = list(_leaves(cast("BaseExceptionGroup[BaseException]", error)))
-    for each in leaves:
+    for each in _leaves(error):
         if guard.is_a(each, guard.PROGRAM):
             return each, Ending.FATAL
-    cancelled = anyio.get_cancelled_exc_class()
-    said = [each for each in leaves if not guard.is_a(each, cancelled)]
-    if said and all(guard.is_a(each, Verdict) for each in said):
-        return min(said, key=_finality), Ending.RAISED
-    return error, Ending.RAISED
+    return heard(error), Ending.RAISED
 
+
+def heard(error: BaseException) -> BaseException:
+    """Return the verdict that a group comes to, and what is none as it is.
+
+    A task group of the job's makes a group of whatever its tasks raise, so that a verdict is one in a group, too. With
+    errors beside it the run has failed, with the group; cancellations do not count.
+    """
+    said = [each for each in _leaves(error) if not guard.is_a(each, _CANCELLED)]
+    if said and all(guard.is_a(each, Verdict) for each in said):
+        return min(said, key=_finality)
+    return error
+
+
+_CANCELLED: Final = (asyncio.CancelledError, Cancelled)
+"""What comes of a cancellation, on either event loop."""
 
 _FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)
 """Verdicts, the most final first: of several in one group it is heard."""
@@ -239,9 +244,9 @@ def _finality(verdict: BaseException) -> int:
     return next(place for place, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """Iterate over what is in a group, in its order, past what a subclass makes of ``exceptions``."""
-    todo: list[BaseException] = [group]
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Iterate over what is in a group, in its order, past what a subclass makes of ``exceptions``; or over an error."""
+    todo = [error]
     while todo:
         each = todo.pop()
         if guard.is_a(each, BaseExceptionGroup):
