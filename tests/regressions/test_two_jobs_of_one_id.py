@@ -144,6 +144,16 @@ def test_who_waited_for_the_job_before_waits_for_its_own_runs_only() -> None:
     assert second.state is JobState.ACTIVE
 
 
+def test_who_waited_for_a_job_between_two_that_had_no_run_of_its_own_is_answered() -> None:
+    driver, attempt, second = taken_again("replace", keyed(Never()))
+    caller = driver.wait_job(second)
+    third = driver.submit(keyed(Never()), on_conflict=OnConflict.REPLACE)
+    driver.turn()
+    assert caller.answered
+    assert driver.active(third)[0].run_id == driver.state.run_id(attempt.run)
+    driver.end(attempt)
+
+
 @each_way
 def test_a_fixed_delay_counts_from_its_end(way: str) -> None:
     driver, attempt, second = taken_again(way, keyed(FixedDelay(5)))

@@ -60,7 +60,7 @@ def accept(state: State, submission: Submission, now: Now, before: Job | None = 
     """Take a new job into the books, and plan its first occurrence; ``before`` is an ended one that has its id."""
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    _enter(state, job, before)
+    _enter(state, job, before, now)
     state.counters.submitted += 1
     first, fault = _bind(state, job, _initial_us(request.initial_run_time, now), now)
     if state.ledger.asked:
@@ -74,7 +74,7 @@ def accept(state: State, submission: Submission, now: Now, before: Job | None = 
     return job
 
 
-def _enter(state: State, job: Job, before: Job | None) -> None:
+def _enter(state: State, job: Job, before: Job | None, now: Now) -> None:
     """Put a job in the table, as the last. What had its id before has ended, and leaves it its history and its runs.
 
     One id is one job: what still executes of the one before counts among the runs of the new one, by whose rules others
@@ -92,6 +92,7 @@ def _enter(state: State, job: Job, before: Job | None) -> None:
         before.runs = {run: None for run in before.runs if run.job is before} or NO_RUNS
         for run in job.runs:
             run.holder = job
+        settle_job(state, before, now)  # It may have had no other runs than those that it took over itself.
     state.jobs[job.job_id] = job
     state.top_priority = max(state.top_priority, job.request.priority)
 
@@ -167,7 +168,7 @@ def definition(job: Job) -> dict[str, Any]:
 def admit(state: State, stored: StoredJob, now: Now) -> Job:
     """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
     job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
-    _enter(state, job, state.jobs.get(job.job_id))
+    _enter(state, job, state.jobs.get(job.job_id), now)
     at = stored.next_run_at
     if at is not None and job.delayed:
         plan_delay(state, job, max(0, at - now.wall), now)
