@@ -45,6 +45,9 @@ class CatchUp(StrEnum):
     ONE = "one"
     """The latest of them runs once, late; the others are counted as missed."""
 
+    EARLIEST = "earliest"
+    """The earliest of them runs once, late; the others are counted as missed."""
+
     NONE = "none"
     """None of them runs: all are counted as missed. An occurrence less than a second late is not one of them."""
 

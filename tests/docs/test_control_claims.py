@@ -153,7 +153,10 @@ async def test_keep_replace_and_raise() -> None:
         assert exists.value.job_id == job_id
         assert await scheduler.add_job(keyed, anyio.sleep, 50, on_conflict=OnConflict.REPLACE) == job_id
         await anyio.sleep(11)
-        assert len(await scheduler.list_active_runs()) == 2  # the old one knows nothing of the new
+        (run,) = await scheduler.list_active_runs(job_id)  # that of the old job, which the new one reckons with
+        assert (await scheduler.get_run_history(job_id))[0].outcome is Outcome.SKIPPED
+        await scheduler.cancel_job(job_id, cancel_running=True)
+        assert (await scheduler.get_run_history(job_id))[0].run_id == run.run_id
 
 
 async def test_a_finished_job_begins_again_when_it_is_added_and_not_when_it_is_applied() -> None:

@@ -191,8 +191,40 @@ def test_an_initial_run_time_in_the_past_is_caught_up_by_the_same_rule(catch_up)
     driver.add(schedule=Interval(seconds=10), initial_run_time=at(-25), catch_up=catch_up, overlap=Overlap.ALLOW_ALL)
     driver.tick()
     ran = [attempt.run.occurrence.scheduled_at / 1e6 - at(0).timestamp() for attempt in driver.start_all()]
-    assert ran == {CatchUp.ONE: [-5], CatchUp.NONE: [], CatchUp.ALL: [-25, -15, -5]}[catch_up]
+    assert ran == {CatchUp.ONE: [-5], CatchUp.EARLIEST: [-25], CatchUp.NONE: [], CatchUp.ALL: [-25, -15, -5]}[catch_up]
     assert driver.books.missed + len(ran) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "missed", "following"), [(10, 0, 20), (19, 0, 20), (20, 1, 30), (29, 1, 30), (1005, 99, 1010)]
+)
+def test_the_earliest_runs_once_and_the_others_are_missed(seconds, missed, following):
+    driver, job = late(seconds, catch_up=CatchUp.EARLIEST)
+    (attempt,) = driver.start_all()
+    driver.end(attempt)
+    run, *others = driver.history(job)
+    assert run.scheduled_at == run.due_at == at(10)
+    assert run.lateness == pytest.approx(seconds - 10)
+    assert sum(record.count for record in others) == missed == driver.books.missed
+    assert driver.books.planned == missed + 2
+    assert driver.details(job).next_run_time == at(following)
+    if missed:
+        (record,) = others
+        assert (record.outcome, record.scheduled_at) == (Outcome.MISSED, at(following - 10))
+        (event,) = driver.told(OccurrenceMissed)
+        assert (event.count, event.scheduled_at) == (missed, at(following - 10))
+        assert event.run_id == record.run_id != run.run_id
+
+
+@pytest.mark.parametrize(("seconds", "missed"), [(20, 0), (30, 1), (40, 2)])
+def test_the_latest_is_not_missed_while_its_jitter_keeps_it_for_later(seconds, missed):
+    driver = Driver(seed=5, max_workers=100)
+    job = driver.add(schedule=Interval(seconds=10), catch_up=CatchUp.EARLIEST, jitter=9)
+    driver.tick(seconds)
+    assert driver.details(job).next_run_time > at(seconds)
+    assert job.pending.scheduled_at == at(seconds).timestamp() * 1_000_000
+    assert driver.books.missed == missed
+    assert len(driver.start_all()) == 1
 
 
 def test_a_schedule_that_contradicts_itself_halts_its_job():

@@ -88,7 +88,8 @@ def test_what_has_passed_when_a_job_is_resumed_is_caught_up(queue, seconds, miss
     driver.resume(job, missed=missed)
     driver.turn()
     ran = [attempt.run.occurrence.scheduled_at / 1e6 - at(0).timestamp() for attempt in driver.start_all()]
-    late = {None: [30], CatchUp.ONE: [30], CatchUp.NONE: [30], CatchUp.ALL: [10, 20, 30]}[missed]
+    earliest, every = [10], [10, 20, 30]
+    late = {CatchUp.EARLIEST: earliest, CatchUp.ALL: every}.get(missed, [30])
     assert ran == (late if seconds == 30 else [])
     assert driver.details(job).next_run_time == at(seconds // 10 * 10 + 10)
     assert [type(event) for event in driver.told(JobPaused, JobResumed)] == [JobPaused, JobResumed]

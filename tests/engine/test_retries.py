@@ -26,6 +26,37 @@ from turnkeeper_trio.events import RunFinished, RunRetrying
 from turnkeeper_trio.verdicts import Verdict
 
 
+class Twenty:
+    """Gives up after twenty failures."""
+
+    def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
+        return None if failed.number > 20 else 10.0
+
+
+@pytest.mark.parametrize("retry", [None, FixedRetryDelay(10), ExponentialBackoff(0), ExponentialBackoff(1, maximum=60)])
+def test_without_a_limit_it_is_tried_again_for_ever(retry: Any) -> None:
+    driver, job, attempt = once(max_retries=None, retry=retry)
+    for number in range(1, 2001):
+        assert attempt.number == number
+        driver.fail(attempt)
+        (attempt,) = driver.begin(20_000)
+    details = driver.details(job)
+    assert details.max_retries is None
+    assert details.retry == (ExponentialBackoff() if retry is None else retry)
+    assert details.to_json()["max_retries"] is None
+    driver.end(attempt)
+    assert driver.details(job).last_run.attempts == 2001
+
+
+def test_without_a_limit_the_policy_may_still_give_up() -> None:
+    driver, job, attempt = once(max_retries=None, retry=Twenty())
+    for _ in range(20):
+        driver.fail(attempt)
+        (attempt,) = driver.begin(10)
+    driver.fail(attempt)
+    assert driver.details(job).last_run.reason == "it raised ValueError; its retry policy gave up"
+
+
 def failed(number: int, elapsed: float = 0) -> FailedAttempt:
     return FailedAttempt(number, Outcome.FAILED, None, elapsed)
 

@@ -79,14 +79,14 @@ policies = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> RecurringJobRequest:
-    retries = draw(st.integers(0, 2))
+    retries = draw(st.sampled_from([0, 0, 1, 2, None]))
     overlap = draw(st.sampled_from(Overlap))
     return RecurringJobRequest(
         "job",
         draw(schedules),
         retries,
-        key=draw(st.sampled_from([None, None, None, "a", "b"])),
-        retry=draw(st.none() | policies) if retries else None,
+        key=draw(st.sampled_from([None, None, "a", "b"])),
+        retry=None if retries == 0 else draw(st.none() | policies),
         initial_run_time=draw(st.none() | moments.map(at) | durations.map(lambda s: timedelta(seconds=s))),
         cleanup_grace=draw(st.sampled_from([None, 0, 5])),
         stuck_after=draw(st.sampled_from([None, 60])),
@@ -159,7 +159,19 @@ class Engines(RuleBasedStateMachine):
         """The loop time at which an occurrence of a fixed delay was planned."""
         self.disowned: set[Job] = set()
         """Jobs of which a run was refused: somebody else runs it."""
+        self.refused = False
+        """Whether the store refused anything in this turn."""
         self.told_of: Counter[Any] = Counter()
+        self.again: set[Job] = set()
+        """Jobs that took an id which another had before them."""
+        self.given_back: set[Job] = set()
+        """Jobs with ``max_runs`` of which a run ended that had not begun: what follows it was not foreseen."""
+        self.rescheduled: set[Job] = set()
+        """Jobs whose grid began anew: an instant of it may come again."""
+        self.begun_at: set[tuple[Job, int]] = set()
+        """The instants of schedules whose runs have begun."""
+        self.taken_up: Counter[Job] = Counter()
+        self.to_begin: set[Run] = set()
         self.triggered: set[Any] = set()
         for request in first:
             self.submit(request, OnConflict.UPDATE)
@@ -234,6 +246,7 @@ class Engines(RuleBasedStateMachine):
             return "no"
 
         effects = driver.turn(decide)
+        self.refused = any(proposed.index(each) in refuse for each in proposed)
         self._look_at_new_runs(waiting_before, effects.assignments)
         self._look_at_events(effects.events)
         self._look_at_the_idle()
@@ -270,7 +283,8 @@ class Engines(RuleBasedStateMachine):
                 run for run in driver.state.active if not (run.attempt or run.waiting_retry or run.blocked)
             ]
             left = [self._key(run) for run in waits_for_worker]
-            if keys and left:
+            # One whose predecessor was refused just now got its turn after the others had been bound.
+            if keys and left and not self.refused:
                 assert keys[-1] <= min(left), "a run was overtaken"
             held_back = driver.state.capacity == 0 or driver.engine._backlog or driver.state.pauses
             assert not left or held_back, "a run was left"
@@ -363,7 +377,7 @@ class Engines(RuleBasedStateMachine):
     @precondition(lambda self: self.driver.state.jobs)
     @rule(data=st.data(), name=st.sampled_from([
         "cancel", "delete", "skip", "trigger", "trigger", "trigger", "pause", "resume", "resume", "update", "update",
-        "cancel_run", "cancel_run", "pause_all", "resume_all", "resume_all",
+        "cancel_run", "cancel_run", "take_again", "take_again", "pause_all", "resume_all", "resume_all",
     ]))  # fmt: skip
     def command(self, data: st.DataObject, name: str) -> None:
         getattr(self, name)(data)
@@ -388,12 +402,35 @@ class Engines(RuleBasedStateMachine):
     def submit(self, request: RecurringJobRequest, on_conflict: OnConflict) -> None:
         driver = self.driver
         job = driver.submit(request, token=Caller() if self.store else None, on_conflict=on_conflict)
-        if request.key is not None:
+        if job in self.jobs:
             self.loose.add(job)
-        if job not in self.jobs:
+            self.rescheduled.add(job)
+        else:
+            if any(other.job_id == job.job_id for other in self.jobs):
+                self.again.add(job)
             self.jobs.append(job)
             if job.pending is not None and isinstance(job.schedule, BuiltinSchedule) and not job.delayed:
                 self.first[job] = job.pending.scheduled_at
+
+    def take_again(self, data: st.DataObject) -> None:
+        """A key comes to a new job, while runs of the job before execute."""
+        jobs = [job for job in self.driver.state.jobs.values() if job.request.key is not None]
+        jobs = [job for job in jobs if any(run.executing for run in job.runs)] or jobs
+        request = data.draw(requests())
+        way = data.draw(st.sampled_from([OnConflict.REPLACE, OnConflict.RAISE, OnConflict.UPDATE]))
+        if not jobs:
+            return
+        before = data.draw(st.sampled_from(jobs))
+        if way is OnConflict.RAISE:
+            self.driver.ask(control.cancel_job, before.job_id)
+        elif way is OnConflict.UPDATE:
+            self.driver.delete(before)
+        executing = [run for run in before.runs if run.executing]
+        self.submit(request.replace(key=before.request.key), way)
+        now = self.driver.state.jobs.get(before.job_id)
+        assert now is not before or way is OnConflict.REPLACE
+        if now is not None and now is not before:
+            assert [run for run in now.runs if run.executing] == executing
 
     def admit(self, data: st.DataObject) -> None:
         request = data.draw(requests())
@@ -482,19 +519,26 @@ class Engines(RuleBasedStateMachine):
             case run_id:
                 self.triggered.add(run_id)
                 assert job.args is args
-                (run,) = (run for run in job.runs if run.occurrence.run_id == run_id)
-                assert run.phase is RunPhase.QUEUED
+                active = [run for run in job.runs if run.occurrence.run_id == run_id]
+                if job.state is JobState.HALTED:  # It ended another that waited for its retry: one failure too many.
+                    assert active == []
+                    return
+                assert [run.phase for run in active] == [RunPhase.QUEUED]
                 if not job.delayed:
                     assert job.pending is pending or job.state is JobState.HALTED, "the grid moved"
 
     def pause(self, data: st.DataObject) -> None:
         job = self._a_job(data, here=True)
+        waited = [run for run in job.runs if run.phase is RunPhase.QUEUED] if job is not None else []
+        lost = any(not (run.begun or run.blocked or run.occurrence.origin is Origin.TRIGGER) for run in waited)
         if job is not None and not isinstance(
             self.driver.ask(pausing.pause_job, job.job_id).answer, JobEnded | JobHalted | SchedulerClosed
         ):
             self.loose.add(job)
             assert job.state is JobState.PAUSED
             assert job.pending is None
+            assert job.held is not None or not lost, "what waited for a worker is lost"
+            assert all(run in job.runs for run in waited if run.begun or run.occurrence.origin is Origin.TRIGGER)
 
     def resume(self, data: st.DataObject) -> None:
         missed = data.draw(st.none() | st.sampled_from(CatchUp))
@@ -527,6 +571,7 @@ class Engines(RuleBasedStateMachine):
         )
         if not isinstance(caller.answer, JobEnded | SchedulerClosed):
             self.loose.add(job)
+            self.rescheduled.add(job)
             assert caller.result() == job.version == version + (job.request != request)
 
     def cancel_run(self, data: st.DataObject) -> None:
@@ -587,9 +632,19 @@ class Engines(RuleBasedStateMachine):
         assert [summary.job_id for summary in listed] == list(state.jobs)
         records = driver.history()
         assert len(records) == len(state.archive.runs) + len(state.archive.non_runs)
+        active = driver.active()
         for job in state.jobs.values():
             own = driver.history(job)
             assert own == [record for record in records if record.job_id == job.job_id]
+            assert driver.active(job) == [run for run in active if run.job_id == job.job_id]
+        for told, run in zip(active, state.active, strict=True):
+            waits = run.waiting_retry and run.job.state is not JobState.PAUSED
+            assert (told.next_attempt_at is not None) == waits
+            if told.next_attempt_at is not None:
+                assert instant_us(told.next_attempt_at) - driver.now.wall >= self.not_before[run] - driver.now.loop
+                next_run_time = driver.details(run.job).next_run_time
+                assert next_run_time is not None
+                assert next_run_time <= told.next_attempt_at
         upcoming = driver.ask(forecast.upcoming_runs, until=None, limit=20).result()
         assert len(upcoming) >= min(20, state.pending)
         assert [run.scheduled_at for run in upcoming] == sorted(run.scheduled_at for run in upcoming)
@@ -618,11 +673,18 @@ class Engines(RuleBasedStateMachine):
         if job.state is JobState.PAUSED:
             assert attempt.number > 1 or run.occurrence.origin is Origin.TRIGGER, "a run of a paused job began"
         assert len(driver.executing) <= driver.state.options.max_workers + driver.state.options.dispatch_buffer
+        first = attempt.number == 1 and run.occurrence.origin is not Origin.TRIGGER
+        if first:
+            self.taken_up[job] += 1
+            slot = (job, run.occurrence.scheduled_at)
+            assert slot not in self.begun_at or job in self.rescheduled or job.delayed, "an occurrence ran twice"
+            self.begun_at.add(slot)
         if job not in self.loose:
             assert not late, "a run began after its start_deadline"
             most = (request.max_concurrent or 1_000_000) if request.overlap is Overlap.ALLOW_ALL else 1
-            assert sum(other.run.job is job for other in driver.executing) <= most, "too many runs of one job at once"
-            if attempt.number == 1 and run.occurrence.origin is not Origin.TRIGGER:
+            at_once = sum(other.run.job.job_id == job.job_id for other in driver.executing)
+            assert at_once <= most, "too many runs of one job at once"
+            if first:
                 self._note_begun(job, run)
 
     def _note_begun(self, job: Job, run: Run) -> None:
@@ -695,7 +757,8 @@ class Engines(RuleBasedStateMachine):
             self.not_before[run] = self.driver.now.loop + said.delay_us
             return Outcome.INTERRUPTED if closing else None
         failed = Outcome.TIMED_OUT if ending is Ending.TIMED_OUT else Outcome.FAILED
-        if run.failures >= job.request.max_retries or attempt.last or job.state is JobState.CANCELLED:
+        most = job.request.max_retries
+        if (most is not None and run.failures >= most) or attempt.last or job.state is JobState.CANCELLED:
             return failed
         own = said.after_us if isinstance(said, Retry) else None
         delay = self._delay_of(job.request) if own is None else own
@@ -754,15 +817,31 @@ class Engines(RuleBasedStateMachine):
             if ended and event.run_id not in self.triggered:
                 untold[event.job_id] += getattr(event, "count", 1)
         for job, first in self.first.items():
-            if job.pending is None or job in self.disowned or job in self.loose:
+            if job.pending is None or job in self.disowned | self.loose | self.again:
                 continue
             pending = job.pending.scheduled_at
             planned = 1 + untold[job.job_id] + sum(run.occurrence.origin is not Origin.TRIGGER for run in job.runs)
             counted = job.schedule.count_between_us(first - 1, pending)
             if first != job.schedule.next_after_us(first - 1):
                 counted += 1  # An initial run time lies between the instants of the schedule.
-            assert planned == counted, (planned, counted, job.request)
+            if job not in self.given_back:
+                assert planned == counted, (planned, counted, job.request)
+            assert planned <= counted, "an instant was planned twice"
             assert 0 <= job.pending.due_at - pending <= job.request.jitter_us
+
+    @invariant()
+    def max_runs_counts_what_began_and_what_may_yet(self) -> None:
+        if not hasattr(self, "driver"):
+            return
+        state = self.driver.state
+        gone = {run for run in self.to_begin if run not in state.active and run.begun == 0}
+        self.given_back |= {run.job for run in gone if run.job.request.max_runs is not None}
+        self.to_begin = {run for run in state.active if not (run.begun or run.executing)}
+        for job in state.jobs.values():
+            runs = [run for run in job.runs if run.job is job and run.occurrence.origin is not Origin.TRIGGER]
+            to_begin = sum(not (run.begun or run.executing) for run in runs)
+            if job not in self.disowned:
+                assert job.ran == self.taken_up[job] + to_begin
 
     @invariant()
     def no_run_waits_for_others_of_its_job_without_need(self) -> None:

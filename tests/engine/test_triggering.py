@@ -85,6 +85,22 @@ def test_a_halted_job_says_why():
         driver.ask(control.trigger_job, job.job_id).result()
 
 
+def test_a_run_by_hand_may_halt_its_job_as_it_begins_and_ends_with_it():
+    driver = Driver()
+    job = driver.add(max_retries=1, retry=FixedRetryDelay(100), halt_after=1)
+    first = driver.trigger(job)
+    driver.fail(driver.begin()[0])
+    second = driver.trigger(job)
+    assert job.state is JobState.HALTED
+    assert driver.wait_run(first).result().outcome is Outcome.FAILED
+    record = driver.wait_run(second).result()
+    assert (record.outcome, record.reason, record.attempts) == (Outcome.CANCELLED, "its job was halted", 0)
+    assert driver.begin() == []
+    driver.resume(job)
+    driver.trigger(job)
+    assert len(driver.begin()) == 1
+
+
 def test_a_run_by_hand_takes_the_place_of_the_other_where_the_job_says_so():
     driver = Driver()
     job = driver.add(overlap=Overlap.CANCEL_OTHER)

@@ -71,7 +71,7 @@ def refused(parameter: str, text: str, **options: Any) -> None:
         ("until", timedelta(1), "must be a datetime with a timezone"),
         ("overlap", "skip", "must be one of Overlap.SKIP, Overlap.BUFFER_ONE"),
         ("overlap", CatchUp.ONE, "must be one of Overlap.SKIP"),
-        ("catch_up", None, "must be one of CatchUp.ONE, CatchUp.NONE, CatchUp.ALL, not None"),
+        ("catch_up", None, "must be one of CatchUp.ONE, CatchUp.EARLIEST, CatchUp.NONE, CatchUp.ALL, not None"),
         ("max_concurrent", 2, "is given, but overlap is skip"),
         ("max_concurrent", 0, "must be an integer of at least 1"),
         ("max_waiting", -1, "must be an integer of at least 0"),

@@ -101,8 +101,61 @@ async def test_a_retry_is_told_at_info(lines: Lines) -> None:
         request = RecurringJobRequest("job", After(0), 1, retry=FixedRetryDelay(7))
         await scheduler.wait_job(await scheduler.add_job(request, fail))
     [line] = [line for line in lines.at(logging.INFO) if "the next in" in line]
-    assert line.startswith("job, attempt 1: it raised ValueError")
-    assert line.endswith("the next in 7.000 s")
+    assert line == "job, attempt 1: it raised ValueError: the disk is full; the next in 7.000 s"
+
+
+async def mute() -> None:
+    raise TimeoutError
+
+
+async def test_the_line_of_a_retry_after_an_error_without_words_names_its_type(lines: Lines) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("job", After(0), 1, retry=FixedRetryDelay(7))
+        await scheduler.wait_job(await scheduler.add_job(request, mute))
+    [line] = [line for line in lines.at(logging.INFO) if "the next in" in line]
+    assert line == "job, attempt 1: it raised TimeoutError; the next in 7.000 s"
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.WARNING])
+async def test_a_job_that_is_skipped_again_and_again_is_a_warning_once(lines: Lines, level: int) -> None:
+    logging.getLogger("turnkeeper_trio").setLevel(level)
+
+    async def slow() -> None:
+        await anyio.sleep(35)
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("slow", Interval(seconds=10), max_runs=6)
+        await scheduler.wait_job(await scheduler.add_job(request, slow))
+    [line] = lines.at(logging.WARNING)
+    assert line.startswith("slow at 2000-01-01 00:01:10+00:00 is skipped, as 5 were while it does not keep up: ")
+    assert line.endswith("the run before it had not ended")
+
+
+async def test_it_is_a_warning_again_after_the_job_has_kept_up(lines: Lines) -> None:
+    lasts = iter([65, 1, 35, 35, 1])
+
+    async def job() -> None:
+        await anyio.sleep(next(lasts))
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("job", Interval(seconds=10), max_runs=5)
+        await scheduler.wait_job(await scheduler.add_job(request, job))
+    assert len(lines.at(logging.WARNING)) == 2
+
+
+async def test_what_is_skipped_now_and_then_or_by_hand_is_no_warning(lines: Lines) -> None:
+    lasts = iter([25, 1, 25, 1, 25, 1])
+
+    async def job() -> None:
+        await anyio.sleep(next(lasts))
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        request = RecurringJobRequest("job", Interval(seconds=10), max_runs=6)
+        job_id = await scheduler.add_job(request, job)
+        for _ in range(10):
+            await scheduler.skip_next_run(job_id)
+        await scheduler.wait_job(job_id)
+    assert lines.at(logging.WARNING) == []
 
 
 async def test_without_a_listener_nothing_is_told_at_info(caplog: pytest.LogCaptureFixture) -> None:

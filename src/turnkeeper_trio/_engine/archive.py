@@ -75,9 +75,12 @@ class Shelf(Generic[Kept]):
 class Archive:
     """Both shelves."""
 
-    def __init__(self, *, limit: int, per_job: int, ttl: int | None, by_id: dict[UUID, object]) -> None:
-        """Make an empty archive; ``by_id`` is the table of the ids that were read, kept in step."""
+    def __init__(
+        self, *, limit: int, per_job: int, ttl: int | None, by_id: dict[UUID, object], remains: dict[UUID, Job]
+    ) -> None:
+        """Make an empty archive. ``by_id``, the ids that were read, and ``remains`` are tables it keeps in step."""
         self._by_id = by_id
+        self._remains = remains
         self._ttl = ttl
         self._numbers = 0
         self.runs: Shelf[Run] = Shelf(limit, per_job, self._forget)
@@ -97,6 +100,9 @@ class Archive:
         run.number = self.next_number()
         history = history_of(run.job)
         history.last_run = run
+        if history.skipped == history.skipped_before:
+            history.skipped = 0
+        history.skipped_before = history.skipped
         if run.outcome is Outcome.SUCCEEDED:
             history.last_success = run
             history.consecutive_failures = 0
@@ -155,6 +161,7 @@ class Archive:
             while job.history.non_runs:
                 self.non_runs.drop(job.history.non_runs[0], job.history.non_runs)
             job.history.let_go()
+            job.history.consecutive_failures = 0
 
     def newest_first(self, job: Job | None) -> Iterator[Run | NonRun]:
         """Iterate over the runs and non-runs of a job, or of all, the newest first."""
@@ -179,11 +186,20 @@ class Archive:
     def _forget(self, item: Run | NonRun) -> None:
         if item.occurrence.run_id is not None:
             self._by_id.pop(item.occurrence.run_id, None)
+        forgotten = self._remains.get(item.occurrence.job.job_id)
+        if forgotten is not None and not is_left(forgotten):
+            del self._remains[forgotten.job_id]
+            history_of(forgotten).let_go()
 
 
 def _are_alike(last: NonRun, item: NonRun) -> bool:
     by_hand = Origin.TRIGGER in (last.occurrence.origin, item.occurrence.origin)
     return not by_hand and (last.outcome, last.reason) == (item.outcome, item.reason)
+
+
+def is_left(job: Job) -> bool:
+    """Return whether anything is left of a job that is forgotten: a run that executes, or a record."""
+    return bool(job.runs or (job.history is not None and (job.history.runs or job.history.non_runs)))
 
 
 def history_of(job: Job) -> JobHistory:

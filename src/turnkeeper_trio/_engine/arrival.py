@@ -44,9 +44,8 @@ def begin(state: State, occurrence: Occurrence, now: Now, overlap: Overlap | Non
     run.overlap = overlap
     if alone:
         make_ready(state, run)
-    elif not _line_up(state, run, now):
-        return run
-    job.ran += occurrence.origin is not Origin.TRIGGER
+    else:
+        _line_up(state, run, now)
     return run
 
 
@@ -58,13 +57,14 @@ def _arrive(state: State, occurrence: Occurrence, now: Now) -> Run:
     else:
         job.runs[run] = None
     state.active[run] = None
+    job.ran += occurrence.origin is not Origin.TRIGGER
     if occurrence.run_id is not None:
         state.by_id[occurrence.run_id] = run
     return run
 
 
-def _line_up(state: State, run: Run, now: Now) -> bool:
-    """Have a run that is not alone take its place among those of its job; return whether it has one."""
+def _line_up(state: State, run: Run, now: Now) -> None:
+    """Have a run that is not alone take its place among those of its job, or end it if it has none."""
     job, policy = run.job, run.overlap or run.job.request.overlap
     wait_turn(job, run)
     if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
@@ -73,7 +73,7 @@ def _line_up(state: State, run: Run, now: Now) -> bool:
                 outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
                 end_run(state, other, outcome, now, SUPERSEDED_BY_NEXT, error=other.error)
     if run not in job.runs:
-        return False  # That was one failure too many: the job was halted, and this run ended with it.
+        return  # That was one failure too many: the job was halted, and this run ended with it.
     call_next(state, job)
     if run.blocked and run.overlap is Overlap.ALLOW_ALL and room(job, policy) >= 1:
         leave_waiting(job, run)  # That it may run beside others is for this run, not for those before it that wait.
@@ -82,10 +82,8 @@ def _line_up(state: State, run: Run, now: Now) -> bool:
         others = in_the_way(job)
         if why := refusal(job, policy, len(job.waiting) - 1):
             end_run(state, run, Outcome.SKIPPED, now, why, by=others[0] if others else None)
-            return False
-        if policy is Overlap.CANCEL_OTHER:
+        elif policy is Overlap.CANCEL_OTHER:
             _replace(state, [other for other in job.waiting if other is not run], others, now)
-    return True
 
 
 def _replace(state: State, waiting: list[Run], running: list[Run], now: Now) -> None:

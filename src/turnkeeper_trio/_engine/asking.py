@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from turnkeeper_trio.jobs import JobDetails, JobSummary
 def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
     """Return all there is to know about a job."""
     job = find_job(state, job_id)
-    request, pending, history = job.request, job.pending, job.history
+    request, history, following = job.request, job.history, _next(job, now)
     last = {name: getattr(history, name, None) for name in ("last_run", "last_success", "last_failure")}
     return JobDetails(
         job_id=RecurringJobId(job.job_id),
@@ -32,13 +33,13 @@ def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
         target=str(job.target),
         priority=request.priority,
         max_retries=request.max_retries,
-        retry=request.retry_policy if request.max_retries else None,
+        retry=None if request.max_retries == 0 else request.retry_policy,
         retry_count=max((run.failures for run in job.runs), default=0),
         state=job.state,
         state_reason=job.reason,
         version=job.version,
-        next_run_time=None if pending is None else utc_pendulum(pending.due_at),
-        next_run_instance=None if pending is None else state.run_id(pending),
+        next_run_time=None if following is None else utc_pendulum(following[0]),
+        next_run_instance=None if following is None else state.run_id(following[1]),
         active_runs=tuple(state.active_run(run, now) for run in job.runs),
         waiting_runs=len(job.waiting),
         last_run=_record(state, last["last_run"]),
@@ -46,6 +47,15 @@ def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
         last_failure=_record(state, last["last_failure"]),
         consecutive_failures=0 if history is None else history.consecutive_failures,
     )
+
+
+def _next(job: Job, now: Now) -> tuple[int, Occurrence | Run] | None:
+    """Return when something of a job begins next, if that is known, and what: its next occurrence, or a retry."""
+    retries = ((run.next_attempt(now), run) for run in job.runs)
+    found: list[tuple[int, Occurrence | Run]] = [(at, run) for at, run in retries if at is not None]
+    if job.pending is not None:
+        found.append((job.pending.due_at, job.pending))
+    return min(found, key=itemgetter(0), default=None)
 
 
 def _record(state: State, run: Run | None) -> RunRecord | None:
@@ -62,7 +72,6 @@ def list_jobs(
     limit: int,
 ) -> list[JobSummary]:
     """Return the jobs in the order of submission: those of certain states, with any of certain tags, after another."""
-    del now
     start = -1 if after is None else find_job(state, after).seq
     wanted = (
         job
@@ -71,16 +80,17 @@ def list_jobs(
         and (states is None or job.state in states)
         and (tags is None or any(tag in job.request.tags for tag in tags))
     )
-    return [_summary(job) for job in islice(wanted, limit)]
+    return [_summary(job, now) for job in islice(wanted, limit)]
 
 
-def _summary(job: Job) -> JobSummary:
+def _summary(job: Job, now: Now) -> JobSummary:
+    following = _next(job, now)
     return JobSummary(
         job_id=RecurringJobId(job.job_id),
         name=job.request.name,
         tags=job.request.tags,
         state=job.state,
-        next_run_time=None if job.pending is None else utc_pendulum(job.pending.due_at),
+        next_run_time=None if following is None else utc_pendulum(following[0]),
         active=len(job.runs),
     )
 

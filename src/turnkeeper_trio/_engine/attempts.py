@@ -116,7 +116,7 @@ def _failed(state: State, run: Run, attempt: Attempt, now: Now, after: int | Non
     reason = _reason(attempt)
     job = run.job
     run.failures += 1
-    if run.failures > job.request.max_retries:
+    if job.request.max_retries is not None and run.failures > job.request.max_retries:
         end_run(state, run, outcome, now, reason, error=attempt.error)
         return
     why_not = attempt.last or ("its job was cancelled" if job.state is JobState.CANCELLED else "")
@@ -167,7 +167,8 @@ def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now)
     run.waiting_retry = True
     run.snoozed = isinstance(attempt.value, Snooze)
     run.error = attempt.error
-    state.retries.push((attempt.ended.loop + delay, job.seq, run.number, run))
+    run.next_loop = attempt.ended.loop + delay
+    state.retries.push((run.next_loop, job.seq, run.number, run))
     if attempt.error is not None:
         state.effects.ended.append(run)
     if state.listening:
@@ -190,7 +191,8 @@ def _heed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
     verdict = attempt.value
     match verdict:
         case CancelJob():
-            cancel_lineage(state, run.job, now, str(verdict))
+            if run.job.state is not JobState.CANCELLED:
+                cancel_lineage(state, run.job, now, str(verdict))
             end_run(state, run, Outcome.CANCELLED, now, str(verdict))
             drop_waiting(state, run.job, now, str(verdict))
         case GiveUp():

@@ -33,7 +33,7 @@ class Choice:
     """The instant of the last that has passed: the next is planned after it."""
 
     missed: int = 0
-    """How many are missed: the first of all, and those after it up to ``missed_last``."""
+    """How many are missed, in a row, up to ``missed_last``: the first of all is one of them unless it is to run."""
 
     missed_last: int = 0
     exact: bool = True
@@ -60,13 +60,14 @@ def catch_up(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) ->
     choice = _choose(state, occurrence, now, policy)
     if choice.delayed_until is not None:
         plan(state, job, choice.latest, choice.delayed_until, Origin.SCHEDULE)
+    kept = [occurrence] if occurrence.scheduled_at in choice.run else []
     others = [at for at in choice.run if at != occurrence.scheduled_at]
-    state.counters.planned += max(0, choice.missed - 1) + len(others)
+    state.counters.planned += len(kept) + len(others) + choice.missed - 1
     if choice.missed:
         count, last = choice.missed, choice.missed_last
         reason = PASSED if choice.exact else f"{PASSED} (at least {count}: the schedule cannot count them)"
-        end_occurrence(state, occurrence, Outcome.MISSED, now, reason, count=count, last=last)
-    kept = [] if choice.missed else [occurrence]
+        missed = Occurrence(job, last, last, Origin.SCHEDULE) if kept else occurrence
+        end_occurrence(state, missed, Outcome.MISSED, now, reason, count=count, last=last)
     return [*kept, *(Occurrence(job, at, at, Origin.SCHEDULE) for at in others)], choice.latest
 
 
@@ -82,6 +83,8 @@ def _choose(state: State, occurrence: Occurrence, now: Now, policy: CatchUp) -> 
     if policy is CatchUp.NONE and now.wall - latest >= LATE:
         return _without_missed(job.schedule, first, [], latest)
     due_at = draw_due(state, job, latest)
+    if policy is CatchUp.EARLIEST:
+        return _earliest(job.schedule, first, latest, due_at if due_at > now.wall else None)
     if due_at <= now.wall:
         return _without_missed(job.schedule, first, [latest], latest)
     # Its jitter keeps the latest one for later, so the one before it is the one to run.
@@ -95,6 +98,13 @@ def _without_missed(schedule: Schedule, first: int, run: list[int], latest: int,
     last = _before(schedule, first, run[0]) if run else latest
     further, exact = count_between_us(schedule, first, last)
     return Choice(run, latest, missed=further + 1, missed_last=last, exact=exact, delayed_until=due_at)
+
+
+def _earliest(schedule: Schedule, first: int, latest: int, due_at: int | None) -> Choice:
+    """Return the choice to run the first, and to miss those after it: not the latest, if that is due later."""
+    last = latest if due_at is None else _before(schedule, first, latest)
+    missed, exact = count_between_us(schedule, first, last)
+    return Choice([first], latest, missed=missed, missed_last=last, exact=exact, delayed_until=due_at)
 
 
 def _before(schedule: Schedule, first: int, at: int) -> int:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from turnkeeper_trio._engine.archive import Shelf
+from turnkeeper_trio._engine.archive import Shelf, is_left
 from turnkeeper_trio._engine.asking import books
 from turnkeeper_trio._engine.now import NEVER
 from turnkeeper_trio._engine.queues import OUT
@@ -23,6 +23,7 @@ def check(state: State) -> None:
     _check_active(state)
     _check_assigned(state)
     _check_ended(state)
+    _check_remains(state)
     _check_shelf(state, state.archive.runs)
     _check_shelf(state, state.archive.non_runs)
     _check_ids(state)
@@ -41,8 +42,11 @@ def _check_pending(state: State) -> None:
 
 
 def _check_active(state: State) -> None:
-    jobs = {run.job for run in state.active} | {job for job in state.jobs.values() if job.runs}
+    known = (*state.jobs.values(), *state.remains.values())
+    jobs = {run.job for run in state.active} | {job for job in known if job.runs}
     assert {run for job in jobs for run in job.runs} == set(state.active)
+    for job in jobs:
+        assert list(job.runs) == [run for run in state.active if job in (run.job, run.holder)]
     ready, retries = set(state.ready), set(state.retries)
     bound = {run for run in state.active if run.attempt is not None}
     waiting = {run for job in jobs for run in job.waiting}
@@ -53,7 +57,10 @@ def _check_active(state: State) -> None:
     assert numbers == sorted(set(numbers))
     for run in state.active:
         assert run.outcome is None
-        assert run.job.state is not JobState.FINISHED
+        assert JobState.FINISHED not in (run.job.state, run.holder.state)
+        # One id, one job: whoever has the id now reckons with the run. How the run goes on is its own job's to say.
+        assert run.holder is (state.jobs.get(run.job.job_id) or state.remains[run.job.job_id])
+        assert run.holder is run.job or (run.executing and run.job.state is JobState.CANCELLED)
         assert run.executing or run.job.state is not JobState.CANCELLED
 
 
@@ -80,18 +87,30 @@ def _check_ended(state: State) -> None:
     assert numbers == sorted(set(numbers))
 
 
+def _check_remains(state: State) -> None:
+    """Of a job that is forgotten there is left what executes, and what was recorded since: it is found by its id."""
+    for job_id, job in state.remains.items():
+        assert job.job_id == job_id
+        assert job_id not in state.jobs
+        assert job.pending is None
+        assert job.state in ENDED_STATES
+        assert is_left(job)
+
+
 def _check_shelf(state: State, shelf: Shelf[Any]) -> None:
     """Each history's own row holds what the shelf holds of it, in the same order: that of the records."""
     assert len(shelf) <= state.options.history_limit
     kept = list(shelf.newest_first())[::-1]
     assert all(earlier.number < later.number for earlier, later in pairwise(kept))
+    known = {**state.jobs, **state.remains}
     rows: dict[int, tuple[JobHistory | None, list[Any]]] = {
-        id(job.history): (job.history, []) for job in state.jobs.values()
+        id(job.history): (job.history, []) for job in known.values()
     }
     for item in kept:
         assert item.outcome is not None
         history = item.occurrence.job.history
-        rows.setdefault(id(history), (history, []))[1].append(item)
+        assert history is known[item.occurrence.job.job_id].history
+        rows[id(history)][1].append(item)
     for history, items in rows.values():
         row = () if history is None else history.runs if shelf is state.archive.runs else history.non_runs
         assert list(row) == items

@@ -11,6 +11,7 @@ from turnkeeper_trio._engine.lifecycle import (
     drop_waiting,
     end_occurrence,
     end_run,
+    forget,
     plan_after,
     settle_job,
 )
@@ -94,12 +95,12 @@ def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, 
 
 
 def delete_job(state: State, now: Now, job_id: UUID, *, reason: str = "deleted") -> None:
-    """Cancel a job, and forget it. A run that executes goes on."""
+    """Cancel a job, and forget it. A run that executes goes on, and is found again under the same id."""
     job = find_job(state, job_id)
     cancel_job(state, now, job_id, reason=reason)
     state.archive.forget_job(job)
-    state.ended_jobs.pop(job, None)
-    state.jobs.pop(job_id, None)  # A history without room has forgotten it already.
+    if state.jobs.get(job_id) is job:  # A history without room has forgotten it already.
+        forget(state, job)
     state.ledger.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
         state.emit(JobDeleted, now, job=job, name=job.request.name)

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from heapq import heappop, heappush, merge
+from operator import itemgetter
 from typing import Any
 
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import following_us
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine.tables import Job, Run
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.run import UpcomingRun
+from turnkeeper_trio.policies import Overlap
 from turnkeeper_trio.schedules._asking import ScheduleFault
 
 Next = tuple[int, int, int, Job]
@@ -18,14 +20,25 @@ Next = tuple[int, int, int, Job]
 
 
 def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
-    """Return the next occurrences of all jobs in their order: those planned, and those that follow by the schedules."""
-    del now
+    """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries."""
+    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state))
     found: list[UpcomingRun] = []
-    for at, _, _, job in _all_in_order(state):
+    for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):
         if len(found) == limit or (until is not None and at > until):
             break
-        found.append(UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at)))
+        found.append(UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt))
     return found
+
+
+def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
+    """Iterate over the attempts that runs wait for, but for those that the next occurrence will have ended by then."""
+    for entry in state.retries.in_order():
+        run: Run = entry[-1]
+        job, at = run.job, run.next_attempt(now)
+        request, pending = job.request, job.pending
+        goes_beside = request.retry_past_next or request.overlap is Overlap.ALLOW_ALL
+        if at is not None and (goes_beside or pending is None or at <= pending.due_at):
+            yield at, job.seq, run.begun + 1, job
 
 
 def _all_in_order(state: State) -> Iterator[Next]:

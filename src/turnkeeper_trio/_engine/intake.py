@@ -13,7 +13,7 @@ from turnkeeper_trio._engine.lifecycle import halt, settle_job, take_out
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, unplan
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Job, Occurrence, Run
+from turnkeeper_trio._engine.tables import NO_RUNS, Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobAdded
@@ -65,7 +65,7 @@ def accept(state: State, submission: Submission, now: Now, before: Job | None = 
     """
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    _enter(state, job, before)
+    _enter(state, job, before, now)
     state.counters.submitted += 1
     job.latest = latest
     since = submission.staged or now
@@ -81,13 +81,25 @@ def accept(state: State, submission: Submission, now: Now, before: Job | None = 
     return job
 
 
-def _enter(state: State, job: Job, before: Job | None) -> None:
-    """Put a job in the table, as the last; an ended one of the same key goes, and leaves its history."""
+def _enter(state: State, job: Job, before: Job | None, now: Now) -> None:
+    """Put a job in the table, as the last. What had its id before has ended, and leaves it its history and its runs.
+
+    One id is one job: what still executes of the one before counts among the runs of the new one, by whose rules others
+    wait for it or end it. How it goes on itself is decided by the job that it is a run of, which is cancelled.
+    """
     if before is not None:
-        assert before.state in ENDED_STATES
         del state.jobs[before.job_id]
         state.ended_jobs.pop(before, None)
-        job.history = history_of(before)  # Shared: a run of the job that was may still be executing.
+    else:
+        before = state.remains.pop(job.job_id, None)
+    if before is not None:
+        assert before.state in ENDED_STATES
+        job.history = history_of(before)  # Shared: what executes will be recorded there.
+        job.runs = dict(before.runs) or NO_RUNS
+        before.runs = {run: None for run in before.runs if run.job is before} or NO_RUNS
+        for run in job.runs:
+            run.holder = job
+        settle_job(state, before, now)  # It may have had no other runs than those that it took over itself.
     state.jobs[job.job_id] = job
     state.top_priority = max(state.top_priority, job.request.priority)
 
@@ -103,10 +115,10 @@ def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool, since: N
 def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, since: Now) -> None:
     if first is not None:
         plan(state, job, *first)
-    elif isinstance(job.schedule, FixedDelay) and not fault and not job.runs:
-        plan_delay(state, job, job.schedule.delay_us, since)
-    else:
+    elif not isinstance(job.schedule, FixedDelay) or fault:
         return
+    elif not job.runs:
+        plan_delay(state, job, job.schedule.delay_us, since)
     # A job whose bounds allow not even its first occurrence is finished: it is not one that runs by hand.
     job.had_occurrence = True
 
@@ -171,7 +183,7 @@ def definition(job: Job) -> dict[str, Any]:
 def admit(state: State, stored: StoredJob, now: Now) -> Job:
     """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
     job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
-    _enter(state, job, state.jobs.get(job.job_id))
+    _enter(state, job, state.jobs.get(job.job_id), now)
     at = stored.next_run_at
     if at is not None and job.delayed:
         plan_delay(state, job, max(0, at - now.wall), now)
@@ -184,7 +196,10 @@ def admit(state: State, stored: StoredJob, now: Now) -> Job:
 
 
 def release(state: State, job: Job) -> None:
-    """Let go of a job that is not ours any more: it leaves the books as if it had never been in them."""
+    """Let go of a job that is not ours any more: it leaves the books as if it had never been in them.
+
+    What executes of the job that had its id before goes on.
+    """
     if state.jobs.get(job.job_id) is not job:
         return  # It was deleted, or it has ended and is forgotten.
     del state.jobs[job.job_id]
@@ -194,7 +209,11 @@ def release(state: State, job: Job) -> None:
         unplan(state, occurrence)
         _lose(state, occurrence)
     for run in tuple(job.runs):
-        _take_back(state, run)
+        if run.job is job:
+            _take_back(state, run)
+    if job.runs:
+        job.state = JobState.CANCELLED
+        state.remains[job.job_id] = job
     state.lost(job, JobNotFound(f"the job {job.request.name!r} is not here any more", job_id=job.job_id))
 
 

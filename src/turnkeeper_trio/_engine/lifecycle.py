@@ -3,7 +3,7 @@
 from typing import Any
 
 from turnkeeper_trio._engine.alarms import cleanup_grace_us
-from turnkeeper_trio._engine.archive import history_of
+from turnkeeper_trio._engine.archive import history_of, is_left
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, unplan
@@ -13,6 +13,7 @@ from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next, leave_waiting
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import (
+    TOLD_AFTER,
     JobCancelled,
     JobFinished,
     JobHalted,
@@ -79,7 +80,11 @@ def end_occurrence(
         job,
         {"scheduled_at": occurrence.scheduled_at, "outcome": outcome, "reason": reason, "count": count},
     )
-    if state.listening:
+    skipped = 0
+    if by is not None:
+        history = history_of(job)
+        skipped = history.skipped = history.skipped + 1
+    if state.listening or skipped == TOLD_AFTER:
         fields: dict[str, Any] = {
             "name": job.request.name,
             "scheduled_at": utc_pendulum(item.scheduled_at),
@@ -91,7 +96,8 @@ def end_occurrence(
         else:
             blocking = None if by is None else state.active_run(by, now)
             run_id = state.run_id(kept)
-            state.emit(OccurrenceSkipped, now, job=job, run_id=run_id, outcome=outcome, blocked_by=blocking, **fields)
+            fields |= {"outcome": outcome, "blocked_by": blocking, "skipped": skipped}
+            state.emit(OccurrenceSkipped, now, job=job, run_id=run_id, **fields)
     state.over(occurrence, kept)
     return kept
 
@@ -107,14 +113,19 @@ def end_run(
     error: BaseException | None = None,
     by: Run | None = None,
 ) -> Run | NonRun:
-    """An active run has come to its end. What never began is kept as an occurrence that did not run."""
-    job = run.job
+    """An active run has come to its end. What never began is kept as an occurrence that did not run.
+
+    Nor does it count among the ``max_runs`` of its job, which may have another one for it: the next to come.
+    """
+    job = run.holder
     item: Run | NonRun = run
     take_out(state, run)
     if run.attempt is not None:
         run.attempt.revoked = True
         run.attempt = None
+    given_back = run.begun == 0 and run.occurrence.origin is not Origin.TRIGGER
     if run.begun == 0:
+        job.ran -= given_back
         item = end_occurrence(state, run.occurrence, outcome, now, reason, by=by)
     else:
         run.outcome, run.reason, run.value, run.error = outcome, reason, value, error
@@ -123,9 +134,13 @@ def end_run(
         _archive(state, run, now)
         _heed_failures(state, run, now)
     call_next(state, job)
-    if job.delayed and job.pending is None and not job.runs and job.state is JobState.ACTIVE and not state.closing:
+    # What is skipped is so on its arrival, and what follows it is planned by whoever had it arrive.
+    may_follow = not job.runs if job.delayed else given_back and outcome is not Outcome.SKIPPED
+    if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
         plan_after(state, job, now.wall, now)
     settle_job(state, job, now)
+    if run.job is not job:
+        settle_job(state, run.job, now)
     return item
 
 
@@ -150,9 +165,10 @@ def take_out(state: State, run: Run) -> None:
     if run.blocked:
         leave_waiting(job, run)
     del state.active[run]
-    del job.runs[run]
-    if not job.runs:
-        job.runs = NO_RUNS
+    for each in {job, run.holder}:
+        del each.runs[run]
+        if not each.runs:
+            each.runs = NO_RUNS
     if run.place != OUT:
         (state.retries if run.waiting_retry else state.ready).remove(run)
 
@@ -267,6 +283,14 @@ def _remember_ended(state: State, job: Job, now: Now) -> None:
     ended.setdefault(job, now.wall)
     while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
         oldest, _ = ended.popitem(last=False)
-        del state.jobs[oldest.job_id]
-        if oldest.history is not None:
-            oldest.history.let_go()
+        forget(state, oldest)
+
+
+def forget(state: State, job: Job) -> None:
+    """Take a job out of the table. What is left of it is found again by a job that takes its id."""
+    state.ended_jobs.pop(job, None)
+    del state.jobs[job.job_id]
+    if job.history is not None:
+        job.history.let_go()
+    if is_left(job):
+        state.remains[job.job_id] = job

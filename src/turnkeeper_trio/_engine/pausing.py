@@ -10,9 +10,9 @@ from turnkeeper_trio._engine.control import find_job, refuse_if_over
 from turnkeeper_trio._engine.dueness import take_up
 from turnkeeper_trio._engine.lifecycle import end_run, go_on, plan_after, settle_job, withdraw_pending
 from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.planning import plan
+from turnkeeper_trio._engine.planning import is_last, plan
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Job, Occurrence
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._engine.turns import call_next, make_ready, recall, take_back
 from turnkeeper_trio._engine.waiting import EXECUTED, Wait
 from turnkeeper_trio._model.change import ChangeKind
@@ -27,7 +27,7 @@ PAUSED = "paused"
 
 
 def pause_job(state: State, now: Now, job_id: UUID, *, note: str = "") -> None:
-    """Plan and begin nothing more of a job until it is resumed; what executes goes on. Twice is fine."""
+    """Plan and begin nothing more of a job until it is resumed, but by hand; what executes goes on. Twice is fine."""
     job = find_job(state, job_id)
     refuse_if_over(state, job)
     if job.state is JobState.HALTED:
@@ -37,16 +37,26 @@ def pause_job(state: State, now: Now, job_id: UUID, *, note: str = "") -> None:
         return
     reason = f"{PAUSED}: {note}" if note else PAUSED
     job.state, job.reason = JobState.PAUSED, note
-    job.held = job.pending
+    due = [run for run in job.runs if not (run.begun or run.executing or run.occurrence.origin is Origin.TRIGGER)]
+    job.held = next((run.occurrence for run in due if _is_to_come(job, run)), job.pending)
     withdraw_pending(state, job, Outcome.CANCELLED, now, reason)
-    for run in tuple(job.runs):
-        if run.begun == 0 and not run.executing:
-            end_run(state, run, Outcome.CANCELLED, now, reason)
+    for run in due:
+        end_run(state, run, Outcome.CANCELLED, now, reason)
     recall(state, job)
     call_next(state, job)
     state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
     if state.listening:
         state.emit(JobPaused, now, job=job, name=job.request.name, note=note)
+
+
+def _is_to_come(job: Job, run: Run) -> bool:
+    """Return whether a run that is due and has not begun is taken up at the resume, and what comes after it.
+
+    Whether a worker was free when its instant came does not decide whether it is lost: one that waits for a worker is
+    still to come. One that waits for a run of its own job is not, unless nothing comes after it.
+    """
+    occurrence = run.occurrence
+    return not run.blocked or occurrence.origin is Origin.INITIAL or is_last(job, occurrence.scheduled_at)
 
 
 def resume_job(state: State, now: Now, job_id: UUID, *, missed: CatchUp | None = None) -> None:

@@ -7,7 +7,7 @@ from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.instants import MAX_INSTANT
 from turnkeeper_trio._model.run import Origin
 from turnkeeper_trio.schedules import FixedDelay
-from turnkeeper_trio.schedules._asking import next_after_us
+from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
 
 
 def draw_due(state: State, job: Job, at: int) -> int:
@@ -28,6 +28,14 @@ def following_us(job: Job, after: int) -> int | None:
     at = next_after_us(job.schedule, after)
     until = job.request.until_us
     return None if at is None or (until is not None and at > until) else at
+
+
+def is_last(job: Job, at: int) -> bool:
+    """Return whether the schedule of a job has no instant after another. If it is faulty, nobody knows that."""
+    try:
+        return not job.delayed and next_after_us(job.schedule, at) is None
+    except ScheduleFault:
+        return False
 
 
 def may_plan(job: Job, at: int) -> bool:

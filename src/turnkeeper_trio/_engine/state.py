@@ -63,6 +63,8 @@ class State:
         """Jobs that live, and those that ended and are remembered."""
         self.ended_jobs: OrderedDict[Job, int] = OrderedDict()
         """Jobs that ended, the oldest first, and when."""
+        self.remains: dict[UUID, Job] = {}
+        """Jobs that were forgotten, by their id, while something of it is left: a run that executes, or a record."""
         self.by_id: dict[UUID, Any] = {}
         """Occurrences, runs and non-runs whose id was read."""
 
@@ -87,7 +89,11 @@ class State:
         """Attempts that were bound and have not come back."""
 
         self.archive: Archive = Archive(
-            limit=options.history_limit, per_job=options.history_per_job, ttl=options.history_ttl, by_id=self.by_id
+            limit=options.history_limit,
+            per_job=options.history_per_job,
+            ttl=options.history_ttl,
+            by_id=self.by_id,
+            remains=self.remains,
         )
         self.counters: Counters = Counters()
         self.ledger: Ledger = Ledger(asked=options.store_asks)
@@ -134,6 +140,7 @@ class State:
             phase=run.phase,
             attempt=run.attempt.number if run.attempt is not None and run.executing else run.begun,
             running_for=seconds(now.loop - run.phase_since),
+            next_attempt_at=None if (at := run.next_attempt(now)) is None else utc_pendulum(at),
         )
 
     @property

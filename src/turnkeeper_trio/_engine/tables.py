@@ -9,7 +9,9 @@ from typing import Any, Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.queues import OUT
+from turnkeeper_trio._model.instants import MAX_INSTANT
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
 from turnkeeper_trio.abc import Schedule
@@ -72,7 +74,7 @@ class Job:
         self.had_occurrence: bool = False
         """Whether it ever had an occurrence: one that never had is run by hand, and does not finish."""
         self.ran: int = 0
-        """How many of its occurrences were taken up by a run; by hand does not count."""
+        """How many of its runs have begun, or may yet begin; by hand does not count."""
         self.held: Occurrence | None = None
         """While paused or halted: the occurrence that was pending then."""
         self.latest: int | None = None
@@ -80,7 +82,7 @@ class Job:
         self.version: int = 1
         """Grows by one with each change of the request or the function."""
         self.runs: dict[Run, None] = NO_RUNS
-        """Its active runs, in the order in which they became due."""
+        """Its active runs, in the order in which they became due; before them those of whom it took over its id."""
         self.waiting: dict[Run, None] = NO_RUNS
         """Those of its active runs that wait for others of them to end."""
         self.history: JobHistory | None = None
@@ -103,7 +105,16 @@ class Job:
 class JobHistory:
     """What is remembered of a job's runs."""
 
-    __slots__ = ("consecutive_failures", "last_failure", "last_run", "last_success", "non_runs", "runs")
+    __slots__ = (
+        "consecutive_failures",
+        "last_failure",
+        "last_run",
+        "last_success",
+        "non_runs",
+        "runs",
+        "skipped",
+        "skipped_before",
+    )
 
     def __init__(self) -> None:
         """Remember nothing yet."""
@@ -113,6 +124,10 @@ class JobHistory:
         self.last_success: Run | None = None
         self.last_failure: Run | None = None
         self.consecutive_failures: int = 0
+        self.skipped: int = 0
+        """How many occurrences a run was in the way of, since a run last ended that had been in the way of none."""
+        self.skipped_before: int = 0
+        """What that was when a run last ended."""
 
     def let_go(self) -> None:
         """Nobody can ask for the job any more. A run knows its job: kept here, they would keep each other alive."""
@@ -148,7 +163,9 @@ class Run:
         "failures",
         "finished_at",
         "first_loop",
+        "holder",
         "job",
+        "next_loop",
         "number",
         "occurrence",
         "outcome",
@@ -167,6 +184,9 @@ class Run:
         """Make the row of a run that has become due."""
         self.occurrence: Occurrence = occurrence
         self.job: Job = occurrence.job
+        """The job that it is a run of: by its rules it goes on, and ends."""
+        self.holder: Job = occurrence.job
+        """The job that has the id now, and reckons with this run: its own, or one that took the id meanwhile."""
         self.number: int = number
         """While active: its number in the order in which runs became due. Ended: in the order of the records."""
         self.since: int = since
@@ -180,6 +200,8 @@ class Run:
         """The attempt that is bound to a worker or executing."""
         self.waiting_retry: bool = False
         """Whether it waits for its next attempt."""
+        self.next_loop: int = 0
+        """The loop time of the attempt that it waits for."""
         self.snoozed: bool = False
         """Whether it does so because it asked to, and not because it failed."""
         self.begun: int = 0
@@ -204,6 +226,12 @@ class Run:
     def executing(self) -> bool:
         """Whether a worker has begun its function."""
         return self.attempt is not None and self.attempt.claimed
+
+    def next_attempt(self, now: Now) -> int | None:
+        """Return the wall time of the attempt that it waits for, if it does; while its job is paused, none comes."""
+        if not self.waiting_retry or self.job.state is JobState.PAUSED:
+            return None
+        return min(now.wall + self.next_loop - now.loop, MAX_INSTANT)
 
     @property
     def phase(self) -> RunPhase:

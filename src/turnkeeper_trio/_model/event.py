@@ -1,13 +1,16 @@
 """What happened, as observers and subscribers are told."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import pendulum
 
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
+
+TOLD_AFTER: Final = 5
+"""After how many occurrences that were skipped, while the job did not keep up, the log warns of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,10 @@ class OccurrenceSkipped(Event):
     reason: str
     blocked_by: ActiveRun | None
     """The run that was in the way, if one was, and how long it had been running."""
+
+    skipped: int = 0
+    """How many of its job a run was in the way of, this one included, since the job last kept up: since a run of it
+    ended that had been in the way of none. The fifth is a warning in the log; 0 if no run was in the way."""
 
 
 @final

@@ -190,11 +190,15 @@ class RunNotSucceeded(TurnKeeperError):
 @final
 @dataclass(frozen=True, slots=True)
 class UpcomingRun(Record):
-    """An occurrence that is planned, or that would be planned after it if nothing changes."""
+    """An occurrence that is planned, or that would be planned after it if nothing changes; or a retry to come."""
 
     job_id: RecurringJobId
     name: str
     scheduled_at: pendulum.DateTime
+    """The instant of the occurrence, or the time of the retry."""
+
+    attempt: int = 1
+    """Which attempt of its run begins then: more than 1 where a run waits for its next one."""
 
 
 @final
@@ -212,6 +216,9 @@ class ActiveRun(Record):
 
     running_for: float
     """Seconds it has been in this phase, by the clock of the event loop."""
+
+    next_attempt_at: pendulum.DateTime | None = None
+    """When its next attempt comes, while it waits for one. ``None`` while its job is paused: not before the resume."""
 
     def __str__(self) -> str:
         """Tell where it stands: ``executing for 12.3 s, attempt 1``."""

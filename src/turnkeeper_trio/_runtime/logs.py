@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Final, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.event import (
+    TOLD_AFTER,
     ClockStepped,
     Event,
     JobAdded,
@@ -53,6 +55,13 @@ _LINES: Final[dict[type[Event], tuple[int, str]]] = {
 """The level and the text of each kind of event; a run that finished has lines of its own."""
 
 
+_SKIPPED_AGAIN: Final = (
+    logging.WARNING,
+    "%(name)s at %(scheduled_at)s is %(outcome)s, as %(skipped)d were while it does not keep up: %(reason)s",
+)
+"""The line of the occurrence by which a job has been skipped again and again. It comes once, until the job keeps up."""
+
+
 def write(level: int, text: str, *args: object, **options: Any) -> None:
     """Write a line to the log. What hangs on the log is the user's: a faulty filter costs the line, and no more."""
     try:
@@ -68,8 +77,13 @@ def log_event(event: Event) -> None:
         _log_finished(event, event.record)
         return
     level, text = _LINES[type(event)]
+    if isinstance(event, OccurrenceSkipped) and event.skipped == TOLD_AFTER:
+        level, text = _SKIPPED_AGAIN
     if LOGGER.isEnabledFor(level):
         values = {field.name: getattr(event, field.name) for field in fields(event)}
+        if isinstance(event, RunRetrying) and event.error is not None:
+            # The type is in the reason already.
+            values["reason"] = ": ".join(filter(None, (event.reason, guard.text(event.error))))
         about = _about(event.job_id, event.run_id, values.get("name"), values.get("attempt"))
         write(level, text, values, extra=about)
 

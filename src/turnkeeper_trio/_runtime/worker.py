@@ -10,24 +10,27 @@ import asyncio
 import inspect
 import math
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, cast, final
+from typing import Any, Final, final
 
 import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
+from trio import Cancelled
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.instants import MICROSECONDS
 from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.scopes import Nesting
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 
 @final
@@ -212,14 +215,47 @@ def _begin_at_job(error: BaseException) -> None:
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
     """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
     _begin_at_job(error)
+    for each in _leaves(error):
+        if guard.is_a(each, guard.PROGRAM):
+            return each, Ending.FATAL
+    return heard(error), Ending.RAISED
+
+
+def heard(error: BaseException) -> BaseException:
+    """Return the verdict that a group comes to, and what is none as it is.
+
+    A task group of the job's makes a group of whatever its tasks raise, so that a verdict is one in a group, too. With
+    errors beside it the run has failed, with the group; cancellations do not count.
+    """
+    said = [each for each in _leaves(error) if not guard.is_a(each, _CANCELLED)]
+    if said and all(guard.is_a(each, Verdict) for each in said):
+        return min(said, key=_finality)
+    return error
+
+
+_CANCELLED: Final = (asyncio.CancelledError, Cancelled)
+"""What comes of a cancellation, on either event loop."""
+
+_FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)
+"""Verdicts, the most final first: of several in one group it is heard."""
+
+
+def _finality(verdict: BaseException) -> int:
+    return next(place for place, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Iterate over what is in a group, in its order, past what a subclass makes of ``exceptions``; or over an error."""
     todo = [error]
     while todo:
         each = todo.pop()
-        if isinstance(each, KeyboardInterrupt | SystemExit):
-            return each, Ending.FATAL
-        if isinstance(each, BaseExceptionGroup):
-            todo += cast("tuple[BaseException, ...]", each.exceptions)
-    return error, Ending.RAISED
+        if guard.is_a(each, BaseExceptionGroup):
+            todo += reversed(_EXCEPTIONS(each))
+        else:
+            yield each
+
+
+_EXCEPTIONS: Final[Callable[..., tuple[BaseException, ...]]] = vars(BaseExceptionGroup)["exceptions"].__get__
 
 
 def _is_being_cancelled(task: "asyncio.Task[Any]") -> bool:

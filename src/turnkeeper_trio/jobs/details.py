@@ -28,7 +28,9 @@ class JobDetails(Record):
     """The name of the function the job runs."""
 
     priority: int
-    max_retries: int
+    max_retries: int | None
+    """How often a failed run is tried again; ``None``: for ever."""
+
     retry: RetryPolicy | None
     """The retry policy in force; ``None`` if there are no retries."""
 
@@ -43,10 +45,11 @@ class JobDetails(Record):
     """Grows by one with each change of the request or the function."""
 
     next_run_time: pendulum.DateTime | None
-    """When its next occurrence is due; ``None`` if none is planned."""
+    """When something of it begins next: its next occurrence, or the retry of a run that waits for one; ``None`` if
+    neither is planned."""
 
     next_run_instance: RunId | None
-    """The run that its next occurrence will be."""
+    """The run that this will be, or is."""
 
     active_runs: tuple[ActiveRun, ...]
     waiting_runs: int

@@ -66,14 +66,14 @@ class JobSet:
         self._entries[key] = JobSetEntry(request.replace(key=key), fn, args, kwargs)
 
     def job(
-        self, name: str, schedule: Schedule | None = None, max_retries: int = 0, **options: Any
+        self, name: str, schedule: Schedule | None = None, max_retries: int | None = 0, **options: Any
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Return a decorator that adds the function below it, and returns it as it is.
 
         Args:
             name: The name of the job.
             schedule: When it runs; `Never` if not given.
-            max_retries: How often a failed run is tried again.
+            max_retries: How often a failed run is tried again; ``None``: for ever.
             **options: The other fields of `RecurringJobRequest`.
 
         Raises:

@@ -28,14 +28,14 @@ class RecurringJobRequest:
     schedule: Schedule = field(default=Never())
     """When its occurrences are. `Never` is for jobs that run by hand, or once at ``initial_run_time``."""
 
-    max_retries: int = 0
-    """How often a failed run is tried again."""
+    max_retries: int | None = 0
+    """How often a failed run is tried again; ``None``: for ever, or until ``retry`` gives up."""
 
     key: str | None = field(default=None, kw_only=True)
     """What makes the job the same job when it is submitted again, after a reload, say: its id is made of it."""
 
     retry: RetryPolicy | None = field(default=None, kw_only=True)
-    """How long to wait before a retry; `ExponentialBackoff` if not given. Only with ``max_retries``."""
+    """How long to wait before a retry; `ExponentialBackoff` if not given. Not with ``max_retries=0``."""
 
     initial_run_time: datetime | timedelta | None = field(default=None, kw_only=True)
     """The first occurrence: an instant, or a delay from the acceptance of the job. Earlier ones do not exist."""
@@ -74,7 +74,7 @@ class RecurringJobRequest:
     """Each occurrence is due later than its instant by a time drawn anew from zero to this: never past the next one."""
 
     max_runs: int | None = field(default=None, kw_only=True)
-    """After how many runs the job is finished. Runs by hand do not count, nor do occurrences that were skipped."""
+    """After how many runs the job is finished. Only runs that have begun count, and of them not those by hand."""
 
     until: datetime | None = field(default=None, kw_only=True)
     """The last instant an occurrence may have; the job is finished after it."""
@@ -101,7 +101,8 @@ class RecurringJobRequest:
         if self.key is not None:
             _checks.text("key", self.key)
         _check_schedule(self.schedule)
-        _checks.integer("max_retries", self.max_retries, least=0)
+        if self.max_retries is not None:
+            _checks.integer("max_retries", self.max_retries, least=0)
         _check_retry(self.retry, self.max_retries)
         _check_initial(self.initial_run_time)
         _set(self, "timeout_us", _checks.optional_duration("timeout", self.timeout, least=1))
@@ -155,7 +156,7 @@ def _check_schedule(schedule: object) -> None:
         )
 
 
-def _check_retry(retry: object, max_retries: int) -> None:
+def _check_retry(retry: object, max_retries: int | None) -> None:
     if retry is None:
         return
     if isinstance(retry, type) or not callable(getattr(retry, "delay", None)):
@@ -166,7 +167,8 @@ def _check_retry(retry: object, max_retries: int) -> None:
         )
     if max_retries == 0:
         raise ConfigurationError(
-            "retry is given, but max_retries is 0, so it would never be used; write max_retries=3, say",
+            "retry is given, but max_retries is 0, so it would never be used; "
+            "write max_retries=3, say, or None for ever",
             parameter="retry",
         )
 

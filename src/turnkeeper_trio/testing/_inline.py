@@ -30,7 +30,7 @@ from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.functions import Function, Functions
-from turnkeeper_trio._runtime.worker import call_plainly
+from turnkeeper_trio._runtime.worker import call_plainly, heard
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
@@ -147,7 +147,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
-        error = exc
+        error = heard(exc)
     ended = Now(now.wall + call.took, now.loop + call.took)
     ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
     attempt.end(ended, ending, value=value, error=error)

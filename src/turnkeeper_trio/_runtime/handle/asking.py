@@ -90,10 +90,11 @@ class Asking(Line):
         return await self._ask(asking.run_history, job_id=job_id, since=since_us, outcomes=outcomes, limit=limit)
 
     async def upcoming_runs(self, *, until: datetime | None = None, limit: int = 100) -> list[UpcomingRun]:
-        """Return the next occurrences of all jobs in their order, without jitter.
+        """Return the next occurrences of all jobs in their order, without jitter, and the retries to come.
 
         Those that are planned, and those that follow by the schedules if nothing changes. A fixed delay is counted from
-        the end of a run, so of such a job only what is planned can be told.
+        the end of a run, so of such a job only what is planned can be told. A retry (or the end of a snooze) has an
+        ``attempt`` above 1; one that the next occurrence will have superseded by then is left out.
 
         Args:
             until: Only up to this instant.

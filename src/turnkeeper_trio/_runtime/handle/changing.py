@@ -73,6 +73,8 @@ class Changing(Line):
     async def delete_job(self, job_id: UUID) -> None:
         """Cancel a job and forget it, its history included. A run that is executing goes on.
 
+        If its key is taken again meanwhile, the new job reckons with that run, as with one of its own.
+
         Raises:
             JobNotFound: there is no such job.
             SchedulerClosed: the scheduler has ended.
@@ -135,8 +137,9 @@ class Changing(Line):
     async def pause_job(self, job_id: UUID, *, note: str = "") -> None:
         """Pause a job: nothing of it is planned or begun until it is resumed. What executes goes on. Twice is fine.
 
-        Its pending occurrence, and runs that have not begun, end cancelled; a run that waits for its retry goes on
-        waiting until the job is resumed. A paused job can be triggered by hand.
+        Its pending occurrence, and runs that have not begun, end cancelled; what was pending or waited for a worker is
+        taken up at the resume, by the rule for catch-up. A run that waits for its retry goes on waiting until then. A
+        paused job can be triggered by hand, and a run by hand that has not begun yet is left alone.
 
         Args:
             job_id: The job.

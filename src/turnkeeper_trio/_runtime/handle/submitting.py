@@ -1,5 +1,6 @@
 """Submitting jobs."""
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -26,8 +27,8 @@ class Submitting(Line):
     def __init__(self, parts: Parts) -> None:
         """Make a handle of these parts."""
         super().__init__(parts)
-        self._staged: dict[UUID, int] = {}
-        """Keyed jobs that may still be in staging, and as the how manieth they were put there."""
+        self._staged: OrderedDict[UUID, int] = OrderedDict()
+        """Keyed jobs that may still be in staging, and as the how manieth they were put there, in that order."""
 
     def register(self, name: str, fn: Callable[..., Any], aliases: Iterable[str] = ()) -> None:
         """Give a function a name, under which jobs can be submitted, and by which stored jobs find it again.
@@ -212,5 +213,7 @@ class Submitting(Line):
         taken = self._staged.get(job_id, 0) > staging.taken or (live is not None and live.state not in ENDED_STATES)
         if taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
-        self._staged = {staged: number for staged, number in self._staged.items() if number > staging.taken}
+        while self._staged and next(iter(self._staged.values())) <= staging.taken:
+            self._staged.popitem(last=False)
         self._staged[job_id] = staging.sent + 1
+        self._staged.move_to_end(job_id)
