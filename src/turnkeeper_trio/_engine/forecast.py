@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from heapq import heappop, heappush, merge
 from operator import itemgetter
-from typing import Any
 
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.planning import following_us
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Job, Run
+from turnkeeper_trio._engine.tables import Job, Occurrence, Run
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.run import UpcomingRun
@@ -21,7 +20,7 @@ Next = tuple[int, int, int, Job]
 
 def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
     """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries."""
-    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state))
+    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state, now))
     found: list[UpcomingRun] = []
     for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):
         if len(found) == limit or (until is not None and at > until):
@@ -41,10 +40,10 @@ def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
             yield at, job.seq, run.begun + 1, job
 
 
-def _all_in_order(state: State) -> Iterator[Next]:
+def _all_in_order(state: State, now: Now) -> Iterator[Next]:
     """Merge what is planned with what follows it; only jobs that have come up are asked for what follows."""
     following: list[Next] = []
-    planned = _planned(state)
+    planned = _planned(state, now)
     head = next(planned, None)
     while head is not None or following:
         if head is not None and (not following or head < following[0]):
@@ -59,19 +58,30 @@ def _all_in_order(state: State) -> Iterator[Next]:
             heappush(following, (later, seq, number + 1, job))
 
 
-def _planned(state: State) -> Iterator[Next]:
+def _planned(state: State, now: Now) -> Iterator[Next]:
     """Iterate over what is planned in the order of the instants: the queues have it in that of the jittered ones."""
     early: list[Next] = []
-    for due_at, _, occurrence in merge(_by_due(state.queue.in_order()), _by_due(state.delays.in_order())):
+    for due_at, _, at, job in merge(_on_the_grid(state), _delayed(state, now), key=itemgetter(0, 1)):
         while early and early[0][0] + state.longest_jitter <= due_at:
             yield heappop(early)
-        heappush(early, (occurrence.scheduled_at, occurrence.job.seq, 1, occurrence.job))
+        heappush(early, (at, job.seq, 1, job))
     while early:
         yield heappop(early)
 
 
-def _by_due(entries: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, int, Any]]:
-    return ((entry[-1].due_at, entry[-1].job.seq, entry[-1]) for entry in entries)
+def _on_the_grid(state: State) -> Iterator[Next]:
+    """Iterate over what is planned by the wall clock: when it is due, its job's number, its instant, and its job."""
+    for entry in state.queue.in_order():
+        occurrence: Occurrence = entry[-1]
+        yield occurrence.due_at, occurrence.job.seq, occurrence.scheduled_at, occurrence.job
+
+
+def _delayed(state: State, now: Now) -> Iterator[Next]:
+    """Iterate over fixed delays likewise. They go by the loop's clock: the wall clock may have stepped since."""
+    for entry in state.delays.in_order():
+        occurrence: Occurrence = entry[-1]
+        due_at = now.wall + entry[0] - now.loop
+        yield due_at, occurrence.job.seq, occurrence.scheduled_at + due_at - occurrence.due_at, occurrence.job
 
 
 def _following(job: Job, at: int, number: int) -> int | None:
