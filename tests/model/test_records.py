@@ -46,7 +46,8 @@ from turnkeeper_trio._model.instants import (
     utc_datetime,
     utc_pendulum,
 )
-from turnkeeper_trio._model.record import described, forget_locals, plain
+from turnkeeper_trio._model.guard import described
+from turnkeeper_trio._model.record import forget_locals, plain
 
 NOON = pendulum.datetime(2024, 1, 1, 12)
 RECORD = RunRecord(

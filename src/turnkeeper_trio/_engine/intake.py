@@ -95,7 +95,7 @@ def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool) -> None:
 def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, now: Now) -> None:
     if first is not None:
         plan(state, job, *first)
-    elif isinstance(job.schedule, FixedDelay) and not fault and not job.runs:
+    elif type(job.schedule) is FixedDelay and not fault and not job.runs:
         plan_delay(state, job, job.schedule.delay_us, now)
     else:
         return
