@@ -1,8 +1,8 @@
 """The one place where an object of the user's is shown, asked, written to or called.
 
 A job's error, its value, an argument, a schedule, a policy, an observer: each is the user's, and each of its methods
-may raise anything, as may those of its class. What is done here cannot fail, whatever they do. Only what means the program
-passes: `KeyboardInterrupt` and `SystemExit`, which end it wherever they come from.
+may raise anything, as may those of its class. What is done here cannot fail, whatever they do. Only what means the
+program passes: `KeyboardInterrupt` and `SystemExit`, which end it wherever they come from.
 
 Where Python itself knows the answer, the object is not asked at all: its type, the name of that, the traceback and the
 chain of an error are read by the slots of the built-in types.
@@ -45,7 +45,7 @@ def full_type_name(value: object) -> str:
 
 
 def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
-    """Return whether ``value`` is an instance of ``kind``. Its ``__class__`` is not asked: a lazy proxy runs code there."""
+    """Return whether ``value`` is an instance of ``kind``; its ``__class__`` is not asked, which in a proxy is code."""
     try:
         return issubclass(type(value), kind)
     except PROGRAM:
