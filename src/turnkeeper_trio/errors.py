@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 from uuid import UUID
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.fault import TurnKeeperError
 from turnkeeper_trio._model.report import ShutdownReport
 from turnkeeper_trio._model.run import RunNotSucceeded, RunRecord
@@ -168,7 +169,8 @@ class CriticalJobFailed(TurnKeeperError):
     def __str__(self) -> str:
         """Name the job and what it failed of."""
         record = self.record
-        return f"the critical job {record.name!r} failed: {record.error or record.reason}"
+        why = record.reason if record.error is None else guard.raised(record.error)
+        return f"the critical job {record.name!r} failed: {why}"
 
 
 @final

@@ -7,10 +7,18 @@ from datetime import timedelta
 from typing import final
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._model import guard
 
 
 class Verdict(Exception):
     """The base of what a job may say about itself."""
+
+
+def _with_reason(what: str, verdict: Verdict) -> str:
+    """Say why; the reason may be any object, and one that is missing (a subclass did not call ours) is none."""
+    reason = guard.attribute(verdict, "reason")
+    why = "" if reason is None else guard.text(reason)
+    return f"{what}: {why}" if why else what
 
 
 @final
@@ -60,7 +68,7 @@ class GiveUp(Verdict):
 
     def __str__(self) -> str:
         """Say why."""
-        return f"it gave up: {self.reason}" if self.reason else "it gave up"
+        return _with_reason("it gave up", self)
 
 
 @final
@@ -74,4 +82,4 @@ class CancelJob(Verdict):
 
     def __str__(self) -> str:
         """Say why."""
-        return f"it ended its job: {self.reason}" if self.reason else "it ended its job"
+        return _with_reason("it ended its job", self)

@@ -51,7 +51,7 @@ async def test_the_failure_leaves_the_block_from_its_error_and_everything_is_cle
     record = caught.value.record
     assert (record.job_id, record.outcome, record.name) == (job_id, Outcome.FAILED, "critical")
     assert caught.value.__cause__ is record.error
-    assert str(caught.value) == "the critical job 'critical' failed: no"
+    assert str(caught.value) == "the critical job 'critical' failed: ValueError: no"
     assert cleaned == ["the body", 7]
     assert [record.name for record in scheduler.shutdown_report.interrupted] == ["other"]
 

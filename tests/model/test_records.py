@@ -36,6 +36,7 @@ from turnkeeper_trio import (
     StagingFull,
     TurnKeeperError,
 )
+from turnkeeper_trio._model.guard import described
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
 from turnkeeper_trio._model.instants import (
     MAX_INSTANT,
@@ -46,7 +47,7 @@ from turnkeeper_trio._model.instants import (
     utc_datetime,
     utc_pendulum,
 )
-from turnkeeper_trio._model.record import described, forget_locals, plain
+from turnkeeper_trio._model.record import forget_locals, plain
 
 NOON = pendulum.datetime(2024, 1, 1, 12)
 RECORD = RunRecord(

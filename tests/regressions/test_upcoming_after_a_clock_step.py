@@ -1,4 +1,4 @@
-"""`Scheduler.upcoming_runs` told of fixed delays out of order, and at a wrong instant, after the wall clock had stepped.
+"""`Scheduler.upcoming_runs` told of fixed delays out of order, and at a wrong instant, after the wall clock stepped.
 
 Cause: a fixed delay goes by the clock of the event loop, and stands in its queue by that; what was told of it was the
 wall time at which it had been planned. Two that were planned before and after a step back were merged as if in order.

@@ -11,6 +11,7 @@ from turnkeeper_trio import (
     After,
     ConfigurationError,
     FixedRetryDelay,
+    InternalError,
     Interval,
     JobState,
     Once,
@@ -234,8 +235,9 @@ async def test_senseless_questions_are_refused_at_the_asker_and_hurt_nobody_else
             lambda: scheduler.list_all_jobs(tags=5),  # type: ignore[arg-type]
             lambda: scheduler.get_run_history(outcomes=5),  # type: ignore[arg-type]
         ):
-            with pytest.raises(TypeError):
+            with pytest.raises(InternalError) as failed:
                 await question()
+            assert isinstance(failed.value.__cause__, TypeError)
         assert (await scheduler.get_job_details(job_id)).name == "job"
 
 

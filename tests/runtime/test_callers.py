@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from turnkeeper_trio import After, InternalError, RecurringJobRequest, SchedulerClosed, StagingFull, open_scheduler
-from turnkeeper_trio._engine import control
+from turnkeeper_trio._engine import asking, control
+from turnkeeper_trio._engine.state import State
 
 pytestmark = pytest.mark.anyio
 
@@ -18,12 +19,18 @@ LATER = RecurringJobRequest("later", After(100))
 async def nothing() -> None: ...
 
 
+def fail(*_: object, **__: object) -> None:
+    raise LookupError("planted")
+
+
+def fail_half_way(state: State, *_: object, **__: object) -> None:
+    state.counters.planned += 1
+    raise LookupError("planted")
+
+
 async def test_a_command_that_fails_half_way_ends_the_scheduler_and_nobody_waits_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def faulty(*_: object, **__: object) -> None:
-        raise LookupError("planted")
-
     answers: list[str] = []
 
     async def ask(question: Any) -> None:
@@ -35,7 +42,7 @@ async def test_a_command_that_fails_half_way_ends_the_scheduler_and_nobody_waits
         with pytest.raises(InternalError) as left:
             async with open_scheduler(max_workers=1) as scheduler:
                 job_id = await scheduler.add_job(LATER, nothing)
-                monkeypatch.setattr(control, "delete_job", faulty)
+                monkeypatch.setattr(control, "delete_job", fail_half_way)
                 group.start_soon(ask, lambda: scheduler.wait_job(job_id))
                 group.start_soon(ask, scheduler.wait_idle)
                 await anyio.sleep(1)
@@ -44,6 +51,27 @@ async def test_a_command_that_fails_half_way_ends_the_scheduler_and_nobody_waits
         assert isinstance(left.value.__cause__, LookupError)
     assert answers == ["closed"] * 3
     assert anyio.current_time() == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "name"), [(control, "delete_job", "delete_job"), (asking, "job_details", "get_job_details")]
+)
+async def test_a_command_that_fails_and_leaves_the_tables_whole_is_its_callers_affair_alone(
+    monkeypatch: pytest.MonkeyPatch, where: Any, what: str, name: str
+) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(LATER, nothing)
+        with monkeypatch.context() as patch:
+            patch.setattr(where, what, fail)
+            with pytest.raises(InternalError, match="the scheduler goes on") as failed:
+                await getattr(scheduler, name)(job_id)
+        assert isinstance(failed.value.__cause__, LookupError)
+        assert (await scheduler.get_job_details(job_id)).name == LATER.name
+        await scheduler.delete_job(job_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "list_jobs", fail)
+        with pytest.raises(InternalError, match="the scheduler goes on"):
+            await scheduler.list_all_jobs()
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)

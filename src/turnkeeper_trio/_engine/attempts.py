@@ -1,7 +1,7 @@
 """What becomes of a run when one of its attempts has ended."""
 
-import inspect
-from typing import assert_never
+from types import CoroutineType
+from typing import Any, Final, assert_never, cast
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.attempt import Attempt
@@ -12,12 +12,11 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Run
 from turnkeeper_trio._engine.turns import call_next
 from turnkeeper_trio._engine.waiting import EXECUTED
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.event import RunRetrying, RunStarted
 from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
-from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 TOO_LATE = "it could not start before its start_deadline"
@@ -74,11 +73,37 @@ def note_on_run(state: State, attempt: Attempt) -> None:
 def _hear_verdict(attempt: Attempt) -> None:
     """A verdict means the same whether it was returned or raised."""
     said = attempt.value if attempt.ending is Ending.RETURNED else attempt.error
-    if isinstance(said, Verdict):
-        attempt.ending, attempt.value, attempt.error = Ending.VERDICT, said, None
-    elif isinstance(said, type) and issubclass(said, Verdict):
-        error = TypeError(f"it returned the class {said.__name__}: return or raise an instance of it")
-        attempt.ending, attempt.error = Ending.RAISED, error
+    error: TypeError | None = None
+    if guard.is_a(said, Verdict):
+        error = _what_is_wrong(said)
+        if error is None:
+            attempt.ending, attempt.value, attempt.error = Ending.VERDICT, said, None
+    elif guard.is_a(said, type) and Verdict in type.mro(cast("type", said)):
+        error = TypeError(
+            f"it returned the class {guard.class_name(cast('type', said))}: return or raise an instance of it"
+        )
+    if error is not None:
+        attempt.ending, attempt.value, attempt.error = Ending.RAISED, None, error
+
+
+def _what_is_wrong(verdict: Any) -> TypeError | None:
+    """Return what is wrong with a verdict, if anything is: a subclass of one's own may be anything."""
+    kind = guard.type_name(verdict)
+    if not guard.is_a(verdict, (Retry, Snooze, GiveUp, CancelJob)):
+        return TypeError(f"{kind} is no verdict: use Retry, Snooze, GiveUp or CancelJob")
+    if guard.is_a(verdict, Retry):
+        after = guard.attribute(verdict, "after_us", _MISSING)
+        whole = after is None or _is_delay(after)
+    else:
+        whole = not guard.is_a(verdict, Snooze) or _is_delay(guard.attribute(verdict, "delay_us", _MISSING))
+    return None if whole else TypeError(f"{kind} says nothing: its __init__ must call super().__init__(...)")
+
+
+def _is_delay(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _checks.LONGEST
+
+
+_MISSING: Final = object()
 
 
 def _decide(state: State, run: Run, attempt: Attempt, now: Now) -> None:
@@ -98,7 +123,7 @@ def _decide(state: State, run: Run, attempt: Attempt, now: Now) -> None:
 def _asked_to_end(state: State, run: Run, attempt: Attempt, now: Now) -> None:
     """It did not succeed, and it had been asked to end: nothing is tried again. To want to go on is not to fail."""
     error = attempt.error
-    failed = attempt.ending is not Ending.CUT_OFF and not isinstance(attempt.value, Snooze)
+    failed = attempt.ending is not Ending.CUT_OFF and not guard.is_a(attempt.value, Snooze)
     match attempt.cause:
         case Cause.CANCEL | Cause.REPLACED if not failed:
             end_run(state, run, Outcome.CANCELLED, now, run.reason)
@@ -142,30 +167,31 @@ def _reason(attempt: Attempt) -> str:
         case Ending.TIMED_OUT:
             return "it did not end within its timeout"
         case Ending.VERDICT:
-            return str(attempt.value)
+            return guard.text(attempt.value)
         case _:
-            return f"it raised {type(attempt.error).__name__}"
+            return f"it raised {guard.type_name(attempt.error)}"
 
 
 def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | None, str]:
     """Return the delay in microseconds, or ``None`` and why there is none. A policy is a user's: it may be faulty."""
-    try:
-        delay = run.job.request.retry_policy.delay(failed, state.rng)
-        if inspect.iscoroutine(delay):
-            delay.close()  # or Python warns that it was never awaited
-            return None, "its retry policy is async: a policy answers at once, write plain def"
-        return (None, "its retry policy gave up") if delay is None else (_checks.duration("the delay", delay), "")
-    except ConfigurationError as exc:
-        return None, f"its retry policy gave no delay: {exc}"
-    except Exception as exc:  # noqa: BLE001  (whatever a policy raises, only its run is concerned)
-        return None, f"its retry policy raised {described(exc)}"
+    policy = run.job.request.retry_policy
+    delay, fault = guard.call(lambda: policy.delay(failed, state.rng))
+    if fault is not None:
+        return None, f"its retry policy raised {guard.described(fault)}"
+    if guard.is_coroutine(delay):
+        guard.call(cast("CoroutineType[Any, Any, Any]", delay).close)  # or Python warns that it was never awaited
+        return None, "its retry policy is async: a policy answers at once, write plain def"
+    if delay is None:
+        return None, "its retry policy gave up"
+    us, fault = guard.call(_checks.duration, "the delay", delay)
+    return us, "" if fault is None else f"its retry policy gave no delay: {guard.text(fault)}"
 
 
 def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now) -> None:
     """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
     job = run.job
     run.waiting_retry = True
-    run.snoozed = isinstance(attempt.value, Snooze)
+    run.snoozed = guard.is_a(attempt.value, Snooze)
     run.error = attempt.error
     run.next_loop = attempt.ended.loop + delay
     state.retries.push((run.next_loop, job.seq, run.number, run))
@@ -188,25 +214,22 @@ def _go_on_later(state: State, run: Run, attempt: Attempt, delay: int, now: Now)
 
 def _heed(state: State, run: Run, attempt: Attempt, now: Now) -> None:
     """The job said itself how its run is to go on. Having been asked to end goes before trying again."""
-    verdict = attempt.value
-    match verdict:
-        case CancelJob():
-            if run.job.state is not JobState.CANCELLED:
-                cancel_lineage(state, run.job, now, str(verdict))
-            end_run(state, run, Outcome.CANCELLED, now, str(verdict))
-            drop_waiting(state, run.job, now, str(verdict))
-        case GiveUp():
-            end_run(state, run, Outcome.FAILED, now, str(verdict))
-        case _ if attempt.cause is not None:
-            _asked_to_end(state, run, attempt, now)
-        case Retry():
-            _failed(state, run, attempt, now, verdict.after_us)
-        case Snooze() if attempt.last or run.job.state is JobState.CANCELLED:
-            end_run(state, run, Outcome.CANCELLED, now, attempt.last or run.job.reason)
-        case Snooze() if state.closing is not None:
-            end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN)
-        case Snooze():
-            _go_on_later(state, run, attempt, verdict.delay_us, now)
-        case _:
-            attempt.error = TypeError(f"{type(verdict).__name__} is no verdict: use Retry, Snooze, GiveUp or CancelJob")
-            _failed(state, run, attempt, now)
+    verdict: Any = attempt.value
+    if guard.is_a(verdict, CancelJob):
+        why = _reason(attempt)
+        if run.job.state is not JobState.CANCELLED:
+            cancel_lineage(state, run.job, now, why)
+        end_run(state, run, Outcome.CANCELLED, now, why)
+        drop_waiting(state, run.job, now, why)
+    elif guard.is_a(verdict, GiveUp):
+        end_run(state, run, Outcome.FAILED, now, _reason(attempt))
+    elif attempt.cause is not None:
+        _asked_to_end(state, run, attempt, now)
+    elif guard.is_a(verdict, Retry):
+        _failed(state, run, attempt, now, verdict.after_us)
+    elif attempt.last or run.job.state is JobState.CANCELLED:
+        end_run(state, run, Outcome.CANCELLED, now, attempt.last or run.job.reason)
+    elif state.closing is not None:
+        end_run(state, run, Outcome.INTERRUPTED, now, NO_RETRY_AT_SHUTDOWN)
+    else:
+        _go_on_later(state, run, attempt, verdict.delay_us, now)

@@ -14,12 +14,12 @@ from turnkeeper_trio._engine.planning import may_plan
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
 from turnkeeper_trio._engine.turns import call_next, recall
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobUpdated
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
-from turnkeeper_trio._model.record import described
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, VersionConflict
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
@@ -85,12 +85,13 @@ def update_job(
 
 def _replaced(request: RecurringJobRequest, changes: Mapping[str, Any]) -> RecurringJobRequest:
     """Return a request with changes. Their values are a user's: to look at them may raise anything."""
-    try:
-        return request.replace(**changes)
-    except ConfigurationError:
-        raise
-    except Exception as exc:
-        raise ConfigurationError(f"a value cannot be used: {described(exc)}") from exc
+    replaced, fault = guard.call(request.replace, **changes)
+    if type(fault) is ConfigurationError:
+        raise fault
+    if replaced is None:
+        assert fault is not None
+        raise ConfigurationError(f"a value cannot be used: {guard.described(fault)}") from fault
+    return replaced
 
 
 def _change(
@@ -98,7 +99,7 @@ def _change(
 ) -> bool:
     """Give a job another request, another call, or both; return whether anything is another."""
     before = job.request
-    if _is_equal(request, before) and _is_same_call(job, call):
+    if guard.equal(request, before) and _is_same_call(job, call):
         return False
     same_schedule = _has_same_schedule(job, request)
     job.request = request
@@ -124,23 +125,15 @@ def _change(
 
 def _has_same_schedule(job: Job, request: RecurringJobRequest) -> bool:
     before = job.request
-    return _is_equal((request.schedule, request.initial_run_time), (before.schedule, before.initial_run_time))
+    return guard.equal((request.schedule, request.initial_run_time), (before.schedule, before.initial_run_time))
 
 
 def _is_same_call(job: Job, call: Call) -> bool:
     return (
-        (call.target is None or _is_equal(call.target, job.target))
-        and (call.args is None or _is_equal(call.args, job.args))
-        and (call.kwargs is None or _is_equal(call.kwargs, job.kwargs or {}))
+        (call.target is None or guard.equal(call.target, job.target))
+        and (call.args is None or guard.equal(call.args, job.args))
+        and (call.kwargs is None or guard.equal(call.kwargs, job.kwargs or {}))
     )
-
-
-def _is_equal(one: object, other: object) -> bool:
-    """Return whether two values are equal. They may be a user's: what cannot be compared counts as another."""
-    try:
-        return bool(one == other)
-    except Exception:  # noqa: BLE001  (whatever a comparison raises, only this job is concerned)
-        return False
 
 
 def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now, since: Now) -> None:
@@ -152,7 +145,7 @@ def _reschedule(state: State, job: Job, before: RecurringJobRequest, now: Now, s
     if job.state is JobState.HALTED:
         go_on(job)
     # An initial run that was is not run again, but for another that is asked for.
-    initial = initial_to_come or not _is_equal(job.request.initial_run_time, before.initial_run_time)
+    initial = initial_to_come or not guard.equal(job.request.initial_run_time, before.initial_run_time)
     anchor_and_plan(state, job, now, initial=initial, since=since)
     if paused:
         job.held = job.pending

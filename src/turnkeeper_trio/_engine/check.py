@@ -1,4 +1,4 @@
-"""The invariants of the state, as equalities: for tests, after every step."""
+"""The invariants of the state, as equalities: for tests, after every step, and for what failed half-way."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import NO_RUNS, Job, JobHistory, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.waiting import EXECUTED, IDLE, IDLE_DUE
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 
 
@@ -29,6 +30,14 @@ def check(state: State) -> None:
     _check_ids(state)
     _check_waits(state)
     assert not NO_RUNS
+
+
+def is_whole(state: State) -> bool:
+    """Return whether the tables agree with each other after something failed half-way; if that cannot be told, not."""
+    if not __debug__:  # pragma: no cover  (python -O leaves out what `check` looks at)
+        return False
+    _, error = guard.call(check, state)
+    return error is None
 
 
 def _check_pending(state: State) -> None:

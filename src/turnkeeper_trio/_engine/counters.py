@@ -4,6 +4,7 @@ from typing import assert_never, final
 
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio.verdicts import CancelJob, Snooze
 
@@ -61,9 +62,9 @@ class Counters:
                 self.raised += 1
             case Ending.TIMED_OUT:
                 self.timed_out += 1
-            case Ending.VERDICT if isinstance(attempt.value, Snooze):
+            case Ending.VERDICT if guard.is_a(attempt.value, Snooze):
                 self.snoozed += 1
-            case Ending.VERDICT if isinstance(attempt.value, CancelJob):
+            case Ending.VERDICT if guard.is_a(attempt.value, CancelJob):
                 self.succeeded += 1
             case Ending.VERDICT:
                 self.returned_false += 1

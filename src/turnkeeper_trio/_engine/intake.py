@@ -115,7 +115,7 @@ def anchor_and_plan(state: State, job: Job, now: Now, *, initial: bool, since: N
 def _plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, since: Now) -> None:
     if first is not None:
         plan(state, job, *first)
-    elif not isinstance(job.schedule, FixedDelay) or fault:
+    elif type(job.schedule) is not FixedDelay or fault:
         return
     elif not job.runs:
         plan_delay(state, job, job.schedule.delay_us, since)

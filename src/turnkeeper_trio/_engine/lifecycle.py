@@ -33,7 +33,7 @@ HALTED = "its job was halted"
 
 def plan_after(state: State, job: Job, after: int, now: Now) -> None:
     """Plan the first occurrence after an instant, if there is one; halt the job if its schedule is faulty."""
-    if isinstance(job.schedule, FixedDelay):
+    if type(job.schedule) is FixedDelay:
         plan_delay(state, job, job.schedule.delay_us, now)
         return
     try:

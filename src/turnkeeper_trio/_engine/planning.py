@@ -3,10 +3,10 @@
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job, Occurrence
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.instants import MAX_INSTANT
 from turnkeeper_trio._model.run import Origin
-from turnkeeper_trio.schedules import FixedDelay
 from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
 
 
@@ -18,7 +18,13 @@ def draw_due(state: State, job: Job, at: int) -> int:
     following = next_after_us(job.schedule, at)
     if following is not None:
         jitter = min(jitter, following - at - 1)
-    return at + state.rng.randint(0, max(0, min(jitter, MAX_INSTANT - at)))
+    return at + _draw(state, max(0, min(jitter, MAX_INSTANT - at)))
+
+
+def _draw(state: State, most: int) -> int:
+    """Draw a jitter of up to ``most``. The source of chance may be a user's: where it is faulty, there is none."""
+    late, fault = guard.call(lambda: state.rng.randint(0, most))
+    return late if fault is None and type(late) is int and 0 <= late <= most else 0
 
 
 def following_us(job: Job, after: int) -> int | None:
@@ -61,7 +67,7 @@ def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
     if not may_plan(job, at):
         return
     jitter = min(job.request.jitter_us, MAX_INSTANT - at)
-    late = state.rng.randint(0, jitter) if jitter else 0
+    late = _draw(state, jitter) if jitter else 0
     occurrence = Occurrence(job, at, at + late, Origin.SCHEDULE)
     state.delays.push((now.loop + delay + late, job.seq, job.next_entry(), occurrence))
     _note_planned(state, job, occurrence)
@@ -82,7 +88,7 @@ def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> 
     job = occurrence.job
     assert job.pending is occurrence
     job.pending = None
-    if isinstance(job.schedule, FixedDelay) and occurrence.origin is Origin.SCHEDULE:
+    if job.delayed and occurrence.origin is Origin.SCHEDULE:
         state.delays.remove(occurrence, cancelled=cancelled)
     else:
         state.queue.remove(occurrence, cancelled=cancelled)

@@ -98,7 +98,7 @@ class Job:
     @property
     def delayed(self) -> bool:
         """Whether its next occurrence is counted from the end of a run."""
-        return isinstance(self.schedule, FixedDelay)
+        return type(self.schedule) is FixedDelay
 
 
 @final

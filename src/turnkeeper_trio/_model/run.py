@@ -6,6 +6,7 @@ from typing import Any, final
 
 import pendulum
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.fault import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
@@ -155,7 +156,7 @@ class RunRecord(Record):
         if self.error is None or self.outcome is not Outcome.FAILED:
             return self.reason
         # The error says more than that there was one; what the reason says beyond that stays.
-        more = self.reason.removeprefix(f"it raised {type(self.error).__name__}").removeprefix("; ")
+        more = self.reason.removeprefix(f"it raised {guard.type_name(self.error)}").removeprefix("; ")
         return f"{error_text(self.error)}; {more}" if more else error_text(self.error)
 
     def unwrap(self) -> Any:
@@ -182,9 +183,8 @@ class RunNotSucceeded(TurnKeeperError):
     def __str__(self) -> str:
         """Name the run, its outcome and the reason."""
         record = self.record
-        return (
-            f"the run of {record.name!r} ended {record.outcome}: {record.reason or record.error or 'no reason given'}"
-        )
+        why = record.reason or ("no reason given" if record.error is None else guard.raised(record.error))
+        return f"the run of {record.name!r} ended {record.outcome}: {why}"
 
 
 @final

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from turnkeeper_trio._model import guard
+
 
 def duration_text(seconds: float) -> str:
     """Return a duration for people: three digits, and the unit that fits."""
@@ -23,10 +25,9 @@ def counted(number: int, noun: str) -> str:
 
 def error_text(error: BaseException) -> str:
     """Return what an error says, with its type where that says little: an error's text is often one bare word."""
-    kind = type(error).__name__
-    try:
-        text = str(error).strip()
-    except Exception:  # noqa: BLE001  (whatever a user's error raises when it is shown, the record can be shown)
+    kind = guard.type_name(error)
+    text, fault = guard.call(lambda: str.__str__(str(error)).strip())
+    if text is None or fault is not None:
         return f"{kind} (its text cannot be shown)"
     if " " in text:
         return text

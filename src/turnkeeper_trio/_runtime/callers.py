@@ -3,12 +3,17 @@
 Everybody who waits is answered: at once, when what it waits for has come about, or when the coordinator ends.
 """
 
-from typing import Any, final
+import asyncio
+from typing import Any, Final, cast, final
 
+import trio
+
+from turnkeeper_trio._engine.check import is_whole
 from turnkeeper_trio._engine.engine import BATCH
 from turnkeeper_trio._engine.now import Now
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waiting import Wait
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.streams import Inlet
 from turnkeeper_trio.errors import InternalError, SchedulerClosed, TurnKeeperError
@@ -24,6 +29,7 @@ class Callers:
         self._commands = commands
         self._asked: list[Command] = []
         self._replies: dict[Reply, None] = {}
+        self._closed = False
         self.crashed = False
         """Whether the coordinator has failed, so that the tables may be in any state."""
 
@@ -34,6 +40,10 @@ class Callers:
 
     def expect(self, reply: Reply) -> None:
         """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
+        if self._closed:
+            if reply.open:
+                reply.answer(SchedulerClosed(ENDED))
+            return
         self._replies[reply] = None
         reply.among = self._replies
 
@@ -52,15 +62,9 @@ class Callers:
         reply = command.reply
         if not reply.given_up:
             self.expect(reply)
-        try:
-            answer = command.run(self._state, now)
-        except TurnKeeperError as exc:
-            answer = exc
-        except Exception as exc:
-            if command.changes:
-                raise
-            # A question has changed nothing, so an argument that makes no sense is the asker's affair alone.
-            answer = exc
+        answer, fault = guard.call(command.run, self._state, now)
+        if fault is not None:
+            answer = self._answer_to_fault(fault)
         if isinstance(answer, Wait):
             answer.token = reply
             if reply.given_up:
@@ -70,6 +74,14 @@ class Callers:
         else:
             self._state.effects.answers.append((reply, answer))
 
+    def _answer_to_fault(self, fault: BaseException) -> Exception:
+        """Return what a caller is told whose command raised. Where the tables are whole, it is nobody else's affair."""
+        if guard.is_a(fault, TurnKeeperError):
+            return cast("TurnKeeperError", fault)
+        if not is_whole(self._state):
+            raise fault
+        return failed_operation(fault)
+
     def answer(self, reply: Reply, answer: Any) -> None:
         """Answer somebody, if still waiting."""
         self._replies.pop(reply, None)
@@ -78,6 +90,7 @@ class Callers:
 
     def close(self) -> None:
         """Take no further commands; those in the stream are dismissed with the others."""
+        self._closed = True
         self._commands.close()
         self._asked += self._commands.take(len(self._commands))
 
@@ -89,7 +102,7 @@ class Callers:
         self._asked.clear()
         for reply in tuple(self._replies):
             if reply.open:
-                reply.answer(SchedulerClosed("the scheduler ended before this came about"))
+                reply.answer(SchedulerClosed(ENDED))
         self._replies.clear()
 
     def answer_after_end(self, command: Command, last_turn: Now) -> Any:
@@ -97,22 +110,38 @@ class Callers:
         closed = SchedulerClosed("the scheduler has ended")
         if command.changes:
             return closed
-        try:
-            answer = command.run(self._state, last_turn)
-        except TurnKeeperError as exc:
-            return exc
-        except Exception as exc:  # noqa: BLE001  (it is the asker's affair, unless the tables are in any state)
-            return internal_error(exc) if self.crashed else exc
+        answer, fault = guard.call(command.run, self._state, last_turn)
+        if fault is not None:
+            if guard.is_a(fault, TurnKeeperError):
+                return fault
+            return internal_error(fault) if self.crashed else failed_operation(fault)
         if isinstance(answer, Wait):
             answer.withdraw()
             return closed
         return answer
 
 
+ENDED: Final = "the scheduler ended before this came about"
+
+
+def is_cancellation(error: BaseException | None) -> bool:
+    """Return whether an error is what cancels a task, on either event loop."""
+    return guard.is_a(error, (asyncio.CancelledError, trio.Cancelled))
+
+
+def failed_operation(cause: BaseException) -> InternalError:
+    """Return the error that tells one caller of a fault of this library, which concerns nobody else."""
+    error = InternalError(
+        "this operation failed, and the scheduler goes on; this is a fault of turnkeeper_trio, please report it"
+    )
+    error.__cause__ = cause
+    return error
+
+
 def internal_error(cause: BaseException) -> InternalError:
     """Return the error that tells of a fault of this library."""
     message = "the scheduler failed; this is a fault of turnkeeper_trio, please report it"
-    if not isinstance(cause, Exception):
+    if is_cancellation(cause):
         message = "a task of the scheduler was cancelled, which only the scheduler itself may do"
     error = InternalError(message)
     error.__cause__ = cause

@@ -19,6 +19,7 @@ import trio
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.instants import MICROSECONDS
 from turnkeeper_trio.abc import Clock
 from turnkeeper_trio.errors import ConfigurationError
@@ -189,10 +190,17 @@ class BoundClock:
         """Return the loop time at which to look again for what is due at a wall time, as seen from ``now``."""
         if isinstance(self._clock, SystemClock):
             return now.loop / MICROSECONDS + _until(due, now.wall)
-        return self._clock.deadline(due)
+        at = self._clock.deadline(due)
+        if not guard.is_a(at, (int, float)) or math.isnan(at):
+            raise TypeError(f"clock.deadline() must return the loop's time in seconds, not {guard.shown(at)}")
+        return at
 
     def _system_now(self) -> Now:
         return Now(time.time_ns() // 1000, round(self.loop_time() * MICROSECONDS))
 
     def _now(self) -> Now:
-        return Now(self._clock.wall(), self._clock.loop())
+        wall, loop = self._clock.wall(), self._clock.loop()
+        for name, at in (("wall", wall), ("loop", loop)):
+            if not guard.is_a(at, int):
+                raise TypeError(f"clock.{name}() must return microseconds, an integer, not {guard.shown(at)}")
+        return Now(wall, loop)

@@ -27,6 +27,7 @@ from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
 from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
@@ -122,9 +123,11 @@ class Coordinator:
                 for stage in (self._take_turns, self._dismiss_workers):
                     try:
                         await stage()
-                    except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
+                    except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
                         # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
+                        if guard.is_a(exc, GeneratorExit):
+                            break  # The loop itself is torn down, and nothing can be waited for any more.
             finally:
                 self._desk.close_dispatch()
                 self.finish()
@@ -195,7 +198,12 @@ class Coordinator:
                 try:
                     refusals = await store.apply(changes)
                 except StoreUnavailable as exc:
-                    write(logging.WARNING, "the store is unavailable (%s); next try in %.0f s", exc, STORE_RETRY)
+                    write(
+                        logging.WARNING,
+                        "the store is unavailable (%s); next try in %.0f s",
+                        guard.text(exc),
+                        STORE_RETRY,
+                    )
                     await anyio.sleep(STORE_RETRY)
                 else:
                     self._committing = False
@@ -248,8 +256,12 @@ class Coordinator:
         self.body.cancel()
 
     def abort(self, cause: BaseException) -> None:
-        """Something that must not happen has happened: have every attempt end, and the body."""
-        if isinstance(cause, KeyboardInterrupt | SystemExit):
+        """Something that must not happen has happened: have every attempt end, and the body, and answer everybody.
+
+        All in this step: an attempt that waits for an answer, or asks while it cleans up, would never end, and nobody
+        else answers any more. Subscribers are told nothing more, for one may be an attempt, too.
+        """
+        if guard.is_a(cause, guard.PROGRAM):
             self.fatal = cause if self.fatal is None else self.fatal
         elif self.crash is None:
             self.crash = cause
@@ -260,6 +272,9 @@ class Coordinator:
             if attempt.scope is not None:
                 attempt.cause = Cause.SHUTDOWN if attempt.cause is None else attempt.cause
                 attempt.scope.cancel()
+        self._callers.close()
+        self._teller.end()
+        self._callers.dismiss(self.last_turn)
 
     def finish(self) -> None:
         """Take in what is left in the streams, so that the books balance, and answer everybody.
@@ -276,7 +291,7 @@ class Coordinator:
                     self._engine.report(attempt, self.last_turn)
             else:
                 self._close_books()
-        except Exception as exc:  # noqa: BLE001  (it leaves the block as the cause of an `InternalError`)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block as the cause of an `InternalError`)
             self.crash = exc if self.crash is None else self.crash
         finally:
             self._teller.end()
@@ -284,7 +299,8 @@ class Coordinator:
             self.ended.set()
 
     def _close_books(self) -> None:
-        now = self.last_turn = self._clock.read()
+        read, _ = guard.call(self._clock.read)  # A clock that made it end may be faulty again.
+        now = self.last_turn = self.last_turn if read is None else read
         engine, state = self._engine, self._engine.state
         engine.begin_closing(now, forced=state.closing is None)
         for attempt in self._desk.take_outcomes():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, final
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
 
 
@@ -62,7 +63,7 @@ class Functions:
         names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
         for each in names:
             known = self._by_name.get(each)
-            if known is not None and known.call != fn and not _is_reloaded(known.call, fn):
+            if known is not None and not guard.equal(known.call, fn) and not _is_reloaded(known.call, fn):
                 raise ConfigurationError(f"another function is registered as {each!r}", parameter="name")
         function = Function(fn)
         for each in names:
@@ -79,9 +80,8 @@ class Functions:
             return self._last
         _check_callable(fn)
         named = _unwrapped(fn)
-        name = PrivateName(
-            f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', type(named).__qualname__)}"
-        )
+        module, qualname = guard.attribute(named, "__module__", "?"), guard.attribute(named, "__qualname__")
+        name = PrivateName(f"{guard.text(module)}.{guard.text(qualname or guard.type_name(named))}")
         name.function = Function(fn)
         self._last = name
         return name
@@ -106,19 +106,22 @@ def _check_callable(fn: object) -> None:
             f"a coroutine was given: write add_job(request, {name}, ...) instead of add_job(request, {name}(...))"
         )
     if inspect.isawaitable(fn) and not callable(fn):
-        raise TypeError(f"an awaitable was given, not a function: {fn!r}; give the function and its arguments")
+        raise TypeError(
+            f"an awaitable was given, not a function: {guard.shown(fn)}; give the function and its arguments"
+        )
     if not callable(fn):
-        raise TypeError(f"a function was expected, not {fn!r}")
+        raise TypeError(f"a function was expected, not {guard.shown(fn)}")
     called = _unwrapped(fn)
     if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-        name = getattr(called, "__qualname__", repr(called))
+        name = guard.attribute(called, "__qualname__") or guard.shown(called)
         raise TypeError(f"{name} is a generator function: to call it runs nothing of it; iterate over it in a function")
 
 
 def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
     if isinstance(one, functools.partial) and isinstance(other, functools.partial):
-        return _is_same(one.func, other.func) and (one.args, one.keywords) == (other.args, other.keywords)
-    return one == other
+        given = (one.args, one.keywords), (other.args, other.keywords)
+        return _is_same(one.func, other.func) and guard.equal(*given)
+    return guard.equal(one, other)
 
 
 def _unwrapped(fn: Any) -> Any:

@@ -18,7 +18,7 @@ from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._model.ids import RandomIds
-from turnkeeper_trio._runtime.callers import Callers, internal_error
+from turnkeeper_trio._runtime.callers import Callers, internal_error, is_cancellation
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command
 from turnkeeper_trio._runtime.coordinator import Coordinator
@@ -111,7 +111,7 @@ class House:
         worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
         try:
             await worker.work()
-        except (Exception, KeyboardInterrupt, SystemExit, anyio.get_cancelled_exc_class()) as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
             self._coordinator.abort(exc)
         finally:
             self._desk.worker_ended()
@@ -174,7 +174,7 @@ class House:
         """
         coordinator = self._coordinator
         fatal = coordinator.fatal is not None or coordinator.critical is not None
-        return fatal or isinstance(coordinator.crash, Exception)
+        return fatal or (coordinator.crash is not None and not is_cancellation(coordinator.crash))
 
     @property
     def internal_error(self) -> InternalError | None:

@@ -1,10 +1,11 @@
 """The log: events as lines under the logger ``turnkeeper_trio``, and the filter that names the run on every line."""
 
 import logging
-import traceback
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any, Final, final
+from types import TracebackType
+from typing import Any, Final, TypeAlias, final
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.event import (
@@ -30,6 +31,8 @@ from turnkeeper_trio._model.event import (
 )
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._runtime.context import CURRENT_RUN
+
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 LOGGER: Final = logging.getLogger("turnkeeper_trio")
 
@@ -64,11 +67,15 @@ _SKIPPED_AGAIN: Final = (
 
 def write(level: int, text: str, *args: object, **options: Any) -> None:
     """Write a line to the log. What hangs on the log is the user's: a faulty filter costs the line, and no more."""
-    try:
-        LOGGER.log(level, text, *args, **options)
-    except Exception:  # noqa: BLE001  (a log must not stop the scheduler)
-        if logging.raiseExceptions:
-            traceback.print_exc()  # As the standard library does where a handler fails.
+    _, fault = guard.call(LOGGER.log, level, text, *args, **options)
+    if fault is not None and logging.raiseExceptions:
+        # As the standard library does where a handler fails. What it prints to may fail, too.
+        guard.call(lambda: sys.stderr.write(guard.trace(fault)))
+
+
+def exc_info(error: BaseException | None) -> ExcInfo | None:
+    """Return an error as the log takes it: were it given the error alone, it would ask what its ``__class__`` is."""
+    return None if error is None else (type(error), error, guard.traceback_of(error))
 
 
 def log_event(event: Event) -> None:
@@ -106,7 +113,15 @@ def _log_finished(event: RunFinished, record: RunRecord) -> None:
     about = _about(event.job_id, event.run_id, record.name, record.attempts)
     if record.outcome in {Outcome.FAILED, Outcome.TIMED_OUT}:
         text = "%s failed for good after %d attempt(s): %s"
-        write(logging.ERROR, text, record.name, record.attempts, record.reason, exc_info=record.error, extra=about)
+        write(
+            logging.ERROR,
+            text,
+            record.name,
+            record.attempts,
+            record.reason,
+            exc_info=exc_info(record.error),
+            extra=about,
+        )
     else:
         write(logging.INFO, "%s %s in %.3f s", record.name, record.outcome, record.duration, extra=about)
 

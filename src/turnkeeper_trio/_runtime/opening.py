@@ -11,8 +11,8 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.instants import seconds
-from turnkeeper_trio._model.record import described
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
 from turnkeeper_trio._runtime.harness import attached
@@ -135,7 +135,7 @@ async def open_scheduler(
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
-    return isinstance(error, anyio.get_cancelled_exc_class())
+    return guard.is_a(error, anyio.get_cancelled_exc_class())
 
 
 def _first(*errors: BaseException | None) -> BaseException | None:
@@ -145,17 +145,19 @@ def _first(*errors: BaseException | None) -> BaseException | None:
         if first is None:
             first = error
         elif error is not None and error is not first:
-            first.__context__ = error if first.__context__ is None else first.__context__
-            first.add_note(f"besides, there was {described(error)}")
+            if not guard.is_in_chain(first, error):
+                guard.set_context(first, error)
+            guard.add_note(first, f"besides, there was {guard.described(error)}")
     return first
 
 
 def _observers(observers: object) -> tuple[object, ...]:
-    if isinstance(observers, str | type) or not isinstance(observers, Iterable):
-        message = f"observers must be several objects, such as [mine], not {observers!r}"
+    if guard.is_a(observers, (str, type)) or not guard.is_a(observers, Iterable):
+        message = f"observers must be several objects, such as [mine], not {guard.shown(observers)}"
         raise ConfigurationError(message, parameter="observers")
     several = tuple(cast("Iterable[object]", observers))
     for observer in several:
-        if isinstance(observer, type):
-            raise ConfigurationError(f"observers must hold objects, not the class {observer!r}", parameter="observers")
+        if guard.is_a(observer, type):
+            message = f"observers must hold objects, not the class {guard.shown(observer)}"
+            raise ConfigurationError(message, parameter="observers")
     return several

@@ -1,14 +1,15 @@
 """Telling: the log, observers and subscribers are told each event, synchronously, once it is certain."""
 
-import inspect
 import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, final
+from types import CoroutineType
+from typing import Any, Final, cast, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.event import Event
-from turnkeeper_trio._runtime.logs import LOGGER, log_event, write
+from turnkeeper_trio._runtime.logs import LOGGER, exc_info, log_event, write
 from turnkeeper_trio._runtime.subscriptions import Subscription
 
 SLOW: Final = 0.010
@@ -48,12 +49,13 @@ class Teller:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Offer no more events to a subscriber."""
-        del self._subscriptions[subscription]
+        self._subscriptions.pop(subscription, None)
         subscription.close()
 
     def end(self) -> None:
         """Nothing more is told. Subscribers know by the last event, but for one that a crash has swallowed."""
-        for subscription in self._subscriptions:
+        subscriptions, self._subscriptions = self._subscriptions, {}
+        for subscription in subscriptions:
             subscription.end()
 
     def _calls_for(self, kind: type[Event]) -> list[tuple[object, Callable[[Event], Any]]]:
@@ -61,13 +63,11 @@ class Teller:
         if calls is None:
             found: list[tuple[object, Callable[[Event], Any]]] = []
             for observer in self._observers:
-                try:
-                    method = getattr(observer, method_name(kind), None)
-                except Exception as exc:  # noqa: BLE001  (a faulty observer must not stop the scheduler)
-                    self._drop(observer, kind, exc)
-                else:
-                    if callable(method):
-                        found.append((observer, method))
+                method, fault = guard.call(getattr, observer, method_name(kind), None)
+                if fault is not None:
+                    self._drop(observer, kind, fault)
+                elif callable(method):
+                    found.append((observer, method))
             calls = self._calls[kind] = found
         return calls
 
@@ -84,8 +84,8 @@ class Teller:
         if took > SLOW:
             write(
                 logging.WARNING,
-                "the observer %r took %.0f ms at %s; the scheduler stood still meanwhile",
-                observer,
+                "the observer %s took %.0f ms at %s; the scheduler stood still meanwhile",
+                guard.shown(observer),
                 took * 1000,
                 type(event).__name__,
             )
@@ -94,13 +94,13 @@ class Teller:
         """Tell an observer nothing more, for it raised."""
         self._observers = [each for each in self._observers if each is not observer]
         self._calls.clear()
-        text = "the observer %r raised at %s, and is told nothing more"
-        write(logging.ERROR, text, observer, kind.__name__, exc_info=error)
+        text = "the observer %s raised at %s, and is told nothing more"
+        write(logging.ERROR, text, guard.shown(observer), kind.__name__, exc_info=exc_info(error))
 
 
 def _refuse_coroutine(returned: object) -> None:
-    if inspect.iscoroutine(returned):
-        returned.close()
+    if guard.is_coroutine(returned):
+        guard.call(cast("CoroutineType[Any, Any, Any]", returned).close)
         raise TypeError("it is called synchronously, so its methods must be plain functions, not 'async def'")
 
 

@@ -10,9 +10,10 @@ import asyncio
 import inspect
 import math
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
+from types import GeneratorType
 from typing import Any, Final, final
 
 import anyio
@@ -63,6 +64,14 @@ class InContext:
             return stop.value
 
 
+class _Carried(Exception):
+    """Carries what a job raised through the cancel scope, which would look at it, and ask it what its class is."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
 @final
 class Worker:
     """Takes attempts from the desk until there are no more.
@@ -98,6 +107,8 @@ class Worker:
             with anyio.CancelScope() as scope:
                 value = await self._execute_in(scope)
                 returned = True
+        except _Carried as exc:
+            error = exc.error
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
             error = exc
         attempt, self._attempt = self._attempt, None
@@ -169,15 +180,24 @@ class Worker:
             # Its id is made here: a thread must not touch the tables.
             _ = run_context.run_id
             attempt.body = self._in_thread(attempt, function, args, kwargs)
-        return await InContext(context, attempt.body)
+        try:
+            return await InContext(context, attempt.body)
+        except BaseException as exc:
+            if guard.holds(exc, anyio.get_cancelled_exc_class()):
+                raise  # The scope takes its own out of it.
+            raise _Carried(exc) from None
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
             attempt.thread = threading.get_ident()
             return call_plainly(function.call, args, kwargs)
 
+        # What it raises passes neither through the loop's code nor through a `with`: both look at it, and write to it.
         with self._desk.clock.hold():
-            return await anyio.to_thread.run_sync(call, limiter=self._desk.limiter)
+            value, error = await anyio.to_thread.run_sync(guard.call, call, limiter=self._desk.limiter)
+        if error is not None:
+            raise error
+        return value
 
 
 async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -190,10 +210,10 @@ def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -
     except (StopIteration, GeneratorExit) as exc:
         # They cannot cross an await: event loops refuse the one, and the other closes every coroutine on its way.
         raise RuntimeError(f"the job raised {type(exc).__name__}") from exc
-    if inspect.isawaitable(value):
-        if inspect.iscoroutine(value):
+    if _is_awaitable(value):
+        if guard.is_coroutine(value):
             value.close()
-        name = getattr(call, "__qualname__", repr(call))
+        name = guard.attribute(call, "__qualname__") or guard.shown(call)
         raise TypeError(
             f"{name} is a plain function: it ran in a thread, and it returned an awaitable, which nobody awaits; "
             f"make it 'async def' and await there"
@@ -201,15 +221,22 @@ def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -
     return value
 
 
+def _is_awaitable(value: Any) -> bool:
+    """Return what ``inspect.isawaitable`` does, without asking the value: it may be a lazy proxy."""
+    if type(value) is GeneratorType:
+        return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    return guard.is_a(value, Awaitable)
+
+
 def _begin_at_job(error: BaseException) -> None:
     """Cut the library's own frames, and those of the way into the thread, off the begin of a traceback."""
-    trace = after = error.__traceback__
+    trace = after = guard.traceback_of(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == __file__:
             after = trace.tb_next
         trace = trace.tb_next
     if after is not None:
-        error.__traceback__ = after
+        guard.set_traceback(error, after)
 
 
 def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
@@ -249,13 +276,11 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
     todo = [error]
     while todo:
         each = todo.pop()
-        if guard.is_a(each, BaseExceptionGroup):
-            todo += reversed(_EXCEPTIONS(each))
+        inner = guard.members(each)
+        if inner:
+            todo += reversed(inner)
         else:
             yield each
-
-
-_EXCEPTIONS: Final[Callable[..., tuple[BaseException, ...]]] = vars(BaseExceptionGroup)["exceptions"].__get__
 
 
 def _is_being_cancelled(task: "asyncio.Task[Any]") -> bool:

@@ -4,11 +4,12 @@ A user's class has ``next_after`` and perhaps ``count_between`` and ``anchored``
 the one place where it enters: a fault is a `ScheduleFault`, which halts the job that asked and nothing else.
 """
 
-import inspect
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, final
+from types import CoroutineType
+from typing import Any, Final, NoReturn, cast, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.fault import TurnKeeperError
 from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, instant_us, utc_datetime
 from turnkeeper_trio.abc import Schedule
@@ -26,9 +27,9 @@ class ScheduleFault(TurnKeeperError):
 
 def schedule(name: str, value: object) -> Schedule:
     """Return ``value`` if it is a schedule: an object (not a class) with a method ``next_after``."""
-    if isinstance(value, type) or not callable(getattr(value, "next_after", None)):
+    if guard.is_a(value, type) or not callable(guard.attribute(value, "next_after")):
         raise ConfigurationError(
-            f"{name} must be a schedule (an object with next_after), not {value!r}", parameter=name
+            f"{name} must be a schedule (an object with next_after), not {guard.shown(value)}", parameter=name
         )
     return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
@@ -39,8 +40,8 @@ def next_after_us(asked: Schedule, after: int) -> int | None:
     Raises:
         ScheduleFault: The schedule raised, answered with something else than an aware datetime, or did not advance.
     """
-    if isinstance(asked, BuiltinSchedule):
-        return asked.next_after_us(after)
+    if guard.is_a(asked, BuiltinSchedule):
+        return cast("BuiltinSchedule", asked).next_after_us(after)
     if after >= MAX_INSTANT:
         return None
     moment = utc_datetime(max(after, MIN_INSTANT))
@@ -50,8 +51,8 @@ def next_after_us(asked: Schedule, after: int) -> int | None:
     at = _instant(asked, "next_after", answer)
     if at <= after:
         raise ScheduleFault(
-            f"{type(asked).__name__}.next_after did not advance: asked for the first occurrence after "
-            f"{moment.isoformat()}, it answered {answer!r}"
+            f"{guard.type_name(asked)}.next_after did not advance: asked for the first occurrence after "
+            f"{moment.isoformat()}, it answered {guard.shown(answer)}"
         )
     return at if at <= MAX_INSTANT else None
 
@@ -64,7 +65,9 @@ def first_us(asked: Schedule, at: int) -> int | None:
     Raises:
         ScheduleFault: As `next_after_us`.
     """
-    return asked.first_us(at) if isinstance(asked, BuiltinSchedule) else next_after_us(asked, at)
+    if guard.is_a(asked, BuiltinSchedule):
+        return cast("BuiltinSchedule", asked).first_us(at)
+    return next_after_us(asked, at)
 
 
 def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
@@ -79,16 +82,18 @@ def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTI
     after = max(after, MIN_INSTANT - 1)
     if until <= after:
         return 0, True
-    if isinstance(asked, BuiltinSchedule):
-        return asked.count_upto_us(after, until, limit)
-    counting: Callable[[datetime, datetime], object] | None = getattr(asked, "count_between", None)
+    if guard.is_a(asked, BuiltinSchedule):
+        return cast("BuiltinSchedule", asked).count_upto_us(after, until, limit)
+    counting: Callable[[datetime, datetime], object] | None = _method(asked, "count_between")
     if counting is None:
         return _listed(asked, after, until, limit)
     first, last = utc_datetime(max(after, MIN_INSTANT)), utc_datetime(until)
     answer = _called(asked, "count_between", lambda: counting(first, last))
-    if not isinstance(answer, int) or isinstance(answer, bool) or answer < 0:
-        raise ScheduleFault(f"{type(asked).__name__}.count_between must return how many, it returned {answer!r}")
-    return answer, True
+    if not guard.is_a(answer, int) or guard.is_a(answer, bool) or (count := int.__pos__(cast("int", answer))) < 0:
+        raise ScheduleFault(
+            f"{guard.type_name(asked)}.count_between must return how many, it returned {guard.shown(answer)}"
+        )
+    return count, True
 
 
 def latest_us(asked: Schedule, after: int, until: int) -> int | None:
@@ -97,8 +102,8 @@ def latest_us(asked: Schedule, after: int, until: int) -> int | None:
     Raises:
         ScheduleFault: As `next_after_us`.
     """
-    if isinstance(asked, BuiltinSchedule):
-        return asked.latest_us(after, until)
+    if guard.is_a(asked, BuiltinSchedule):
+        return cast("BuiltinSchedule", asked).latest_us(after, until)
     return latest_by_search(lambda at: next_after_us(asked, at), after, until)
 
 
@@ -108,9 +113,9 @@ def anchored_us(asked: Schedule, at: int) -> Schedule:
     Raises:
         ScheduleFault: A user's ``anchored`` raised, or returned something that is no schedule.
     """
-    if isinstance(asked, BuiltinSchedule):
-        return asked.anchored_us(at)
-    binding: Callable[[datetime], object] | None = getattr(asked, "anchored", None)
+    if guard.is_a(asked, BuiltinSchedule):
+        return _bound(cast("BuiltinSchedule", asked), at)
+    binding: Callable[[datetime], object] | None = _method(asked, "anchored")
     if binding is None:
         return asked
     moment = utc_datetime(at)
@@ -118,8 +123,19 @@ def anchored_us(asked: Schedule, at: int) -> Schedule:
     try:
         made = schedule("the schedule", bound)
     except ConfigurationError as exc:
-        raise ScheduleFault(f"{type(asked).__name__}.anchored must return a schedule, it returned {bound!r}") from exc
-    return made.anchored_us(at) if isinstance(made, BuiltinSchedule) else made
+        raise ScheduleFault(
+            f"{guard.type_name(asked)}.anchored must return a schedule, it returned {guard.shown(bound)}"
+        ) from exc
+    return _bound(cast("BuiltinSchedule", made), at) if guard.is_a(made, BuiltinSchedule) else made
+
+
+def _bound(asked: BuiltinSchedule, at: int) -> Schedule:
+    """Return a schedule of the library, bound; a part of it may be a user's, and become what cannot be a part."""
+    bound, fault = guard.call(asked.anchored_us, at)
+    if fault is not None:
+        _raise(fault, f"{guard.type_name(asked)} cannot be bound:")
+    assert bound is not None
+    return bound
 
 
 def _listed(asked: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
@@ -134,25 +150,42 @@ def _listed(asked: Schedule, after: int, until: int, limit: int) -> tuple[int, b
 
 
 def _called(asked: Schedule, method: str, call: Callable[[], object]) -> object:
-    try:
-        answer = call()
-    except ScheduleFault:
-        raise
-    except Exception as exc:
-        raise ScheduleFault(f"{type(asked).__name__}.{method} raised {type(exc).__name__}: {exc}") from exc
-    if inspect.iscoroutine(answer):
-        answer.close()  # or Python warns that it was never awaited
-        raise ScheduleFault(f"{type(asked).__name__}.{method} is async: a schedule answers at once, write plain def")
+    answer, fault = guard.call(call)
+    if fault is not None:
+        _raise(fault, f"{guard.type_name(asked)}.{method} raised")
+    if guard.is_coroutine(answer):
+        guard.call(cast("CoroutineType[Any, Any, Any]", answer).close)  # or Python warns that it was never awaited
+        raise ScheduleFault(f"{guard.type_name(asked)}.{method} is async: a schedule answers at once, write plain def")
     return answer
 
 
 def _instant(asked: Schedule, method: str, answer: object) -> int:
-    name = f"{type(asked).__name__}.{method}"
-    if not isinstance(answer, datetime):
-        raise ScheduleFault(f"{name} must return an aware datetime or None, it returned {answer!r}")
-    try:
-        return instant_us(answer)
-    except ValueError as exc:
-        raise ScheduleFault(f"{name} returned a datetime without a timezone: {answer!r}") from exc
-    except Exception as exc:
-        raise ScheduleFault(f"{name} returned a datetime whose timezone raises {type(exc).__name__}: {exc}") from exc
+    name = f"{guard.type_name(asked)}.{method}"
+    if not guard.is_a(answer, datetime):
+        raise ScheduleFault(f"{name} must return an aware datetime or None, it returned {guard.shown(answer)}")
+    given = cast("datetime", answer)
+    naive, fault = guard.call(lambda: given.utcoffset() is None)
+    if naive:
+        raise ScheduleFault(f"{name} returned a datetime without a timezone: {guard.shown(answer)}")
+    at = None
+    if fault is None:
+        at, fault = guard.call(instant_us, given)
+    if fault is not None:
+        _raise(fault, f"{name} returned a datetime whose timezone raises")
+    if type(at) is not int:
+        raise ScheduleFault(f"{name} returned a datetime that names no instant: {guard.shown(answer)}")
+    return at
+
+
+def _method(asked: Schedule, name: str) -> Any:
+    """Return a method that a schedule may have, or ``None``."""
+    method, fault = guard.call(getattr, asked, name, None)
+    if fault is not None:
+        _raise(fault, f"{guard.type_name(asked)}.{name} raised")
+    return method
+
+
+def _raise(fault: BaseException, what: str) -> NoReturn:
+    if type(fault) is ScheduleFault:
+        raise fault  # That of a schedule it asked itself.
+    raise ScheduleFault(f"{what} {guard.raised(fault)}") from fault

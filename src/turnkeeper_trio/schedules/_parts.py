@@ -1,8 +1,9 @@
 """What combinations ask of their parts, which may be schedules of a user."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._asking import schedule
@@ -21,7 +22,7 @@ def part(name: str, value: object) -> Schedule:
     Raises:
         ConfigurationError: It is no schedule, or a `FixedDelay`.
     """
-    if isinstance(value, FixedDelay):
+    if guard.is_a(value, FixedDelay):
         raise ConfigurationError(
             f"{name} must not be {value!r}: it is counted from the end of each run, so it cannot be combined; "
             f"write Interval(…)",
@@ -32,12 +33,16 @@ def part(name: str, value: object) -> Schedule:
 
 def zones_of(parts: Iterable[Schedule]) -> frozenset[str]:
     """Return the zones whose wall clock the parts read; a user's schedule is taken to read none."""
-    return frozenset[str]().union(*(each.zones for each in parts if isinstance(each, BuiltinSchedule)))
+    return frozenset[str]().union(
+        *(cast("BuiltinSchedule", each).zones for each in parts if guard.is_a(each, BuiltinSchedule))
+    )
 
 
 def part_to_json(value: Schedule) -> Any:
     """Return a part as JSON values; a user's schedule by its ``repr``, which shows it but does not bring it back."""
-    return value.to_json() if isinstance(value, BuiltinSchedule) else {"kind": _CUSTOM, "repr": repr(value)}
+    if guard.is_a(value, BuiltinSchedule):
+        return cast("BuiltinSchedule", value).to_json()
+    return {"kind": _CUSTOM, "repr": guard.shown(value)}
 
 
 def part_from_json(data: Any) -> Schedule:

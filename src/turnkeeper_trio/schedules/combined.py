@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -102,13 +103,11 @@ class AnyOf(Combination):
         return self if same else type(self)(*bound)
 
     def _meaning(self) -> tuple[object, ...]:
-        try:
-            return (frozenset(self._parts),)
-        except TypeError:  # a user's schedule that cannot be hashed
-            return (self._parts,)
+        parts, fault = guard.call(frozenset, self._parts)
+        return (self._parts if fault is not None else parts,)  # A user's schedule may have no hash.
 
     def _code(self) -> str:
-        return ", ".join(map(repr, self._parts))
+        return ", ".join(map(guard.shown, self._parts))
 
     def _fields(self) -> dict[str, Any]:
         return {"schedules": [part_to_json(each) for each in self._parts]}
@@ -122,7 +121,7 @@ def either(first: Schedule, second: Schedule) -> AnyOf:
     """Return the union of two schedules as one flat `AnyOf`."""
     parts: list[Schedule] = []
     for each in (first, second):
-        parts += each.schedules if isinstance(each, AnyOf) else (each,)
+        parts += cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,)
     return AnyOf(*parts)
 
 
@@ -223,7 +222,7 @@ class Between(Combination):
     def _code(self) -> str:
         ends = [("start", self._start), ("end", self._end)]
         given = [f"{name}={instant_code(at)}" for name, at in ends if at is not None]
-        return ", ".join([repr(self._part), *given])
+        return ", ".join([guard.shown(self._part), *given])
 
     def _fields(self) -> dict[str, Any]:
         return {

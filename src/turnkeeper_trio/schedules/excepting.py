@@ -4,6 +4,7 @@ from bisect import bisect_right
 from datetime import date, tzinfo
 from typing import Any, Final, Self, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.schedules import _asking
 from turnkeeper_trio.schedules._base import set_slot
@@ -157,11 +158,11 @@ class Except(Combination):
         return self._part, self._dates, zone_key, self._schedules, tuple(where.key for where in self._zones)
 
     def _code(self) -> str:
-        parts = [repr(self._part)]
+        parts = [guard.shown(self._part)]
         for days in self._dates:
             first, last = (date_code(date.fromordinal(day)) for day in days)
             parts.append(first if first == last else f"({first}, {last})")
-        parts += map(repr, self._schedules)
+        parts += map(guard.shown, self._schedules)
         if self._given is not None:
             parts.append(f"timezone={self._given.key!r}")
         return ", ".join(parts)
