@@ -81,6 +81,8 @@ class Coordinator:
         self._drift: int | None = None
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
+        self.begun: bool = False
+        """Whether its task has taken its first step, or never will."""
         self.ended: anyio.Event = anyio.Event()
         """Set when nothing is left to be done; every caller has been answered then."""
         self.crash: BaseException | None = None
@@ -117,6 +119,7 @@ class Coordinator:
     @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
+        self.begun = True
         with anyio.CancelScope(shield=True):
             try:
                 for stage in (self._take_turns, self._dismiss_workers):
@@ -126,8 +129,13 @@ class Coordinator:
                         # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
             finally:
-                self._desk.close_dispatch()
-                self.finish()
+                self.end()
+
+    def end(self) -> None:
+        """Hand nothing more out, and answer everybody: it has ended, or never begins."""
+        self.begun = True
+        self._desk.close_dispatch()
+        self.finish()
 
     async def _take_turns(self) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
         while not (self._engine.closed and not self._staging):
