@@ -31,27 +31,22 @@ class Crew:
         self._make = make
         self._abort = abort
         self._tasks: TaskGroup
-        self._first: dict[int, Worker] = {}
-        """Those that were started first and have not been seen to begin, by their numbers."""
+        self._first: list[Worker] = []
 
     def open(self, tasks: TaskGroup, workers: int) -> None:
         """Start the workers."""
         self._tasks = tasks
-        self._first = {number: self._start(number) for number in range(workers)}
+        self._first = [self._start(number) for number in range(workers)]
 
     @property
     def all_begun(self) -> bool:
-        """Whether each of the first workers has begun."""
-        return all(worker.begun for worker in self._first.values())
+        """Whether each of the first workers has begun, or is known not to."""
+        return all(worker.begun for worker in self._first)
 
-    def start_missing(self) -> None:
-        """Start those of the first workers anew that have not begun, though each has had time for its first step.
-
-        On asyncio a task that is cancelled before its first step never takes it.
-        """
-        for number, worker in self._first.items():
-            if not worker.begun:
-                self._first[number] = self._start_instead_of(worker, number)
+    def see_begun(self) -> None:
+        """Look for workers that have not begun, though each of the first has had time for its first step."""
+        for worker in self._first:
+            self._see_begun(worker)
 
     def _start(self, number: int) -> Worker:
         worker = self._make()
@@ -59,15 +54,15 @@ class Crew:
         self._tasks.start_soon(self._work, worker, number, name=f"turnkeeper worker {number}")
         return worker
 
-    def _start_instead_of(self, missing: Worker, number: int) -> Worker:
-        missing.missing = True
-        self._desk.workers -= 1
-        return self._start(number)
+    def _see_begun(self, worker: Worker) -> None:
+        """On asyncio a task that is cancelled before its first step never takes it, and nothing in it hears of that."""
+        if not worker.begun:
+            worker.begun = True
+            self._desk.worker_ended()
+            self._abort(asyncio.CancelledError())
 
     @enable_ki_protection
     async def _work(self, worker: Worker, number: int) -> None:  # noqa: ASYNC910  (a task of its own)
-        if worker.missing:
-            return  # It begins after all, and another has its place.
         worker.begun = True
         try:
             await worker.work()
@@ -80,10 +75,9 @@ class Crew:
 
     async def _replace(self, number: int) -> None:  # noqa: ASYNC910  (on trio a task that was started begins)
         successor = self._start(number)
-        while not in_trio() and not successor.begun:
+        if not in_trio():
             await step()
-            if not successor.begun:
-                successor = self._start_instead_of(successor, number)
+            self._see_begun(successor)
 
 
 async def step() -> BaseException | None:

@@ -127,7 +127,7 @@ class House:
         if not self._coordinator.begun:
             self._coordinator.abort(asyncio.CancelledError())
             self._coordinator.end()
-        self._crew.start_missing()
+        self._crew.see_begun()
 
     async def see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
         """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
@@ -138,7 +138,7 @@ class House:
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None
-        while not in_trio() and not (self._coordinator.begun and self._crew.all_begun):
+        if not in_trio() and not (self._coordinator.begun and self._crew.all_begun):
             cancelled = await step() or cancelled
             self._see_begun()
         if not failed:

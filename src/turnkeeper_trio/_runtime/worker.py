@@ -93,9 +93,7 @@ class Worker:
         self._inside = self._outside = sys.maxsize
         """The least number of references to that task, as seen from inside and from outside of a scope."""
         self.begun = False
-        """Whether its task has taken its first step."""
-        self.missing = False
-        """Whether it has been taken for one that never will."""
+        """Whether its task has taken its first step, or never will."""
         self.spoilt = False
         """Whether another task has to take its place."""
 
