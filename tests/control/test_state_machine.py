@@ -39,7 +39,7 @@ from turnkeeper_trio import (
     Snooze,
     TurnKeeperError,
 )
-from turnkeeper_trio._engine import asking, attempts, changing, control, forecast, pausing
+from turnkeeper_trio._engine import asking, alarms, attempts, changing, control, forecast, pausing
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.changing import Call
 from turnkeeper_trio._engine.check import check
@@ -254,6 +254,7 @@ class Control(RuleBasedStateMachine):
             assert not [other for other in others if other.run not in self.beside], "two at once"
         elif job.request.max_concurrent is not None and run not in self.beside:
             assert len(others) < job.request.max_concurrent, "more at once than allowed"
+        alarms.began(self.state, attempt, self.now)
         attempts.started(self.state, attempt, self.now)
         self.executing.append(attempt)
         self._checked()

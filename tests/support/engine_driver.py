@@ -9,6 +9,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine import asking, changing, control, pausing
 from turnkeeper_trio._engine import closing as shutting
+from turnkeeper_trio._engine.alarms import began
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.attempts import started
 from turnkeeper_trio._engine.check import check
@@ -276,6 +277,7 @@ class Driver:
             self.engine.report(attempt, self.now)
             self.check()
             return None
+        began(self.state, attempt, self.now)
         if self.state.listening:
             started(self.state, attempt, self.now)
         self.executing.append(attempt)

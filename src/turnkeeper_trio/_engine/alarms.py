@@ -4,8 +4,11 @@ An attempt has one alarm at most. Nearly all attempts end before it, and there a
 no queue, into which each attempt would go, and out again. When the first that was set goes off, all are looked through,
 and nothing has to be done where an attempt ends.
 
-Whatever an alarm was set for may have changed when it goes off: the attempt began later than it was bound, its timeout
-was extended, its job was updated. So what to do is read then, from what holds then.
+An attempt that is bound and waits for its worker has none: nothing can be late before it has begun. The worker sets it
+as it begins.
+
+Whatever an alarm was set for may have changed when it goes off: the timeout was extended, the job was updated. So what
+to do is read then, from what holds then.
 """
 
 from turnkeeper_trio._engine.attempt import Attempt
@@ -14,18 +17,18 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.tables import Job
 
 
-def watch(state: State, attempt: Attempt, now: Now) -> None:
+def began(state: State, attempt: Attempt, now: Now) -> bool:
+    """An attempt has begun: set its alarm. Return whether the coordinator has to look earlier than it would have."""
+    before = state.look_at
+    _watch(state, attempt, now)
+    return state.look_at < before
+
+
+def _watch(state: State, attempt: Attempt, now: Now) -> None:
     """Set the alarm of an attempt that nobody has asked to end: for the earliest of what there may be to notice."""
-    request = attempt.run.job.request
-    if request.timeout_us is None and request.stuck_after_us is None and attempt.deadline is None:
-        return
-    began = attempt.started.loop if attempt.claimed else now.loop
-    at = NEVER
-    if request.stuck_after_us is not None and not attempt.told_long:
-        at = began + request.stuck_after_us
-    deadline = attempt.deadline
-    if not attempt.claimed and request.timeout_us is not None:
-        deadline = now.loop + request.timeout_us
+    after, deadline, at = attempt.run.job.request.stuck_after_us, attempt.deadline, NEVER
+    if after is not None and not attempt.told_long:
+        at = attempt.started.loop + after
     if deadline is not None:
         # Where the deadline has come, and the event loop has not cancelled the scope yet, it is about to.
         at = min(at, max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
@@ -36,8 +39,8 @@ def watch_again(state: State, job: Job, now: Now) -> None:
     """Set the alarms of a job's attempts anew: it was updated, and there may be something earlier to notice."""
     for run in job.runs:
         attempt = run.attempt
-        if attempt is not None and attempt.cause is None and not attempt.stuck:
-            watch(state, attempt, now)
+        if attempt is not None and attempt.claimed and attempt.cause is None and not attempt.stuck:
+            _watch(state, attempt, now)
 
 
 def cleanup_grace_us(state: State, attempt: Attempt) -> int:
@@ -64,10 +67,10 @@ def _look_again(state: State, attempt: Attempt, now: Now) -> None:
         state.effects.stuck.append(attempt)
         return
     after = attempt.run.job.request.stuck_after_us
-    if attempt.claimed and after is not None and not attempt.told_long and now.loop - attempt.started.loop >= after:
+    if after is not None and not attempt.told_long and now.loop - attempt.started.loop >= after:
         attempt.told_long = True
         state.effects.stuck.append(attempt)
-    watch(state, attempt, now)
+    _watch(state, attempt, now)
 
 
 def _is_past_grace(state: State, attempt: Attempt, now: Now) -> bool:

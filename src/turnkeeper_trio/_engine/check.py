@@ -80,6 +80,7 @@ def _check_assigned(state: State) -> None:
     for attempt in state.assigned:
         assert attempt.revoked == (attempt.run.attempt is not attempt)
         assert attempt.claimed or attempt.scope is None
+        assert attempt.claimed or attempt.look_at == NEVER
     assert 0 <= state.capacity <= state.options.max_workers + state.options.dispatch_buffer
     assert state.look_at <= min((attempt.look_at for attempt in state.assigned), default=NEVER)
     assert state.assigned or state.look_at == NEVER

@@ -1,6 +1,5 @@
 """What happens when an instant comes: catch-up, arrival, the ready queue, and who is bound to a worker next."""
 
-from turnkeeper_trio._engine.alarms import watch
 from turnkeeper_trio._engine.arrival import begin
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.attempts import TOO_LATE
@@ -121,7 +120,6 @@ def _start_by(run: Run) -> int | None:
 def _bind(state: State, run: Run, start_by: int | None, now: Now) -> None:
     attempt = Attempt(run, run.begun + 1, now)
     attempt.start_by = start_by
-    watch(state, attempt, now)
     run.attempt = attempt
     state.assigned[attempt] = None
     state.effects.assignments.append(attempt)

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, final
 
-import anyio
 import trio
 
 from turnkeeper_trio import _checks
@@ -33,12 +32,24 @@ VIRTUAL_START: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 def loop_us() -> int:
     """Return the time of the running event loop, in microseconds."""
-    return round(anyio.current_time() * MICROSECONDS)
+    return round(loop_time()() * MICROSECONDS)
 
 
 def loop_time() -> Callable[[], float]:
     """Return the function that tells the time of the running event loop, in seconds, in any thread."""
-    return trio.lowlevel.current_clock().current_time if in_trio() else asyncio.get_running_loop().time
+    if in_trio():
+        return trio.lowlevel.current_clock().current_time
+    loop = asyncio.get_running_loop()
+    return time.monotonic if _is_coarse(loop) else loop.time
+
+
+def _is_coarse(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether an event loop looks at the monotonic clock now and then only, and rounds what it sees down.
+
+    uvloop's time is in whole milliseconds, and stands still while callbacks run: what is measured by it ends too early.
+    A deadline by the monotonic clock is one by its own, which is never ahead.
+    """
+    return not isinstance(loop, asyncio.BaseEventLoop) and 0 <= time.monotonic() - loop.time() < 1
 
 
 @final
@@ -55,7 +66,7 @@ class SystemClock:
 
     def deadline(self, wall: int, /) -> float:
         """Return the loop time at which to look again: when ``wall`` should have come, or in `LONGEST_SLEEP`."""
-        return anyio.current_time() + _until(wall, self.wall())
+        return loop_time()() + _until(wall, self.wall())
 
     def hold(self) -> AbstractContextManager[None]:
         """Do nothing: real time cannot be held."""
@@ -175,7 +186,7 @@ class BoundClock:
     `SystemClock` itself looks for its loop each time, which makes a reading five times as dear.
     """
 
-    __slots__ = ("_clock", "hold", "loop_time", "read")
+    __slots__ = ("_clock", "_coarse", "hold", "loop_time", "read")
 
     def __init__(self, clock: Clock) -> None:
         """Bind a clock to the running event loop."""
@@ -185,11 +196,14 @@ class BoundClock:
         """Tells the loop's time in seconds, in any thread."""
         self.read: Callable[[], Now] = self._system_now if isinstance(clock, SystemClock) else self._now
         """Reads both clocks."""
+        self._coarse = not in_trio() and _is_coarse(asyncio.get_running_loop())
 
     def deadline(self, due: int, now: Now) -> float:
         """Return the loop time at which to look again for what is due at a wall time, as seen from ``now``."""
         if isinstance(self._clock, SystemClock):
-            return now.loop / MICROSECONDS + _until(due, now.wall)
+            deadline = now.loop / MICROSECONDS + _until(due, now.wall)
+            # In the millisecond before, such a loop would find its time not come again and again.
+            return math.ceil(deadline * 1_000) / 1_000 if self._coarse else deadline
         at = self._clock.deadline(due)
         if not guard.is_a(at, (int, float)) or math.isnan(at):
             raise TypeError(f"clock.deadline() must return the loop's time in seconds, not {guard.shown(at)}")

@@ -82,6 +82,8 @@ class Coordinator:
         self._drift: int | None = None
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
+        self.begun: bool = False
+        """Whether its task has taken its first step, or never will."""
         self.ended: anyio.Event = anyio.Event()
         """Set when nothing is left to be done; every caller has been answered then."""
         self.crash: BaseException | None = None
@@ -118,6 +120,7 @@ class Coordinator:
     @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
+        self.begun = True
         with anyio.CancelScope(shield=True):
             try:
                 for stage in (self._take_turns, self._dismiss_workers):
@@ -129,8 +132,13 @@ class Coordinator:
                         if guard.is_a(exc, GeneratorExit):
                             break  # The loop itself is torn down, and nothing can be waited for any more.
             finally:
-                self._desk.close_dispatch()
-                self.finish()
+                self.end()
+
+    def end(self) -> None:
+        """Hand nothing more out, and answer everybody: it has ended, or never begins."""
+        self.begun = True
+        self._desk.close_dispatch()
+        self.finish()
 
     async def _take_turns(self) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
         while not (self._engine.closed and not self._staging):

@@ -52,6 +52,8 @@ class Desk:
         self._started: list[Attempt] = []
         self.workers: int = 0
         """How many workers have not ended."""
+        self.told_cancelled = False
+        """Whether it was told that an idle worker was cancelled."""
 
     def function(self, attempt: Attempt) -> Function:
         """Return the function to call for an attempt."""
@@ -100,6 +102,10 @@ class Desk:
                 raise
             attempt = self.take_nowait()
         return attempt  # noqa: ASYNC910  (it has waited at least once)
+
+    def wake(self) -> None:
+        """The coordinator is to look when to look again."""
+        self._bell.ring()
 
     def tell_started(self, attempt: Attempt) -> None:
         """A worker has begun an attempt."""

@@ -5,6 +5,7 @@ through a watcher that is not shielded, the coordinator, which cuts off the runs
 always come to their own end. So nothing but the body's own exception ever leaves the task group.
 """
 
+import asyncio
 import random
 from collections.abc import Iterable
 from contextvars import copy_context
@@ -19,9 +20,10 @@ from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.callers import Callers, internal_error, is_cancellation
-from turnkeeper_trio._runtime.clock import BoundClock
+from turnkeeper_trio._runtime.clock import BoundClock, in_trio
 from turnkeeper_trio._runtime.commands import Command
 from turnkeeper_trio._runtime.coordinator import Coordinator
+from turnkeeper_trio._runtime.crew import Crew, step
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
@@ -96,35 +98,37 @@ class House:
             )
         )
         self._watching = anyio.CancelScope()
+        self._crew = Crew(self._desk, self._make_worker, self._coordinator.abort)
 
     def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
         """Start the tasks; ``body`` is the scope to cancel when the program is to end."""
         self._coordinator.body = body
-        self._desk.workers = self._options.max_workers
         tasks.start_soon(self._coordinator.run, name="turnkeeper coordinator")
-        for number in range(self._options.max_workers):
-            tasks.start_soon(self._work, name=f"turnkeeper worker {number}")
+        self._crew.open(tasks, self._options.max_workers)
         tasks.start_soon(self._watch, name="turnkeeper watcher")
 
-    @enable_ki_protection
-    async def _work(self) -> None:  # noqa: ASYNC910  (a task of its own)
-        worker = Worker(self._desk, self._engine.state, self._context, self.scheduler)
-        try:
-            await worker.work()
-        except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
-            self._coordinator.abort(exc)
-        finally:
-            self._desk.worker_ended()
+    def _make_worker(self) -> Worker:
+        return Worker(self._desk, self._engine.state, self._context, self.scheduler)
 
     @enable_ki_protection
     async def _watch(self) -> None:
         """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
+        if not in_trio():
+            # It was started last, so each of the others has had time for its first step.
+            self._see_begun()
         with self._watching:
             try:
                 await anyio.sleep_forever()
             finally:
                 if not self._watching.cancel_called:
                     self._coordinator.close(forced=True)
+
+    def _see_begun(self) -> None:
+        """See to the tasks that never begin, for they were cancelled natively before: each has had time to."""
+        if not self._coordinator.begun:
+            self._coordinator.abort(asyncio.CancelledError())
+            self._coordinator.end()
+        self._crew.see_begun()
 
     async def see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
         """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
@@ -135,6 +139,9 @@ class House:
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None
+        if not in_trio() and not (self._coordinator.begun and self._crew.all_begun):
+            cancelled = await step() or cancelled
+            self._see_begun()
         if not failed:
             try:
                 with anyio.move_on_after(self._grace):

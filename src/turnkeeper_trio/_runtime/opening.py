@@ -111,24 +111,31 @@ async def open_scheduler(
     )
     harness.opened(house.scheduler)
     body_error: BaseException | None = None
-    with anyio.CancelScope() as host:
-        try:
-            async with anyio.create_task_group() as tasks:
-                house.open(tasks, host)
-                try:
-                    yield house.scheduler
-                except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below, once everything has ended)
-                    body_error = exc
-                interruption = await house.see_out(host, failed=body_error is not None)
-                body_error = interruption if body_error is None else body_error
-        except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
-            # The watcher passed it on, or it came while the last tasks ended.
-            body_error = exc if body_error is None else body_error
-        finally:
-            house.clear_away()
-        if _is_cancellation(body_error) and not house.ends_program:
-            raise body_error  # It passes as the cancellation it is; if it is the host's own, the host takes it.
-    error = None if _is_cancellation(body_error) else body_error
+    error: BaseException | None = None
+    try:
+        with anyio.CancelScope() as host:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    house.open(tasks, host)
+                    try:
+                        yield house.scheduler
+                    except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below, once everything has ended)
+                        body_error = exc
+                    interruption = await house.see_out(host, failed=body_error is not None)
+                    body_error = interruption if body_error is None else body_error
+            except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
+                # The watcher passed it on, or it came while the last tasks ended.
+                body_error = exc if body_error is None else body_error
+            finally:
+                house.clear_away()
+            if body_error is not None:
+                raise body_error  # The host takes its own cancellation out, also of a group.
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
+        error = exc
+    if _is_cancellation(error):
+        if not house.ends_program:
+            raise error  # It passes as the cancellation it is.
+        error = None
     leaving = _first(house.internal_error, house.fatal, error, house.critical_failure)
     if leaving is not None:
         raise leaving

@@ -8,11 +8,14 @@ job. What happened is therefore read outside of the scope, after it has done so.
 
 import asyncio
 import inspect
+import logging
 import math
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from types import GeneratorType
 from typing import Any, Final, final
 
@@ -21,6 +24,7 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 from trio import Cancelled
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from turnkeeper_trio._engine import alarms
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.endings import Ending
 from turnkeeper_trio._engine.state import State
@@ -30,8 +34,13 @@ from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.desk import Desk
 from turnkeeper_trio._runtime.functions import Function
+from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.scopes import Nesting
+from turnkeeper_trio._runtime.threads import Thread
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
+
+count_references: Final[Callable[[object], int]] = getattr(sys, "getrefcount", lambda _: 0)
+"""Where nothing counts references, as on PyPy, no task is taken for spoilt by them."""
 
 
 @final
@@ -79,6 +88,8 @@ class Worker:
     One cancel scope serves many attempts, for to enter one costs 8 µs on trio and 5 on asyncio, a tenth of what a job
     does; the deadline is set for each. It is left, and another entered, after an attempt that did not just return in
     time: what it was then cannot be told before the scope has taken back its own cancellation.
+
+    Its task is spoilt when a job has left something in it that may strike later: it ends then, see `Crew`.
     """
 
     def __init__(self, desk: Desk, state: State, context: Context, host: object) -> None:
@@ -91,18 +102,28 @@ class Worker:
         """What it executes."""
         self._native: asyncio.Task[Any] | None = None
         """The task that a job may cancel natively, on asyncio."""
+        self._inside = self._outside = sys.maxsize
+        """The least number of references to that task, as seen from inside and from outside of a scope."""
+        self.begun = False
+        """Whether its task has taken its first step, or never will."""
+        self.spoilt = False
+        """Whether another task has to take its place."""
 
     @enable_ki_protection
     async def work(self) -> None:  # noqa: ASYNC910  (a task of its own)
-        """Execute attempts until dispatch is closed and empty. Runs shielded: only an attempt's own scope ends it."""
+        """Execute attempts until dispatch is closed and empty, or the task is spoilt.
+
+        Runs shielded: only an attempt's own scope ends it.
+        """
         self._native = None if in_trio() else asyncio.current_task()
         with anyio.CancelScope(shield=True), suppress(anyio.EndOfStream):
-            while True:
+            while not self.spoilt:
                 await self._work_in_one_scope()
 
     async def _work_in_one_scope(self) -> None:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts until one needs the scope to be left; note what became of that one outside of it."""
         error, value, returned = None, None, False
+        outside = self._outside = min(self._outside, self._references())
         try:
             with anyio.CancelScope() as scope:
                 value = await self._execute_in(scope)
@@ -113,11 +134,18 @@ class Worker:
             error = exc
         attempt, self._attempt = self._attempt, None
         if attempt is None:
-            assert error is not None  # the desk is closed, or this library is at fault
-            raise error
+            assert error is not None  # the desk is closed, or this library is at fault, or the task was cancelled
+            if self._native is None or not isinstance(error, asyncio.CancelledError):
+                raise error
+            await _forget_cancellation(self._native)
+            if self._state.closing is None and not self._desk.told_cancelled:
+                self._desk.told_cancelled = True
+                write(logging.WARNING, "an idle worker was cancelled from outside, and goes on; so do others, untold")
+            return
         try:
             if self._native is not None and _is_being_cancelled(self._native):
                 await _forget_cancellation(self._native)
+            self.spoilt = self.spoilt or self._references() > outside
             now = self._desk.clock.read()
             if error is not None:
                 error, ending = _mapped(error)
@@ -131,8 +159,9 @@ class Worker:
 
     async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts, and report those that returned in time; return what another one returned."""
-        desk, clock, native, nesting = self._desk, self._desk.clock, self._native, Nesting()
+        desk, clock, nesting = self._desk, self._desk.clock, Nesting()
         until = math.inf
+        self._inside = min(self._inside, self._references())
         while True:
             attempt = desk.take_nowait()
             if attempt is None:
@@ -145,7 +174,10 @@ class Worker:
                 self._attempt = None
                 desk.report(attempt)
                 continue
-            timeout = attempt.run.job.request.timeout_us
+            request = attempt.run.job.request
+            timeout = request.timeout_us
+            if (timeout is not None or request.stuck_after_us is not None) and alarms.began(self._state, attempt, now):
+                desk.wake()
             if timeout is not None:
                 until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
             elif until != math.inf:
@@ -155,15 +187,30 @@ class Worker:
                 value = await self._call(attempt)
             finally:
                 if nesting.broken:
-                    nesting.mend(scope)
+                    self.spoilt = True
+                    await nesting.mend(scope)
             now = clock.read()
             struck = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
-            if struck or attempt.cause is not None or (native is not None and _is_being_cancelled(native)):
+            if struck or attempt.cause is not None or self._is_touched():
                 return value
             self._attempt = None
             attempt.end(now, Ending.RETURNED, value=value)
             desk.report(attempt)
             value = None  # An idle worker must not keep it alive.
+
+    def _is_touched(self) -> bool:
+        """Return whether the task was cancelled natively, or more hold it than did before and so may cancel it."""
+        if self._native is None:
+            return False
+        references = self._references()
+        if references > self._inside:
+            return True
+        self._inside = references
+        return _is_being_cancelled(self._native)
+
+    def _references(self) -> int:
+        """Return how many references there are to the task, on asyncio."""
+        return 0 if self._native is None else count_references(self._native)
 
     @disable_ki_protection
     async def _call(self, attempt: Attempt) -> Any:
@@ -194,7 +241,10 @@ class Worker:
 
         # What it raises passes neither through the loop's code nor through a `with`: both look at it, and write to it.
         with self._desk.clock.hold():
-            value, error = await anyio.to_thread.run_sync(guard.call, call, limiter=self._desk.limiter)
+            if self._native is None:
+                value, error = await anyio.to_thread.run_sync(guard.call, call, limiter=self._desk.limiter)
+            else:
+                value, error = await Thread(partial(guard.call, call)).run(self._desk.limiter)
         if error is not None:
             raise error
         return value

@@ -1,0 +1,100 @@
+"""Tasks of the scheduler that were cancelled natively, on asyncio, before their first step: the block was never left.
+
+Cause: such a task never takes that step, and nothing in it hears of the cancellation. Those who waited for the end of a
+coordinator, or of a worker, waited for one that had never begun.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import pytest
+
+from turnkeeper_trio import After, InternalError, RecurringJobRequest, Scheduler, open_scheduler
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(20),
+    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+    # A coroutine of anyio's that never began is never awaited.
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited"),
+]
+
+OURS = ("coordinator", "worker 0", "worker 1", "watcher")
+
+
+def cancel(names: tuple[str, ...]) -> None:
+    for task in asyncio.all_tasks():
+        if task.get_name() in {f"turnkeeper {name}" for name in names}:
+            task.cancel()
+
+
+async def use(schedulers: list[Scheduler], names: tuple[str, ...], *, at_once: bool) -> None:
+    async with open_scheduler(max_workers=2) as scheduler:
+        schedulers.append(scheduler)
+        if at_once:
+            cancel(names)
+            return
+        asyncio.get_running_loop().call_soon(cancel, names)
+        await scheduler.add_job(RecurringJobRequest("job", After(0)), anyio.sleep, 1)
+        await anyio.sleep(50)
+
+
+def check(scheduler: Scheduler, before: "set[asyncio.Task[Any]]") -> None:
+    assert scheduler.is_closed
+    assert scheduler.get_metrics_snapshot().books.balanced
+    assert scheduler.get_metrics_snapshot().books.active == 0
+    assert scheduler.shutdown_report is not None
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    "names", [OURS, OURS[:3], OURS[1:], ("coordinator", "watcher"), *((name,) for name in OURS)], ids=str
+)
+async def test_the_block_is_left_all_the_same(names: tuple[str, ...], *, at_once: bool) -> None:
+    before = asyncio.all_tasks()
+    schedulers: list[Scheduler] = []
+    with pytest.raises(InternalError) if names != ("watcher",) else suppress(InternalError):
+        await use(schedulers, names, at_once=at_once)
+    check(schedulers[0], before)
+
+
+async def test_a_worker_that_is_to_take_the_place_of_another() -> None:
+    def job() -> None:
+        raise AssertionError
+
+    async def careless() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(5, task.cancel)
+        task.add_done_callback(lambda _: None)
+        asyncio.get_running_loop().call_soon(cancel_successor, task, 5)
+
+    def cancel_successor(own: "asyncio.Task[Any]", ticks: int) -> None:
+        for task in asyncio.all_tasks():
+            if task is not own and task.get_name() == "turnkeeper worker 0":
+                task.cancel()
+                return
+        if ticks:
+            asyncio.get_running_loop().call_soon(cancel_successor, own, ticks - 1)
+
+    before = asyncio.all_tasks()
+    with pytest.raises(InternalError):
+        async with open_scheduler(max_workers=1) as scheduler:
+            await anyio.sleep(1)
+            await scheduler.add_job(RecurringJobRequest("careless", After(0)), careless)
+            await scheduler.add_job(RecurringJobRequest("job", After(1)), job)
+            await anyio.sleep(50)
+    check(scheduler, before)
+
+
+async def test_a_cancellation_that_comes_while_their_first_steps_are_waited_for_leaves_as_one() -> None:
+    before = asyncio.all_tasks()
+    schedulers: list[Scheduler] = []
+    task = asyncio.create_task(use(schedulers, OURS, at_once=True))
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await asyncio.wait({task})
+    assert task.cancelled()
+    check(schedulers[0], before)
