@@ -36,6 +36,24 @@ class Ending(Line):
             self._report = closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
         return self._report
 
+    def stop(self, *, force: bool = False) -> None:
+        """Ask for a shutdown, and do not wait for it: for a job that decides that the program is to end, say.
+
+        From the call on nothing new is taken, and runs are dealt with as by `shutdown_graceful`, or with ``force`` as
+        by `shutdown_force`: a job that forces is cut off itself. Whoever waits in `run_until_signal`, or in another
+        shutdown, goes on when it is complete; the body of the block is not cancelled. All calls share one shutdown;
+        later ones can only make a graceful one forced.
+
+        Does not wait, and is no checkpoint.
+
+        Raises:
+            ConfigurationError: ``force`` is not a bool.
+        """
+        self._parts.place.check()
+        forced = _checks.flag("force", force)
+        if not self._parts.coordinator.ended.is_set():
+            self._parts.coordinator.close(forced=forced)
+
     async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, letting the runs that are executing come to their end.
 
