@@ -28,6 +28,7 @@ from turnkeeper_trio._runtime.handle.line import Parts
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
 from turnkeeper_trio._runtime.harness import Harness
 from turnkeeper_trio._runtime.place import Place
+from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
@@ -134,6 +135,16 @@ class House:
         On trio, Ctrl-C is delivered to the main task wherever it waits, protected and shielded or not: also here. It
         ends the program, as one that a job raises does; were it let through, it would leave in the task group's group.
         """
+        with sigint_forces(self._interrupted):
+            return await self._see_out(host, failed=failed)
+
+    def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
+        coordinator = self._coordinator
+        coordinator.fatal = interrupt if coordinator.fatal is None else coordinator.fatal
+        if not coordinator.ended.is_set():
+            coordinator.close(forced=True)
+
+    async def _see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None

@@ -52,14 +52,16 @@ async def open_scheduler(
         command_buffer_size: How many commands and questions may wait for it; beyond it their callers wait.
         job_dispatch_buffer_size: How many runs may be bound ahead, for a worker to begin without asking.
         shutdown_grace: When the block is left, how long executing runs may go on, in seconds or as a ``timedelta``:
-            ``None`` for as long as they take, 0 to cut them off at once.
-        cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise.
+            ``None`` or ``math.inf`` for as long as they take, 0 to cut them off at once.
+        cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise; never with
+            ``math.inf``.
         clock: What time it is. Left out: virtual where the event loop's time is virtual, else the system's.
         observers: Objects with some of the methods ``on_job_added``, ``on_run_finished`` and so on, one for each kind
             of event, called synchronously after it happened. They must not block.
         history_limit: How many runs that ended are remembered (and as many ended jobs, and occurrences that did not
             run).
-        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; ``None`` without limit.
+        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; without limit with
+            ``None`` or ``math.inf``.
         history_per_job: How many of them of one job.
         rng: The source of chance for jitter; give a seeded one for repeatable tests.
         store: Where jobs are kept beyond this process; ``None`` for memory only.
@@ -83,15 +85,15 @@ async def open_scheduler(
     Raises:
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names it.
     """
-    grace = _checks.optional_duration("shutdown_grace", shutdown_grace)
+    grace = _checks.limit("shutdown_grace", shutdown_grace)
     options = Options(
         max_workers=_checks.integer("max_workers", max_workers, least=1),
         dispatch_buffer=_checks.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=0),
         queue=_checks.member("priority_queue", priority_queue, PriorityQueueType),
-        cleanup_grace=_checks.duration("cleanup_grace", cleanup_grace),
+        cleanup_grace=_checks.patience("cleanup_grace", cleanup_grace),
         history_limit=_checks.integer("history_limit", history_limit, least=0),
         history_per_job=_checks.integer("history_per_job", history_per_job, least=0),
-        history_ttl=_checks.optional_duration("history_ttl", history_ttl),
+        history_ttl=_checks.limit("history_ttl", history_ttl),
         store_asks=store is not None,
     )
     await checkpoint()
@@ -121,6 +123,8 @@ async def open_scheduler(
                     body_error = exc
                 interruption = await house.see_out(host, failed=body_error is not None)
                 body_error = interruption if body_error is None else body_error
+                if host.cancel_called and isinstance(body_error, BaseExceptionGroup):
+                    body_error = _without_cancellations(body_error)
         except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
             # The watcher passed it on, or it came while the last tasks ended.
             body_error = exc if body_error is None else body_error
@@ -131,11 +135,30 @@ async def open_scheduler(
     error = None if _is_cancellation(body_error) else body_error
     leaving = _first(house.internal_error, house.fatal, error, house.critical_failure)
     if leaving is not None:
-        raise leaving
+        context = leaving.__context__
+        try:
+            raise leaving
+        finally:
+            leaving.__context__ = context  # What was being handled is told already, or is a cancellation that is over.
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
     return isinstance(error, anyio.get_cancelled_exc_class())
+
+
+def _without_cancellations(group: BaseExceptionGroup) -> BaseException:
+    """Return what a cancelled body failed with: it leaves outside of the scope that was cancelled, for good.
+
+    A nursery of trio has them in its group, beside what its tasks raised as they cleaned up; the scope would take them.
+    """
+    cancellations, rest = group.split(anyio.get_cancelled_exc_class())
+    if rest is not None:
+        return rest
+    found: BaseException | None = cancellations
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert found is not None
+    return found
 
 
 def _first(*errors: BaseException | None) -> BaseException | None:

@@ -55,8 +55,8 @@ class Place:
         if threading.get_ident() == self._thread and _running_loop() is self._loop:
             return
         if not self._left:
-            where = "event loop" if threading.get_ident() == self._thread else "thread"
-            raise RuntimeError(f"the scheduler was called from another {where} than the one it was opened in: {_ADVICE}")
+            other = "event loop" if threading.get_ident() == self._thread else "thread"
+            raise RuntimeError(f"the scheduler was called from another {other} than it was opened in: {_ADVICE}")
 
     def check_thread(self) -> None:
         """Refuse a call from another thread that only reads.
@@ -65,7 +65,7 @@ class Place:
             RuntimeError: this is another thread.
         """
         if threading.get_ident() != self._thread and not self._left:
-            raise RuntimeError(f"the scheduler was asked from another thread than the one it was opened in: {_ADVICE}")
+            raise RuntimeError(f"the scheduler was asked from another thread than it was opened in: {_ADVICE}")
 
     def call(self, function: Callable[[], Coroutine[Any, Any, R]]) -> R:
         """Call a coroutine function in the event loop, from any other thread; wait in this one for what it returns.

@@ -143,9 +143,7 @@ class Asking(Line):
     ) -> Subscribed[E1 | E2 | E3 | E4]: ...
 
     @overload
-    def events(
-        self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024
-    ) -> Subscribed[Event]: ...
+    def events(self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024) -> Subscribed[Event]: ...
 
     def events(self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024) -> Subscribed[Any]:
         """Subscribe to events: ``async with scheduler.events(RunFinished) as events:``, then ``async for``.

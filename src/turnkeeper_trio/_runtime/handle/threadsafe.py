@@ -141,7 +141,7 @@ class ThreadsafeScheduler:
         return self._place.call(functools.partial(method, self._scheduler, *args, **kwargs))
 
     def _call_soon(self, method: Callable[..., R], args: tuple[Any, ...], kwargs: Any) -> R:
-        async def answer() -> R:  # noqa: ASYNC910, RUF029  (what it calls does not wait)
+        async def answer() -> R:  # noqa: ASYNC910  (what it calls does not wait)
             return method(self._scheduler, *args, **kwargs)
 
         return self._place.call(answer)
