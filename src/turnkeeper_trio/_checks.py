@@ -1,5 +1,6 @@
 """Checks of what a user hands in: each raises at the call where the mistake was made, and names the parameter."""
 
+import math
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -58,6 +59,16 @@ def duration(name: str, value: object, *, least: int = 0) -> int:
 def optional_duration(name: str, value: object, *, least: int = 0) -> int | None:
     """Return ``None`` for ``None``, else as `duration`."""
     return None if value is None else duration(name, value, least=least)
+
+
+def limit(name: str, value: object, *, least: int = 0) -> int | None:
+    """Return ``None``, which is without limit, for ``None`` and for ``math.inf``, else as `duration`."""
+    return None if isinstance(value, float) and value == math.inf else optional_duration(name, value, least=least)
+
+
+def patience(name: str, value: object) -> int:
+    """Return a duration in microseconds, where ``math.inf`` is the longest there is."""
+    return LONGEST if isinstance(value, float) and value == math.inf else duration(name, value)
 
 
 def instant(name: str, value: object) -> int:

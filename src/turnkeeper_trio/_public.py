@@ -19,8 +19,10 @@ from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSn
 from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
 from turnkeeper_trio._runtime.context import RunContext, current_run
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler, current_scheduler
+from turnkeeper_trio._runtime.handle.threadsafe import ThreadsafeScheduler
 from turnkeeper_trio._runtime.logs import RunContextFilter
 from turnkeeper_trio._runtime.opening import open_scheduler
+from turnkeeper_trio._runtime.subscriptions import Subscription
 from turnkeeper_trio.errors import (
     ConfigurationError,
     CriticalJobFailed,
@@ -178,7 +180,9 @@ __all__ = [
     "StoreUnavailable",
     "SubmissionRefused",
     "SubmitError",
+    "Subscription",
     "SystemClock",
+    "ThreadsafeScheduler",
     "TurnKeeperError",
     "UpcomingRun",
     "Verdict",

@@ -40,7 +40,8 @@ class ExponentialBackoff:
         _checks.duration("maximum", self.maximum)
         _checks.number("factor", self.factor, least=1.0, most=1e6)
         _checks.number("jitter", self.jitter, least=0.0, most=1.0)
-        _checks.optional_duration("max_elapsed", self.max_elapsed)
+        if _checks.limit("max_elapsed", self.max_elapsed) is None:
+            object.__setattr__(self, "max_elapsed", None)
 
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
         """Return the seconds to wait after ``failed``, or ``None`` when ``max_elapsed`` would be passed."""

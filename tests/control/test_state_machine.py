@@ -39,7 +39,7 @@ from turnkeeper_trio import (
     Snooze,
     TurnKeeperError,
 )
-from turnkeeper_trio._engine import asking, alarms, attempts, changing, control, forecast, pausing
+from turnkeeper_trio._engine import alarms, asking, attempts, changing, control, forecast, pausing
 from turnkeeper_trio._engine.attempt import Attempt
 from turnkeeper_trio._engine.changing import Call
 from turnkeeper_trio._engine.check import check

@@ -32,7 +32,7 @@ DURATIONS = [
     (Decimal(5), "must be seconds (a number) or a timedelta, not Decimal('5')"),
     (-0.5, "must not be negative, it is -0.5"),
     (timedelta(seconds=-1), "must not be negative, it is datetime.timedelta"),
-    (math.inf, "must be finite, not inf"),
+    (-math.inf, "must be finite, not -inf"),
     (math.nan, "must be finite, not nan"),
     (timedelta.max, "is longer than the calendar: datetime.timedelta"),
 ]
@@ -84,6 +84,7 @@ def refused(parameter: str, text: str, **options: Any) -> None:
         ("tags", "nightly", "must be several strings, such as ('nightly',), not 'nightly'"),
         ("tags", 5, "must be several strings"),
         ("tags", ("good", " "), "must be a string that is not blank"),
+        ("jitter", math.inf, "must be finite, not inf"),
         *((name, value, text) for value, text in DURATIONS for name in ("timeout", "jitter", "start_deadline")),
         *((name, value, text) for value, text in DURATIONS for name in ("cleanup_grace", "stuck_after")),
     ],

@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, assert_type
 from uuid import UUID
@@ -94,7 +94,9 @@ from turnkeeper_trio import (
     StoreUnavailable,
     SubmissionRefused,
     SubmitError,
+    Subscription,
     SystemClock,
+    ThreadsafeScheduler,
     TurnKeeperError,
     UpcomingRun,
     Verdict,
@@ -277,9 +279,22 @@ async def control(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId) -
         assert_type(upcoming_run, UpcomingRun)
         assert_type(upcoming_run.scheduled_at, pendulum.DateTime)
     async with scheduler.events(RunFinished, JobUpdated, job_id=job_id, buffer=10) as told:
-        assert_type(told, AsyncIterator[Event])
+        assert_type(told, Subscription[RunFinished | JobUpdated])
         async for event in told:
             events(event)
+
+
+async def told(scheduler: Scheduler, job_id: RecurringJobId) -> None:
+    async with scheduler.events(RunFinished) as one, aclosing(one), scheduler.events() as every:
+        assert_type(every, Subscription[Event])
+        as_iterator: AsyncIterator[RunFinished] = one
+        async for event in as_iterator:
+            assert_type(event.record, RunRecord)
+    scheduler.stop(force=True)
+    threadsafe = scheduler.threadsafe()
+    assert_type(threadsafe, ThreadsafeScheduler)
+    assert_type(threadsafe.add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
+    assert_type(threadsafe.wait_job(job_id), RunRecord | None)
 
 
 async def job_sets(scheduler: Scheduler) -> None:

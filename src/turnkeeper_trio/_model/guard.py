@@ -126,6 +126,16 @@ def set_context(error: BaseException, context: BaseException) -> None:
         _CONTEXT.__set__(error, context)
 
 
+def context_of(error: BaseException) -> BaseException | None:
+    """Return during which other error one came about."""
+    return cast("BaseException | None", _CONTEXT.__get__(error))
+
+
+def replace_context(error: BaseException, context: BaseException | None) -> None:
+    """Say during which other error one came about, whatever is said of that now."""
+    _CONTEXT.__set__(error, context)
+
+
 def set_traceback(error: BaseException, trace: TracebackType | None) -> None:
     """Set the traceback of an error, past its own ``__setattr__`` (a frozen dataclass refuses there)."""
     _TRACEBACK.__set__(error, trace)

@@ -117,6 +117,11 @@ class Coordinator:
         """Whether it takes nothing new any more."""
         return self._forced is not None
 
+    @property
+    def held_up(self) -> bool:
+        """Whether it waits for a run or for a store, and not only for its next turn."""
+        return self._committing or self._engine.state.executing
+
     @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""

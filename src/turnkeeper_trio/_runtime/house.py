@@ -29,6 +29,8 @@ from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.handle.line import Parts
 from turnkeeper_trio._runtime.handle.scheduler import Scheduler
 from turnkeeper_trio._runtime.harness import Harness
+from turnkeeper_trio._runtime.place import Place
+from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.streams import Bell, Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
@@ -58,6 +60,7 @@ class House:
         self._options = options
         self._grace = shutdown_grace
         self._context = copy_context()
+        self._place = Place()
         self._engine: Final = Engine(options, new_id=new_id, rng=rng)
         self._staging: Inlet[Submission] = Inlet(staging_size, bell)
         self._commands: Inlet[Command] = Inlet(command_size, bell)
@@ -84,6 +87,7 @@ class House:
         self.scheduler: Final = Scheduler(
             Parts(
                 engine=self._engine,
+                place=self._place,
                 clock=clock,
                 read=bound.read,
                 coordinator=self._coordinator,
@@ -136,6 +140,16 @@ class House:
         On trio, Ctrl-C is delivered to the main task wherever it waits, protected and shielded or not: also here. It
         ends the program, as one that a job raises does; were it let through, it would leave in the task group's group.
         """
+        with sigint_forces(self._interrupted):
+            return await self._see_out(host, failed=failed)
+
+    def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
+        coordinator = self._coordinator
+        coordinator.fatal = interrupt if coordinator.fatal is None else coordinator.fatal
+        if not coordinator.ended.is_set():
+            coordinator.close(forced=True)
+
+    async def _see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None
@@ -153,11 +167,15 @@ class House:
             except KeyboardInterrupt as exc:
                 coordinator.fatal = exc
         host.shield = True
-        while not coordinator.ended.is_set():
-            coordinator.close(forced=True)
+        over = False
+        while not over:
+            if not coordinator.ended.is_set():
+                coordinator.close(forced=True)
             with anyio.CancelScope(shield=True):
                 try:
                     await coordinator.ended.wait()
+                    await self._place.shut()
+                    over = True
                 except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
                     # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
                     cancelled = exc
@@ -172,6 +190,7 @@ class House:
         self._staging.release()
         self._commands.release()
         self._desk.release()
+        self._place.leave()
 
     @property
     def ends_program(self) -> bool:

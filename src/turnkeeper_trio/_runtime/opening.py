@@ -52,14 +52,16 @@ async def open_scheduler(
         command_buffer_size: How many commands and questions may wait for it; beyond it their callers wait.
         job_dispatch_buffer_size: How many runs may be bound ahead, for a worker to begin without asking.
         shutdown_grace: When the block is left, how long executing runs may go on, in seconds or as a ``timedelta``:
-            ``None`` for as long as they take, 0 to cut them off at once.
-        cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise.
+            ``None`` or ``math.inf`` for as long as they take, 0 to cut them off at once.
+        cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise; never with
+            ``math.inf``.
         clock: What time it is. Left out: virtual where the event loop's time is virtual, else the system's.
         observers: Objects with some of the methods ``on_job_added``, ``on_run_finished`` and so on, one for each kind
             of event, called synchronously after it happened. They must not block.
         history_limit: How many runs that ended are remembered (and as many ended jobs, and occurrences that did not
             run).
-        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; ``None`` without limit.
+        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; without limit with
+            ``None`` or ``math.inf``.
         history_per_job: How many of them of one job.
         rng: The source of chance for jitter; give a seeded one for repeatable tests.
         store: Where jobs are kept beyond this process; ``None`` for memory only.
@@ -83,15 +85,15 @@ async def open_scheduler(
     Raises:
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names it.
     """
-    grace = _checks.optional_duration("shutdown_grace", shutdown_grace)
+    grace = _checks.limit("shutdown_grace", shutdown_grace)
     options = Options(
         max_workers=_checks.integer("max_workers", max_workers, least=1),
         dispatch_buffer=_checks.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=0),
         queue=_checks.member("priority_queue", priority_queue, PriorityQueueType),
-        cleanup_grace=_checks.duration("cleanup_grace", cleanup_grace),
+        cleanup_grace=_checks.patience("cleanup_grace", cleanup_grace),
         history_limit=_checks.integer("history_limit", history_limit, least=0),
         history_per_job=_checks.integer("history_per_job", history_per_job, least=0),
-        history_ttl=_checks.optional_duration("history_ttl", history_ttl),
+        history_ttl=_checks.limit("history_ttl", history_ttl),
         store_asks=store is not None,
     )
     await checkpoint()
@@ -129,7 +131,7 @@ async def open_scheduler(
             finally:
                 house.clear_away()
             if body_error is not None:
-                raise body_error  # The host takes its own cancellation out, also of a group.
+                raise body_error  # noqa: TRY301  (the host takes its own cancellation out, also of a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
         error = exc
     if _is_cancellation(error):
@@ -138,7 +140,12 @@ async def open_scheduler(
         error = None
     leaving = _first(house.internal_error, house.fatal, error, house.critical_failure)
     if leaving is not None:
-        raise leaving
+        context = guard.context_of(leaving)
+        try:
+            raise leaving
+        finally:
+            # What was being handled is told already, or is a cancellation that is over.
+            guard.replace_context(leaving, context)
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:

@@ -23,7 +23,7 @@ class Teller:
     def __init__(self, observers: Iterable[object]) -> None:
         """Tell these observers, in their order."""
         self._observers: list[object] = list(observers)
-        self._subscriptions: dict[Subscription, None] = {}
+        self._subscriptions: dict[Subscription[Event], None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
@@ -43,14 +43,13 @@ class Teller:
             for subscription in self._subscriptions:
                 subscription.offer(event)
 
-    def subscribe(self, subscription: Subscription) -> None:
+    def subscribe(self, subscription: Subscription[Event]) -> None:
         """Offer events to a subscriber from now on."""
         self._subscriptions[subscription] = None
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Offer no more events to a subscriber."""
+    def unsubscribe(self, subscription: Subscription[Event]) -> None:
+        """Offer no more events to a subscriber. Twice is fine."""
         self._subscriptions.pop(subscription, None)
-        subscription.close()
 
     def end(self) -> None:
         """Nothing more is told. Subscribers know by the last event, but for one that a crash has swallowed."""

@@ -41,10 +41,16 @@ class RecurringJobRequest:
     """The first occurrence: an instant, or a delay from the acceptance of the job. Earlier ones do not exist."""
 
     timeout: float | timedelta | None = field(default=None, kw_only=True)
-    """How long one attempt may execute, in seconds or as a ``timedelta``. Waiting and back-off do not count."""
+    """How long one attempt may execute, in seconds or as a ``timedelta``. Waiting and back-off do not count.
+
+    ``math.inf`` is as good as ``None``, here and in the other limits.
+    """
 
     cleanup_grace: float | timedelta | None = field(default=None, kw_only=True)
-    """How long a run that was asked to end may take before it is called stuck; ``None``: as the scheduler says."""
+    """How long a run that was asked to end may take before it is called stuck; ``None``: as the scheduler says.
+
+    ``math.inf``: it is never called so.
+    """
 
     stuck_after: float | timedelta | None = field(default=None, kw_only=True)
     """After how long an attempt that is still executing is told as stuck (`RunStuck`); nothing is done about it."""
@@ -105,10 +111,11 @@ class RecurringJobRequest:
             _checks.integer("max_retries", self.max_retries, least=0)
         _check_retry(self.retry, self.max_retries)
         _check_initial(self.initial_run_time)
-        _set(self, "timeout_us", _checks.optional_duration("timeout", self.timeout, least=1))
-        _set(self, "cleanup_grace_us", _checks.optional_duration("cleanup_grace", self.cleanup_grace))
-        _set(self, "stuck_after_us", _checks.optional_duration("stuck_after", self.stuck_after, least=1))
-        _set(self, "start_deadline_us", _checks.optional_duration("start_deadline", self.start_deadline))
+        _set_limit(self, "timeout", least=1)
+        grace = self.cleanup_grace
+        _set(self, "cleanup_grace_us", None if grace is None else _checks.patience("cleanup_grace", grace))
+        _set_limit(self, "stuck_after", least=1)
+        _set_limit(self, "start_deadline", least=0)
         _set(self, "until_us", None if self.until is None else instant_in_range("until", self.until))
         _set(self, "overlap", _checks.member("overlap", self.overlap, Overlap))
         _set(self, "catch_up", _checks.member("catch_up", self.catch_up, CatchUp))
@@ -145,6 +152,14 @@ class RecurringJobRequest:
 
 _set = object.__setattr__
 _FIELDS: Final = frozenset(each.name for each in fields(RecurringJobRequest) if each.init)
+
+
+def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
+    """Set a limit in microseconds; one that is ``math.inf`` is none, and the same request as one that says ``None``."""
+    us = _checks.limit(name, getattr(request, name), least=least)
+    _set(request, f"{name}_us", us)
+    if us is None:
+        _set(request, name, None)
 
 
 def _check_schedule(schedule: object) -> None:

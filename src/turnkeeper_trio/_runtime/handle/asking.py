@@ -1,8 +1,9 @@
 """Asking about jobs, runs and numbers."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 import pendulum
@@ -18,6 +19,12 @@ from turnkeeper_trio._model.snapshot import MetricsSnapshot
 from turnkeeper_trio._runtime.handle.line import Line
 from turnkeeper_trio._runtime.subscriptions import Subscription
 from turnkeeper_trio.jobs import JobDetails, JobSummary
+
+E1 = TypeVar("E1", bound=Event)
+E2 = TypeVar("E2", bound=Event)
+E3 = TypeVar("E3", bound=Event)
+E4 = TypeVar("E4", bound=Event)
+Subscribed = AbstractAsyncContextManager[Subscription[E1]]
 
 
 class Asking(Line):
@@ -107,40 +114,88 @@ class Asking(Line):
         until_us = None if until is None else _checks.instant("until", until)
         return await self._ask(forecast.upcoming_runs, until=until_us, limit=limit)
 
-    @asynccontextmanager
-    async def events(
-        self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024
-    ) -> AsyncGenerator[AsyncIterator[Event]]:
+    @overload
+    def events(self, *, job_id: UUID | None = None, buffer: int = 1024) -> Subscribed[Event]: ...
+
+    @overload
+    def events(self, first: type[E1], /, *, job_id: UUID | None = None, buffer: int = 1024) -> Subscribed[E1]: ...
+
+    @overload
+    def events(
+        self, first: type[E1], second: type[E2], /, *, job_id: UUID | None = None, buffer: int = 1024
+    ) -> Subscribed[E1 | E2]: ...
+
+    @overload
+    def events(
+        self, first: type[E1], second: type[E2], third: type[E3], /, *, job_id: UUID | None = None, buffer: int = 1024
+    ) -> Subscribed[E1 | E2 | E3]: ...
+
+    @overload
+    def events(
+        self,
+        first: type[E1],
+        second: type[E2],
+        third: type[E3],
+        fourth: type[E4],
+        /,
+        *,
+        job_id: UUID | None = None,
+        buffer: int = 1024,
+    ) -> Subscribed[E1 | E2 | E3 | E4]: ...
+
+    @overload
+    def events(self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024) -> Subscribed[Event]: ...
+
+    def events(self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024) -> Subscribed[Any]:
         """Subscribe to events: ``async with scheduler.events(RunFinished) as events:``, then ``async for``.
 
         From the moment the block is entered nothing is missed: subscribe first, then list what there is. The scheduler
         never waits for a subscriber. One that has ``buffer`` events waiting misses what comes then, and is told how
-        many by a `Lagged` before its next event. The iteration ends after `SchedulerStopped`, which is always told.
+        many by a `Lagged` as soon as it has caught up to there. The iteration ends after `SchedulerStopped`, which is
+        always told.
 
         Args:
-            *types: Kinds of events; none for all.
+            *types: Kinds of events; none for all. `Lagged` and `SchedulerStopped` come in any case; name them, too, to
+                have them in the type of what is iterated over.
             job_id: Only events of this job.
             buffer: How many events may wait for the subscriber.
 
-        Entering is a checkpoint. One subscription serves one task.
+        Closing the iterator (its ``aclose``, ``contextlib.aclosing``) ends this subscription and nothing else, as
+        leaving the block does; a ``break`` leaves it open until then. Entering is a checkpoint. One subscription serves
+        one task.
 
         Raises:
             ConfigurationError: ``buffer`` is not a positive integer.
             SchedulerClosed: the scheduler has ended.
         """
+        return self._subscribed(types, job_id, buffer)
+
+    @asynccontextmanager
+    async def _subscribed(
+        self, types: tuple[type[Event], ...], job_id: UUID | None, buffer: int
+    ) -> AsyncGenerator[Subscription[Event]]:
+        self._parts.place.check()
         await checkpoint()
         if self._parts.coordinator.ended.is_set():
             self._closed()
-        subscription = Subscription(types, job_id, _checks.integer("buffer", buffer, least=1))
-        self._parts.teller.subscribe(subscription)
+        teller = self._parts.teller
+        subscription: Subscription[Event] = Subscription(
+            types,
+            job_id,
+            _checks.integer("buffer", buffer, least=1),
+            check=self._parts.place.check,
+            left=teller.unsubscribe,
+        )
+        teller.subscribe(subscription)
         try:
-            yield aiter(subscription)
+            yield subscription
         finally:
-            self._parts.teller.unsubscribe(subscription)
+            subscription.close()
 
     def get_metrics_snapshot(self) -> MetricsSnapshot:
         """Return the counters and gauges as they are now. Does not wait, and is no checkpoint; also after the end."""
         parts = self._parts
+        parts.place.check_thread()
         return asking.metrics(
             parts.engine.state,
             staged=len(parts.staging),
@@ -154,4 +209,5 @@ class Asking(Line):
         Raises:
             RuntimeError: called outside of the event loop.
         """
+        self._parts.place.check_thread()
         return utc_pendulum(self._parts.clock.wall())

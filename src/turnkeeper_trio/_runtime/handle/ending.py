@@ -13,6 +13,7 @@ from turnkeeper_trio._model.instants import seconds
 from turnkeeper_trio._model.report import ShutdownReport
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.handle.line import Line, Parts
+from turnkeeper_trio._runtime.signals import received
 from turnkeeper_trio.errors import ShutdownTimeout
 
 
@@ -36,6 +37,24 @@ class Ending(Line):
             self._report = closing.report(self._parts.engine.state, self._parts.coordinator.last_turn)
         return self._report
 
+    def stop(self, *, force: bool = False) -> None:
+        """Ask for a shutdown, and do not wait for it: for a job that decides that the program is to end, say.
+
+        From the call on nothing new is taken, and runs are dealt with as by `shutdown_graceful`, or with ``force`` as
+        by `shutdown_force`: a job that forces is cut off itself. Whoever waits in `run_until_signal`, or in another
+        shutdown, goes on when it is complete; the body of the block is not cancelled. All calls share one shutdown;
+        later ones can only make a graceful one forced.
+
+        Does not wait, and is no checkpoint.
+
+        Raises:
+            ConfigurationError: ``force`` is not a bool.
+        """
+        self._parts.place.check()
+        forced = _checks.flag("force", force)
+        if not self._parts.coordinator.ended.is_set():
+            self._parts.coordinator.close(forced=forced)
+
     async def shutdown_graceful(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, letting the runs that are executing come to their end.
 
@@ -43,14 +62,15 @@ class Ending(Line):
         started; a run that waits for its retry ends interrupted. Occurrences of later instants stay unrun.
 
         Args:
-            timeout: How long to wait, in seconds or as a ``timedelta``; ``None`` for as long as it takes.
+            timeout: How long to wait for runs that are executing, in seconds or as a ``timedelta``; ``None`` or
+                ``math.inf`` for as long as it takes. With 0 the report comes at once, or the error.
 
         Always a checkpoint. Cancelled, or timed out, the shutdown goes on; call again to wait again, or force.
 
         Raises:
             ShutdownTimeout: runs were still executing at the timeout; its ``report`` names them.
             WouldDeadlock: from inside a job.
-            ConfigurationError: ``timeout`` is negative.
+            ConfigurationError: ``timeout`` is negative, or no duration.
         """
         return await self._shut_down("shutdown_graceful()", timeout, forced=False)
 
@@ -64,18 +84,21 @@ class Ending(Line):
         Raises:
             ShutdownTimeout: runs were still unwinding at the timeout; its ``report`` names them.
             WouldDeadlock: from inside a job.
-            ConfigurationError: ``timeout`` is negative.
+            ConfigurationError: ``timeout`` is negative, or no duration.
         """
         return await self._shut_down("shutdown_force()", timeout, forced=True)
 
     async def _shut_down(self, what: str, timeout: float | timedelta | None, *, forced: bool) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         self._refuse_inside_job(what)
-        limit = _checks.optional_duration("timeout", timeout)
+        limit = _checks.limit("timeout", timeout)
         await checkpoint()
         coordinator = self._parts.coordinator
         coordinator.close(forced=forced)
         with anyio.move_on_after(None if limit is None else seconds(limit)):
             await coordinator.ended.wait()
+        # The timeout is for runs, and for a store: a shutdown alone takes a few turns, which are not worth an error.
+        while not (coordinator.ended.is_set() or coordinator.held_up):
+            await checkpoint()
         report = self.shutdown_report
         if report is None:
             so_far = closing.report(self._parts.engine.state, read(self._parts.clock))
@@ -89,33 +112,43 @@ class Ending(Line):
         The first signal begins a graceful shutdown, which is forced after ``shutdown_grace`` or by a second signal.
         Returns also when the scheduler is shut down in another way.
 
-        Always a checkpoint. Cancelled, it leaves the scheduler as it is, and the signals as they were before.
+        Always a checkpoint. Cancelled, it leaves the scheduler as it is. However it ends, signals are handled as they
+        were before (but for what was given to ``add_signal_handler`` of uvloop's event loop, which cannot be asked).
 
         Returns:
             The report of the shutdown.
 
         Raises:
+            RuntimeError: signals cannot be had: this is not the main thread, or an event loop on Windows. Have
+                something else call `stop` there.
             WouldDeadlock: from inside a job.
         """
         self._refuse_inside_job("run_until_signal()")
         coordinator = self._parts.coordinator
-        with anyio.open_signal_receiver(*signals or (signal.SIGINT, signal.SIGTERM)) as received:
+        interrupted: KeyboardInterrupt | None = None
+        with received(signals or (signal.SIGINT, signal.SIGTERM)) as stream:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._obey, received)
-                await coordinator.ended.wait()
+                tasks.start_soon(self._obey, stream)
+                try:
+                    await coordinator.ended.wait()
+                except KeyboardInterrupt as exc:
+                    # On trio, a Ctrl-C that nobody asked for. In the task group's group nobody would know it.
+                    interrupted = exc
                 tasks.cancel_scope.cancel()
+        if interrupted is not None:
+            raise interrupted
         report = self.shutdown_report
         assert report is not None
         return report
 
-    async def _obey(self, received: AsyncIterator[signal.Signals]) -> None:
+    async def _obey(self, stream: AsyncIterator[signal.Signals]) -> None:
         coordinator = self._parts.coordinator
-        await anext(received)
+        await anext(stream)
         coordinator.close(forced=False)
         with anyio.move_on_after(self._parts.shutdown_grace):
-            await anext(received)
+            await anext(stream)
         coordinator.close(forced=True)
         # Further signals are swallowed: the cleanup that they would cut short is under way. Left unread, they would be
         # delivered once more when the receiver closes.
-        async for _ in received:
+        async for _ in stream:
             pass

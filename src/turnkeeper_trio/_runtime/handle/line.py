@@ -18,6 +18,7 @@ from turnkeeper_trio._runtime.commands import Command, Reply
 from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
+from turnkeeper_trio._runtime.place import Place
 from turnkeeper_trio._runtime.streams import Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Clock, Store
@@ -36,6 +37,7 @@ class Parts:
     """What the handle talks to."""
 
     engine: Engine
+    place: Place
     clock: Clock
     read: Callable[[], Now]
     coordinator: Coordinator
@@ -69,6 +71,7 @@ class Line:
 
     async def _send(self, decide: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, changes: bool) -> Any:
         parts = self._parts
+        parts.place.check()
         reply = Reply()
         command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes)
         try:
@@ -80,6 +83,7 @@ class Line:
 
     def _own_run(self) -> RunContext | None:
         """Return the run of this scheduler that the calling code belongs to, while it is being executed."""
+        self._parts.place.check()
         run = CURRENT_RUN.get(None)
         return run if run is not None and run.host is self and run.executing else None
 

@@ -44,6 +44,7 @@ class Submitting(Line):
             ConfigurationError: another function is registered under one of the names, or a name is blank.
             TypeError: ``fn`` is no function.
         """
+        self._parts.place.check_thread()
         self._parts.functions.register(name, fn, aliases)
 
     async def add_job(
@@ -63,9 +64,9 @@ class Submitting(Line):
             kwargs: Keyword arguments of the function.
             on_conflict: What happens if the request has a ``key`` that another job has, in the books or in staging.
 
-        From any task of the event loop, jobs included; from a worker thread through ``anyio.from_thread.run``. Callers
-        that wait for room are served in the order in which they came. What is asked of the scheduler after this has
-        returned knows the job. Its schedule counts from when it got room, not from when the coordinator takes it.
+        From any task of the event loop, jobs included; from a thread by `threadsafe`. Callers that wait for room are
+        served in the order in which they came. What is asked of the scheduler after this has returned knows the job.
+        Its schedule counts from when it got room, not from when the coordinator takes it.
 
         Always a checkpoint. Cancelled, it has submitted nothing. (With a durable store, the commit is waited for
         shielded from cancellation: it happens, and the id is returned.)
@@ -194,6 +195,7 @@ class Submitting(Line):
         kwargs: Mapping[str, Any] | None,
         on_conflict: OnConflict,
     ) -> Submission:
+        self._parts.place.check()
         _checks.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
         _checks.member("on_conflict", on_conflict, OnConflict)
         target = self._parts.functions.target(fn)
