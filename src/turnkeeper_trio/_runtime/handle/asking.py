@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import pendulum
@@ -10,13 +11,17 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._engine import asking, forecast
+from turnkeeper_trio._engine.control import job_id_of
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.event import Event
+from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.instants import utc_pendulum
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
 from turnkeeper_trio._model.snapshot import MetricsSnapshot
 from turnkeeper_trio._runtime.handle.line import Line
 from turnkeeper_trio._runtime.subscriptions import Subscription
+from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDetails, JobSummary
 
 
@@ -26,20 +31,24 @@ class Asking(Line):
     Each ``async`` operation is a checkpoint; cancelled, nothing has changed. All answer after the end, too.
     """
 
-    async def get_job_details(self, job_id: UUID) -> JobDetails:
+    async def get_job_details(self, job_id: RecurringJobId | str) -> JobDetails:
         """Return all there is to know about a job.
+
+        Args:
+            job_id: The id of the job, its text, or the job's key.
 
         Raises:
             JobNotFound: there is no such job.
+            ConfigurationError: ``job_id`` is neither an id nor a key.
         """
-        return await self._ask(asking.job_details, job_id)
+        return await self._ask(asking.job_details, _checks.job("job_id", job_id))
 
     async def list_all_jobs(
         self,
         *,
         states: Collection[JobState] | None = None,
         tags: Collection[str] | None = None,
-        after: UUID | None = None,
+        after: RecurringJobId | str | None = None,
         limit: int = 1000,
     ) -> list[JobSummary]:
         """Return jobs in the order of their submission, those that ended and are remembered included.
@@ -47,27 +56,36 @@ class Asking(Line):
         Args:
             states: Only jobs in one of these states.
             tags: Only jobs with at least one of these tags.
-            after: Only jobs submitted after this one: the last of the page before.
+            after: Only jobs submitted after this one (an id, its text, or a key): the last of the page before.
             limit: At most so many.
 
         Raises:
             JobNotFound: there is no job ``after``.
-            ConfigurationError: ``limit`` is not a positive integer.
+            ConfigurationError: an argument makes no sense; ``limit`` is not a positive integer, say.
         """
-        _checks.integer("limit", limit, least=1)
-        return await self._ask(asking.list_jobs, states=states, tags=tags, after=after, limit=limit)
+        return await self._ask(
+            asking.list_jobs,
+            states=None if states is None else _checks.members("states", states, JobState),
+            tags=None if tags is None else _checks.texts("tags", tags, "['nightly']"),
+            after=None if after is None else _checks.job("after", after),
+            limit=_checks.integer("limit", limit, least=1),
+        )
 
-    async def list_active_runs(self, job_id: UUID | None = None) -> list[ActiveRun]:
+    async def list_active_runs(self, job_id: RecurringJobId | str | None = None) -> list[ActiveRun]:
         """Return the runs of a job, or of all jobs, that are due and have not ended, in the order they became due.
+
+        Args:
+            job_id: The id of the job, its text, or the job's key.
 
         Raises:
             JobNotFound: there is no such job.
+            ConfigurationError: ``job_id`` is neither an id nor a key.
         """
-        return await self._ask(asking.list_active, job_id=job_id)
+        return await self._ask(asking.list_active, job_id=_job(job_id))
 
     async def get_run_history(
         self,
-        job_id: UUID | None = None,
+        job_id: RecurringJobId | str | None = None,
         *,
         since: datetime | None = None,
         outcomes: Collection[Outcome] | None = None,
@@ -76,18 +94,22 @@ class Asking(Line):
         """Return records of runs that ended, and of occurrences that did not run, the newest first.
 
         Args:
-            job_id: Only of this job.
+            job_id: Only of this job: its id, the text of it, or its key.
             since: Only what ended at or after this instant.
             outcomes: Only with one of these outcomes.
             limit: At most so many.
 
         Raises:
             JobNotFound: there is no such job.
-            ConfigurationError: ``since`` has no timezone, or ``limit`` is not a positive integer.
+            ConfigurationError: an argument makes no sense; ``since`` has no timezone, say.
         """
-        _checks.integer("limit", limit, least=1)
-        since_us = None if since is None else _checks.instant("since", since)
-        return await self._ask(asking.run_history, job_id=job_id, since=since_us, outcomes=outcomes, limit=limit)
+        return await self._ask(
+            asking.run_history,
+            job_id=_job(job_id),
+            since=None if since is None else _checks.instant("since", since),
+            outcomes=None if outcomes is None else _checks.members("outcomes", outcomes, Outcome),
+            limit=_checks.integer("limit", limit, least=1),
+        )
 
     async def upcoming_runs(self, *, until: datetime | None = None, limit: int = 100) -> list[UpcomingRun]:
         """Return the next occurrences of all jobs in their order, without jitter.
@@ -102,13 +124,13 @@ class Asking(Line):
         Raises:
             ConfigurationError: ``until`` has no timezone, or ``limit`` is not a positive integer.
         """
-        _checks.integer("limit", limit, least=1)
         until_us = None if until is None else _checks.instant("until", until)
-        return await self._ask(forecast.upcoming_runs, until=until_us, limit=limit)
+        most = _checks.integer("limit", limit, least=1)
+        return await self._ask(forecast.upcoming_runs, until=until_us, limit=most)
 
     @asynccontextmanager
     async def events(
-        self, *types: type[Event], job_id: UUID | None = None, buffer: int = 1024
+        self, *types: type[Event], job_id: RecurringJobId | str | None = None, buffer: int = 1024
     ) -> AsyncGenerator[AsyncIterator[Event]]:
         """Subscribe to events: ``async with scheduler.events(RunFinished) as events:``, then ``async for``.
 
@@ -118,19 +140,24 @@ class Asking(Line):
 
         Args:
             *types: Kinds of events; none for all.
-            job_id: Only events of this job.
+            job_id: Only events of this job: its id, the text of it, or its key.
             buffer: How many events may wait for the subscriber.
 
         Entering is a checkpoint. One subscription serves one task.
 
         Raises:
-            ConfigurationError: ``buffer`` is not a positive integer.
+            ConfigurationError: something else than a kind of event is given (write ``events(RunFinished, RunStarted)``,
+                without a list), ``job_id`` is neither an id nor a key, or ``buffer`` is not a positive integer.
             SchedulerClosed: the scheduler has ended.
         """
+        _check_kinds(types)
+        job = _job(job_id)
+        places = _checks.integer("buffer", buffer, least=1)
         await checkpoint()
         if self._parts.coordinator.ended.is_set():
             self._closed()
-        subscription = Subscription(types, job_id, _checks.integer("buffer", buffer, least=1))
+        only = None if job is None else job_id_of(self._parts.engine.state, job)
+        subscription = Subscription(types, only, places)
         self._parts.teller.subscribe(subscription)
         try:
             yield aiter(subscription)
@@ -154,3 +181,16 @@ class Asking(Line):
             RuntimeError: called outside of the event loop.
         """
         return utc_pendulum(self._parts.clock.wall())
+
+
+def _job(job_id: object) -> UUID | str | None:
+    return None if job_id is None else _checks.job("job_id", job_id)
+
+
+def _check_kinds(types: tuple[object, ...]) -> None:
+    for kind in types:
+        if not (guard.is_a(kind, type) and issubclass(cast("type", kind), Event)):
+            message = (
+                f"events() takes kinds of events, such as events(RunFinished, RunStarted), not {guard.shown(kind)}"
+            )
+            raise ConfigurationError(message, parameter="types")
