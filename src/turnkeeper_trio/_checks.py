@@ -168,19 +168,19 @@ def member(name: str, value: object, kind: type[E]) -> E:
 def several(name: str, value: object, example: str) -> tuple[object, ...]:
     """Return the items of ``value``; a string is none of several strings, and a mapping is no list of its keys."""
     if guard.is_a(value, (str, bytes, Mapping, type)) or not guard.is_a(value, Iterable):
-        raise ConfigurationError(f"{name} must be several, such as {example}, not {guard.shown(value)}", parameter=name)
+        raise ConfigurationError(f"{name} must be several {example}, not {guard.shown(value)}", parameter=name)
     return tuple(cast("Iterable[object]", value))
 
 
 def members(name: str, value: object, kind: type[E]) -> frozenset[E]:
     """Return the items of ``value``, each as a member of the enumeration ``kind``."""
-    example = f"[{kind.__name__}.{next(iter(kind)).name}]"
+    example = f"of {kind.__name__}, such as [{kind.__name__}.{next(iter(kind)).name}]"
     return frozenset(member(name, item, kind) for item in several(name, value, example))
 
 
 def texts(name: str, value: object, example: str) -> tuple[str, ...]:
     """Return the items of ``value``, each a string that is not blank."""
-    return tuple(text(name, item) for item in several(name, value, example))
+    return tuple(text(name, item) for item in several(name, value, f"strings, such as {example}"))
 
 
 def arguments(name: str, value: object) -> tuple[Any, ...]:

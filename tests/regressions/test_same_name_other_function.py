@@ -61,8 +61,8 @@ class Service:
 async def test_the_same_function_is_no_change() -> None:
     service = Service()
     async with open_scheduler(max_workers=1) as scheduler:
-        for fn in (note, service.work, partial(note, [], text="a")):
-            again = partial(note, [], text="a") if isinstance(fn, partial) else fn
+        for fn in (service.work, partial(note, [], "a")):
+            again = partial(note, [], "a") if isinstance(fn, partial) else fn
             job_id = await scheduler.add_job(REQUEST, fn)
             version = (await scheduler.get_job_details(job_id)).version
             await scheduler.add_job(REQUEST, again)

@@ -138,9 +138,11 @@ def wait_job(state: State, now: Now, job_id: UUID | str) -> "Wait | RunRecord | 
 
 
 def _never_ran(job: Job) -> RunNotFound:
-    why = "it runs only when it is triggered" if job.state is JobState.ACTIVE else f"it is {job.state}"
-    because = f": {job.reason}" if job.reason else ""
-    message = f"no run of {job.request.name!r} has begun, and none is planned: {why}{because}"
+    message = f"no run of {job.request.name!r} has begun, and none is planned: it is {job.state}"
+    message += f", {job.reason}" if job.reason else ""
+    if job.history is not None and job.history.non_runs:
+        last = job.history.non_runs[-1]
+        message += f"; its last occurrence is {last.outcome}: {last.reason}"
     return RunNotFound(message, job_id=job.job_id)
 
 

@@ -160,7 +160,7 @@ def _first(*errors: BaseException | None) -> BaseException | None:
 
 
 def _observers(observers: object) -> tuple[object, ...]:
-    several = _checks.several("observers", observers, "[mine]")
+    several = _checks.several("observers", observers, "objects, such as [mine]")
     for observer in several:
         if guard.is_a(observer, type):
             message = f"observers must hold objects, not the class {guard.shown(observer)}"

@@ -173,7 +173,11 @@ def checked_fields(changes: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {"name": "job", **changes}
     for name in changes:
         given = {**_WITH.get(name, {}), **given}
-    request = RecurringJobRequest(**given)
+    request, error = guard.call(lambda: RecurringJobRequest(**given))
+    if isinstance(error, ConfigurationError):
+        raise error
+    if error is not None:  # Values are a user's: to look at them may raise anything.
+        raise ConfigurationError(f"a value cannot be used: {guard.described(error)}") from error
     return {name: getattr(request, name) for name in changes}
 
 
