@@ -1,6 +1,7 @@
 """Which occurrences run whose instants passed before the scheduler could look; and what starts too late."""
 
 import time
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -17,6 +18,7 @@ from turnkeeper_trio import (
     Once,
     Outcome,
     RecurringJobRequest,
+    RunNotFound,
     open_scheduler,
 )
 

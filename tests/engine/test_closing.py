@@ -6,7 +6,19 @@ from typing import Any
 import pytest
 from engine_driver import Driver
 
-from turnkeeper_trio import After, FixedDelay, Interval, JobState, Never, Outcome, Overlap, Retry, RunNotFound, RunPhase, Snooze
+from turnkeeper_trio import (
+    After,
+    FixedDelay,
+    Interval,
+    JobState,
+    Never,
+    Outcome,
+    Overlap,
+    Retry,
+    RunNotFound,
+    RunPhase,
+    Snooze,
+)
 from turnkeeper_trio._engine.closing import cut_off, end_all
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import BATCH

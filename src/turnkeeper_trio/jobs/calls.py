@@ -13,7 +13,7 @@ import functools
 import inspect
 from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from turnkeeper_trio._model import guard
@@ -107,7 +107,7 @@ def _flattened(
 ) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
     """Return the function that is called in the end, and all that it is called with."""
     while True:
-        kind = type(fn)
+        kind = cast("type[Any]", type(fn))
         if kind is FunctionType:
             return fn, args, kwargs
         if kind is functools.partial:
