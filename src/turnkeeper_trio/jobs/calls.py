@@ -13,7 +13,7 @@ import functools
 import inspect
 from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Final, cast
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from turnkeeper_trio._model import guard
@@ -107,17 +107,16 @@ def _flattened(
 ) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
     """Return the function that is called in the end, and all that it is called with."""
     while True:
-        kind = cast("type[Any]", type(fn))
-        if kind is FunctionType:
+        if type(fn) is FunctionType:
             return fn, args, kwargs
-        if kind is functools.partial:
+        if type(fn) is functools.partial:
             fn, args, kwargs = fn.func, (*fn.args, *args), {**fn.keywords, **kwargs}
-        elif kind is MethodType:
+        elif type(fn) is MethodType:
             fn, args = fn.__func__, (fn.__self__, *args)
-        elif kind is staticmethod:
+        elif type(fn) is staticmethod:
             fn = fn.__func__
         else:
-            call = next((each.__dict__["__call__"] for each in kind.__mro__ if "__call__" in each.__dict__), None)
+            call = next((each.__dict__["__call__"] for each in inspect.getmro(type(fn)) if "__call__" in each.__dict__), None)
             if type(call) is not FunctionType:
                 return fn, args, kwargs
             fn, args = call, (fn, *args)
