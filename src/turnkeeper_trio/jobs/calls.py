@@ -116,10 +116,18 @@ def _flattened(
         elif type(fn) is staticmethod:
             fn = fn.__func__
         else:
-            call = next((each.__dict__["__call__"] for each in inspect.getmro(type(fn)) if "__call__" in each.__dict__), None)
+            call = _called_of(fn)
             if type(call) is not FunctionType:
                 return fn, args, kwargs
             fn, args = call, (fn, *args)
+
+
+def _called_of(value: object) -> object:
+    """Return what is written as ``__call__`` in the class of a value."""
+    for each in type(value).__mro__:
+        if "__call__" in each.__dict__:
+            return each.__dict__["__call__"]
+    return None
 
 
 def _known_signature(fn: Any) -> inspect.Signature | None:
