@@ -66,12 +66,14 @@ from turnkeeper_trio.events import (
     ShutdownStarted,
 )
 from turnkeeper_trio.jobs import (
+    JobDefaults,
     JobDetails,
     JobSet,
     JobSetChanges,
     JobSetEntry,
     JobSummary,
     RecurringJobRequest,
+    job_id_of_key,
 )
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
 from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
@@ -126,6 +128,7 @@ __all__ = [
     "JobActive",
     "JobAdded",
     "JobCancelled",
+    "JobDefaults",
     "JobDeleted",
     "JobDetails",
     "JobEnded",
@@ -193,6 +196,7 @@ __all__ = [
     "WouldDeadlock",
     "current_run",
     "current_scheduler",
+    "job_id_of_key",
     "open_scheduler",
     "schedule_from_json",
     "simulate",

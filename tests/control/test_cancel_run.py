@@ -116,8 +116,10 @@ async def test_a_planned_one_never_starts_and_the_next_is_planned():
 @pytest.mark.parametrize("bound", [True, False], ids=["bound to a worker", "ready"])
 async def test_one_that_waits_for_a_worker_never_starts(bound):
     job = Sleeper()
-    async with open_scheduler(max_workers=1, job_dispatch_buffer_size=int(bound), shutdown_grace=0) as scheduler:
+    async with open_scheduler(max_workers=1, shutdown_grace=0) as scheduler:
         await scheduler.add_job(RecurringJobRequest("busy", After(0)), anyio.sleep, 20)
+        if not bound:
+            await scheduler.add_job(RecurringJobRequest("bound", After(0)), anyio.sleep, 0)
         await anyio.sleep(1)
         job_id, run_id = await executing(scheduler, job)
         assert [run.phase for run in await scheduler.list_active_runs(job_id)] == [RunPhase.QUEUED]

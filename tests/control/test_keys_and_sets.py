@@ -126,13 +126,13 @@ async def test_a_set_is_a_value_like_a_router():
     async def by_hand():
         return "by hand"
 
-    jobs.add(RecurringJobRequest("other", key="nightly!"), old, 1, kwargs={"a": 2})
+    jobs.add(RecurringJobRequest("other", key="nightly!"), print, 1, kwargs={"sep": 2})
     assert await nightly() == "nightly"
     assert len(jobs) == 3
     assert [entry.request.key for entry in jobs] == ["nightly", "by hand", "nightly!"]
     first, _, last = jobs
     assert (first.request.max_retries, first.request.timeout, first.fn) == (2, 3, nightly)
-    assert (last.args, last.kwargs, last.request.name) == ((1,), {"a": 2}, "other")
+    assert (last.args, last.kwargs, last.request.name) == ((1,), {"sep": 2}, "other")
     for wrong in (lambda: jobs.job("nightly")(old), lambda: jobs.add(RecurringJobRequest("x", key="by hand"), old)):
         with pytest.raises(ConfigurationError):
             wrong()

@@ -317,7 +317,7 @@ def observe(play: Scenario) -> tuple[Seen, Seen]:
 
     async def main() -> None:
         async with (
-            open_scheduler(max_workers=4, job_dispatch_buffer_size=0, observers=[Listener()]) as scheduler,
+            open_scheduler(max_workers=4, job_dispatch_buffer_size=1, observers=[Listener()]) as scheduler,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(keep_looking, scheduler)

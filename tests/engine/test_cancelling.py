@@ -238,7 +238,8 @@ def test_skipping_the_last_occurrence_finishes_the_job():
     driver.skip(job)
     driver.turn()
     assert job.state is JobState.FINISHED
-    assert caller.result() is None
+    with pytest.raises(RunNotFound, match="it is finished; its last occurrence is skipped: skipped by hand"):
+        caller.result()
     assert len(driver.told(JobFinished)) == 1
 
 

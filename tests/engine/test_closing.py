@@ -6,7 +6,19 @@ from typing import Any
 import pytest
 from engine_driver import Driver
 
-from turnkeeper_trio import After, FixedDelay, Interval, JobState, Never, Outcome, Overlap, Retry, RunPhase, Snooze
+from turnkeeper_trio import (
+    After,
+    FixedDelay,
+    Interval,
+    JobState,
+    Never,
+    Outcome,
+    Overlap,
+    Retry,
+    RunNotFound,
+    RunPhase,
+    Snooze,
+)
 from turnkeeper_trio._engine.closing import cut_off, end_all
 from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import BATCH
@@ -350,4 +362,5 @@ def test_who_waits_for_a_job_is_answered_when_its_occurrence_falls_due_in_the_sh
     assert not driver.tick(9).answers
     assert not caller.answered
     driver.tick(1)
-    assert caller.result() is None
+    with pytest.raises(RunNotFound, match="its last occurrence is never_started: the scheduler shut down first"):
+        caller.result()

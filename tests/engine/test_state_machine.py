@@ -475,7 +475,8 @@ class Engines(RuleBasedStateMachine):
         known = self.driver.state.jobs.get(job.job_id)
         caller = self.driver.ask(decide, job.job_id, **options)
         assert isinstance(caller.answer, JobNotFound) == (known is None)
-        assert known is None or not isinstance(caller.answer, Exception), caller.answer
+        never_ran = decide is asking.wait_job and isinstance(caller.answer, RunNotFound)
+        assert known is None or never_ran or not isinstance(caller.answer, Exception), caller.answer
         return caller if known is job else None
 
     def delete(self, data: st.DataObject) -> None:

@@ -196,7 +196,8 @@ def test_a_run_by_hand_that_is_refused_leaves_its_job():
     driver.trigger(job)
     caller = driver.wait_job(job)
     driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
-    assert caller.result() is None
+    with pytest.raises(RunNotFound, match=r"no run of 'job' has begun, and none is planned: it is active$"):
+        caller.result()
     assert driver.state.jobs == {job.job_id: job}
 
 

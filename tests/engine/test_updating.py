@@ -305,15 +305,14 @@ def test_a_shutdown_takes_no_job_set():
 
 
 def test_a_value_that_raises_when_it_is_looked_at_is_refused():
-    class Raises:
-        @property
-        def next_after(self):
-            raise LookupError("not today")
+    def raises():
+        raise LookupError("not today")
+        yield
 
     driver = Driver()
     job = driver.add()
     with pytest.raises(ConfigurationError, match="a value cannot be used: LookupError: not today"):
-        driver.update(job, schedule=Raises())
+        driver.update(job, tags=raises())
     with pytest.raises(ConfigurationError, match="max_retries must be an integer"):
         driver.update(job, max_retries=-1)
     assert job.version == 1

@@ -91,7 +91,8 @@ def test_a_job_run_by_hand_stays_when_somebody_else_runs_it():
     driver.turn(RUNS)
     assert job.state is JobState.ACTIVE
     assert driver.state.jobs == {job.job_id: job}
-    assert for_job.result() is None
+    with pytest.raises(RunNotFound, match="no run of 'job' has begun"):
+        for_job.result()
     with pytest.raises(RunNotFound):
         for_run.result()
 

@@ -5,9 +5,10 @@ was said to nobody. And a job that was paused first was taken to be over by whoe
 had asked.
 """
 
+import pytest
 from engine_driver import Driver
 
-from turnkeeper_trio import After, Interval
+from turnkeeper_trio import After, Interval, RunNotFound
 
 
 def test_who_waits_for_a_job_is_answered_when_its_last_occurrence_has_been_ended():
@@ -20,7 +21,8 @@ def test_who_waits_for_a_job_is_answered_when_its_last_occurrence_has_been_ended
     driver.tick(9)
     assert not caller.answered
     driver.tick(1)
-    assert caller.result() is None
+    with pytest.raises(RunNotFound, match="no run of 'job' has begun"):
+        caller.result()
     assert not driver.engine.closed
 
 

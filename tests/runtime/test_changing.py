@@ -133,14 +133,16 @@ async def test_a_job_that_is_bound_to_a_worker_but_has_not_begun_does_not_start(
 
 
 async def test_a_ready_run_of_a_cancelled_job_does_not_start() -> None:
-    async with open_scheduler(max_workers=1, job_dispatch_buffer_size=0) as scheduler:
+    async with open_scheduler(max_workers=1) as scheduler:
         await scheduler.add_job(NOW, anyio.sleep, 10)
+        bound = await scheduler.add_job(NOW, anyio.sleep, 0)
         job_id = await scheduler.add_job(NOW, nothing)
         await anyio.sleep(1)
         [record] = await scheduler.cancel_job(job_id)
         assert record.outcome is Outcome.CANCELLED
-        [left] = await scheduler.list_active_runs()
-        assert left.job_id != job_id
+        executing, waiting = await scheduler.list_active_runs()
+        assert executing.job_id != job_id
+        assert waiting.job_id == bound
 
 
 async def test_an_executing_run_goes_on_and_is_not_tried_again() -> None:
@@ -384,7 +386,8 @@ async def test_a_job_with_a_faulty_schedule_is_halted_alone() -> None:
         assert "no such day" in details.state_reason
         with pytest.raises(JobHalted, match="no such day"):
             await scheduler.trigger_job_now(job_id)
-        assert await scheduler.wait_job(job_id) is None
+        with pytest.raises(RunNotFound, match="has begun, and none is planned"):
+            await scheduler.wait_job(job_id)
         assert await scheduler.wait_job(await scheduler.add_job(NOW, nothing)) is not None
 
 
@@ -427,7 +430,8 @@ async def test_skipping_the_only_occurrence_finishes_the_job() -> None:
         job_id = await scheduler.add_job(RecurringJobRequest("once", After(10)), nothing)
         await scheduler.skip_next_run(job_id)
         assert (await scheduler.get_job_details(job_id)).state is JobState.FINISHED
-        assert await scheduler.wait_job(job_id) is None
+        with pytest.raises(RunNotFound, match="has begun, and none is planned"):
+            await scheduler.wait_job(job_id)
 
 
 async def test_delete_cancels_and_forgets() -> None:

@@ -109,7 +109,7 @@ async def test_by_as_many_as_there_may_be_where_the_event_loop_is_fair(turns: li
 
 
 async def test_no_more_come_together_than_could_be_started(turns: list[int]) -> None:
-    async with open_scheduler(max_workers=1, job_dispatch_buffer_size=0) as scheduler:
+    async with open_scheduler(max_workers=1, job_dispatch_buffer_size=1) as scheduler:
         await settled()
         before = len(turns)
         await stream_of_trying(scheduler, 100)

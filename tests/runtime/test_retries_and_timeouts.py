@@ -185,7 +185,7 @@ async def test_a_run_that_waits_for_its_retry_holds_no_worker() -> None:
         await anyio.sleep(1)
         done.append((name, anyio.current_time()))
 
-    async with open_scheduler(max_workers=1, job_dispatch_buffer_size=0) as scheduler:
+    async with open_scheduler(max_workers=1) as scheduler:
         request = RecurringJobRequest("failing", After(0), 3, retry=FixedRetryDelay(1_000))
         failing = await scheduler.add_job(request, Failing(100))
         for name in "abc":

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 NOW = RecurringJobRequest("now", After(0))
 
 
-async def nothing() -> None: ...
+async def nothing(*args: int, **kwargs: int) -> None: ...
 
 
 async def cleanup(seconds: float) -> None:

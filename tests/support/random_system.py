@@ -113,7 +113,7 @@ class System:
             "priority_queue": chance.choice(QUEUES),
             "staging_buffer_size": chance.randint(1, 8),
             "command_buffer_size": chance.randint(1, 8),
-            "job_dispatch_buffer_size": chance.randint(0, 4),
+            "job_dispatch_buffer_size": chance.randint(1, 4),
             "shutdown_grace": chance.choice([None, 0, 0.5, 5]),
             "cleanup_grace": chance.choice([0, 0.1, 30]),
             "history_limit": chance.choice([0, 3, 10_000]),

@@ -40,6 +40,7 @@ from turnkeeper_trio import (
     JobActive,
     JobAdded,
     JobCancelled,
+    JobDefaults,
     JobDeleted,
     JobDetails,
     JobEnded,
@@ -107,6 +108,7 @@ from turnkeeper_trio import (
     WouldDeadlock,
     current_run,
     current_scheduler,
+    job_id_of_key,
     open_scheduler,
     simulate,
 )
@@ -232,6 +234,7 @@ async def a_scheduler() -> None:
         clock=clocks[0],
         observers=[Watcher()],
         rng=random.Random(0),
+        job_defaults={"timeout": 30, "max_retries": 2},
     ) as scheduler:
         assert_type(scheduler, Scheduler)
         scheduler.register("work", work, aliases=["old.work"])
@@ -242,7 +245,7 @@ async def a_scheduler() -> None:
         assert_type(run_id, RunId)
         record = await scheduler.wait_run(run_id)
         assert_type(record, RunRecord)
-        assert_type(await scheduler.wait_job(job_id), RunRecord | None)
+        assert_type(await scheduler.wait_job(job_id), RunRecord)
         await scheduler.wait_idle(due_only=True)
         await questions(scheduler, job_id)
         assert_type(await scheduler.skip_next_run(job_id), RunRecord | None)
@@ -294,11 +297,26 @@ async def told(scheduler: Scheduler, job_id: RecurringJobId) -> None:
     threadsafe = scheduler.threadsafe()
     assert_type(threadsafe, ThreadsafeScheduler)
     assert_type(threadsafe.add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
-    assert_type(threadsafe.wait_job(job_id), RunRecord | None)
+    assert_type(threadsafe.wait_job(job_id), RunRecord)
+
+
+async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, key: str) -> None:
+    assert_type(job_id_of_key(key), RecurringJobId)
+    await scheduler.pause_job(key)
+    assert_type((await scheduler.list_all_jobs(after=key))[0].key, str | None)
+    await scheduler.wait_run(key)
+    # What follows is wrong, and is told by both checkers: an unused comment is told, too.
+    await scheduler.wait_job(run_id)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await scheduler.wait_run(job_id)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await scheduler.update_job(key, timout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await scheduler.add_job(requests(scheduler.now()), plain, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    scheduler.try_add_job(requests(scheduler.now()), plain, "a", 2)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    JobSet().add(requests(scheduler.now()), plain, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def job_sets(scheduler: Scheduler) -> None:
-    jobs = JobSet()
+    defaults: JobDefaults = {"timeout": 30}
+    jobs = JobSet(defaults=defaults)
 
     @jobs.job("nightly", Cron("0 3 * * *"), max_retries=2, timeout=60)
     async def nightly(shop: str = "berlin") -> int:

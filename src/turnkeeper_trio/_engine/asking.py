@@ -16,10 +16,11 @@ from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
+from turnkeeper_trio.errors import RunNotFound
 from turnkeeper_trio.jobs import JobDetails, JobSummary
 
 
-def job_details(state: State, now: Now, job_id: UUID) -> JobDetails:
+def job_details(state: State, now: Now, job_id: UUID | str) -> JobDetails:
     """Return all there is to know about a job."""
     job = find_job(state, job_id)
     request, history, following = job.request, job.history, _next(job, now)
@@ -68,7 +69,7 @@ def list_jobs(
     *,
     states: Collection[JobState] | None,
     tags: Collection[str] | None,
-    after: UUID | None,
+    after: UUID | str | None,
     limit: int,
 ) -> list[JobSummary]:
     """Return the jobs in the order of submission: those of certain states, with any of certain tags, after another."""
@@ -87,6 +88,7 @@ def _summary(job: Job, now: Now) -> JobSummary:
     following = _next(job, now)
     return JobSummary(
         job_id=RecurringJobId(job.job_id),
+        key=job.request.key,
         name=job.request.name,
         tags=job.request.tags,
         state=job.state,
@@ -95,7 +97,7 @@ def _summary(job: Job, now: Now) -> JobSummary:
     )
 
 
-def list_active(state: State, now: Now, *, job_id: UUID | None) -> list[ActiveRun]:
+def list_active(state: State, now: Now, *, job_id: UUID | str | None) -> list[ActiveRun]:
     """Return the active runs of a job, or of all, in the order in which they became due."""
     runs: Iterable[Run] = state.active if job_id is None else find_job(state, job_id).runs
     return [state.active_run(run, now) for run in runs]
@@ -105,7 +107,7 @@ def run_history(
     state: State,
     now: Now,
     *,
-    job_id: UUID | None,
+    job_id: UUID | str | None,
     since: int | None,
     outcomes: Collection[Outcome] | None,
     limit: int,
@@ -131,17 +133,27 @@ def wait_run(state: State, now: Now, run_id: UUID) -> "Wait | RunRecord":
     return state.waits.on([occurrence], lambda came: state.record(came[0]))
 
 
-def wait_job(state: State, now: Now, job_id: UUID) -> "Wait | RunRecord | None":
-    """Answer with the last record of a job once no further run of it is to come."""
+def wait_job(state: State, now: Now, job_id: UUID | str) -> "Wait | RunRecord | RunNotFound":
+    """Answer with the last record of a job once no further run of it is to come; with an error if none ever began."""
     del now
     job = find_job(state, job_id)
 
-    def last(came: list[Any]) -> RunRecord | None:
+    def last(came: list[Any]) -> RunRecord | RunNotFound:
         del came
-        return _record(state, None if job.history is None else job.history.last_run)
+        run = None if job.history is None else job.history.last_run
+        return _never_ran(job) if run is None else state.record(run)
 
     over = job.pending is None and not job.runs and job.state is not JobState.PAUSED
     return last([]) if over else state.waits.on([job], last)
+
+
+def _never_ran(job: Job) -> RunNotFound:
+    message = f"no run of {job.request.name!r} has begun, and none is planned: it is {job.state}"
+    message += f", {job.reason}" if job.reason else ""
+    if job.history is not None and job.history.non_runs:
+        last = job.history.non_runs[-1]
+        message += f"; its last occurrence is {last.outcome}: {last.reason}"
+    return RunNotFound(message, job_id=job.job_id)
 
 
 def wait_idle(state: State, now: Now, *, due_only: bool) -> "Wait | None":

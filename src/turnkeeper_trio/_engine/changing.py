@@ -71,14 +71,14 @@ def _call_of(submission: Submission) -> Call:
 
 
 def update_job(
-    state: State, now: Now, job_id: UUID, *, if_version: int | None, call: Call, changes: Mapping[str, Any]
+    state: State, now: Now, job_id: UUID | str, *, if_version: int | None, call: Call, changes: Mapping[str, Any]
 ) -> int:
     """Change fields of the request, or the function; return the version."""
     job = find_job(state, job_id)
     refuse_if_over(state, job)
     if if_version is not None and if_version != job.version:
         message = f"{job.request.name!r} is at version {job.version}, not {if_version}: somebody else changed it"
-        raise VersionConflict(message, job_id=job_id)
+        raise VersionConflict(message, job_id=job.job_id)
     _change(state, job, _replaced(job.request, changes), call, now)
     return job.version
 

@@ -23,33 +23,45 @@ from turnkeeper_trio._engine.turns import in_the_way, room
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.event import JobDeleted
-from turnkeeper_trio._model.ids import RunId
+from turnkeeper_trio._model.ids import RunId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
 from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound, SchedulerClosed
 from turnkeeper_trio.policies import Overlap
 
 
-def find_job(state: State, job_id: UUID) -> Job:
-    """Return a job that lives, or that ended and is remembered."""
-    job = state.jobs.get(_checks.instance("job_id", job_id, UUID, "the id of a job"))
+def job_id_of(state: State, name: UUID | str) -> UUID:
+    """Return the id of the job that is named by its id, its key, or its id as text.
+
+    A key may read like an id. Where it does, it is the key of a job if a job has it, and else an id.
+    """
+    if isinstance(name, UUID):
+        return name
+    by_key = job_id_of_key(name)
+    written = None if by_key in state.jobs else _checks.parsed_id(name)
+    return by_key if written is None else written
+
+
+def find_job(state: State, name: UUID | str) -> Job:
+    """Return a job that lives, or that ended and is remembered, by its id, its key, or its id as text."""
+    job_id = job_id_of(state, name)
+    job = state.jobs.get(job_id)
     if job is None:
-        raise JobNotFound(f"no job has the id {job_id}", job_id=job_id)
+        by_key = isinstance(name, str) and _checks.parsed_id(name) is None
+        raise JobNotFound(f"no job has the {'key' if by_key else 'id'} {str(name)!r}", job_id=job_id)
     return job
 
 
 def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
     """Return a run, planned, active or ended, by its id."""
-    item: Occurrence | Run | NonRun | None = state.by_id.get(
-        _checks.instance("run_id", run_id, UUID, "the id of a run")
-    )
+    item: Occurrence | Run | NonRun | None = state.by_id.get(run_id)
     if item is None:
         raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
     return item
 
 
 def cancel_job(
-    state: State, now: Now, job_id: UUID, *, cancel_running: bool = False, reason: str = ""
+    state: State, now: Now, job_id: UUID | str, *, cancel_running: bool = False, reason: str = ""
 ) -> "Wait | tuple[RunRecord, ...]":
     """Mark a lineage as cancelled, and end what has not begun; the answer waits for what is to be ended."""
     job = find_job(state, job_id)
@@ -94,19 +106,19 @@ def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, 
     return item
 
 
-def delete_job(state: State, now: Now, job_id: UUID, *, reason: str = "deleted") -> None:
+def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "deleted") -> None:
     """Cancel a job, and forget it. A run that executes goes on, and is found again under the same id."""
     job = find_job(state, job_id)
-    cancel_job(state, now, job_id, reason=reason)
+    cancel_job(state, now, job.job_id, reason=reason)
     state.archive.forget_job(job)
-    if state.jobs.get(job_id) is job:  # A history without room has forgotten it already.
+    if state.jobs.get(job.job_id) is job:  # A history without room has forgotten it already.
         forget(state, job)
     state.ledger.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
         state.emit(JobDeleted, now, job=job, name=job.request.name)
 
 
-def skip_next_run(state: State, now: Now, job_id: UUID) -> RunRecord | None:
+def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | None:
     """End the pending occurrence of a job as skipped, and plan the one after it."""
     job = find_job(state, job_id)
     refuse_if_over(state, job)
@@ -115,17 +127,17 @@ def skip_next_run(state: State, now: Now, job_id: UUID) -> RunRecord | None:
     return state.record(_withdraw(state, job.pending, Outcome.SKIPPED, now, "skipped by hand"))
 
 
-def trigger_job(state: State, now: Now, job_id: UUID, *, overlap: Overlap | None = None) -> RunId:
+def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap | None = None) -> RunId:
     """Begin an extra run of a job; its pending occurrence stays where it is."""
     job = find_job(state, job_id)
     refuse_if_over(state, job)
     if job.state is JobState.HALTED:
-        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job_id)
+        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
     policy = overlap or job.request.overlap
     why = refusal(job, policy, len(job.waiting))
     if why and (job.waiting or room(job, policy) < 1):
         run_id = state.run_id((in_the_way(job) or list(job.waiting))[0])
-        raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job_id, run_id=run_id)
+        raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job.job_id, run_id=run_id)
     state.counters.planned += 1
     occurrence = Occurrence(job, now.wall, now.wall, Origin.TRIGGER)
     run_id = state.run_id(occurrence)

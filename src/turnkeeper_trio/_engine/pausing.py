@@ -26,12 +26,12 @@ from turnkeeper_trio.policies import CatchUp
 PAUSED = "paused"
 
 
-def pause_job(state: State, now: Now, job_id: UUID, *, note: str = "") -> None:
+def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> None:
     """Plan and begin nothing more of a job until it is resumed, but by hand; what executes goes on. Twice is fine."""
     job = find_job(state, job_id)
     refuse_if_over(state, job)
     if job.state is JobState.HALTED:
-        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job_id)
+        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
     if job.state is JobState.PAUSED:
         job.reason = note or job.reason
         return
@@ -59,7 +59,7 @@ def _is_to_come(job: Job, run: Run) -> bool:
     return not run.blocked or occurrence.origin is Origin.INITIAL or is_last(job, occurrence.scheduled_at)
 
 
-def resume_job(state: State, now: Now, job_id: UUID, *, missed: CatchUp | None = None) -> None:
+def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | None = None) -> None:
     """Go on with a paused or halted job.
 
     What has passed while it was paused is caught up by ``missed``, or by its own rule; while it was halted, by none.

@@ -7,12 +7,13 @@ such a name.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 from turnkeeper_trio import _checks
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.jobs.calls import check_arguments, check_callable, name_of, unwrapped
 
 
 @final
@@ -59,8 +60,9 @@ class Functions:
 
     def register(self, name: str, fn: Callable[..., Any], aliases: Iterable[str]) -> None:
         """Give a function a name by which stored jobs find it, and further names it had before."""
-        _check_callable(fn)
-        names = [_checks.text("name", name), *(_checks.text("aliases", alias) for alias in aliases)]
+        check_callable(fn)
+        fn = _plain(fn)
+        names = [_checks.text("name", name), *_checks.texts("aliases", aliases, "['old.name']")]
         for each in names:
             known = self._by_name.get(each)
             if known is not None and not guard.equal(known.call, fn) and not _is_reloaded(known.call, fn):
@@ -72,19 +74,27 @@ class Functions:
     def target(self, fn: Callable[..., Any] | str) -> str:
         """Return the target for a function or the name of a registered one."""
         if isinstance(fn, str):
-            if fn not in self._by_name:
-                raise ConfigurationError(f"no function is registered as {fn!r}", parameter="fn")
-            return fn
+            name = str.__str__(fn)
+            if name not in self._by_name:
+                raise ConfigurationError(f"no function is registered as {name!r}", parameter="fn")
+            return name
+        fn = _plain(fn)
         # Many jobs in a row often share one function; they then share its name, too.
         if self._last is not None and self._last.function.call is fn:
             return self._last
-        _check_callable(fn)
-        named = _unwrapped(fn)
-        module, qualname = guard.attribute(named, "__module__", "?"), guard.attribute(named, "__qualname__")
-        name = PrivateName(f"{guard.text(module)}.{guard.text(qualname or guard.type_name(named))}")
+        check_callable(fn)
+        named = unwrapped(fn)
+        module = guard.call(getattr, named, "__module__", None)[0]
+        name = PrivateName(f"{module if type(module) is str else '?'}.{name_of(named)}")
         name.function = Function(fn)
         self._last = name
         return name
+
+    def check(self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
+        """Refuse arguments that the function of a target does not take; one that is not known is not looked at."""
+        function = target.function if isinstance(target, PrivateName) else self._by_name.get(target)
+        if function is not None:
+            check_arguments(function.call, args, kwargs or {})
 
     def resolve(self, target: str) -> Function:
         """Return the function of a target."""
@@ -98,23 +108,11 @@ def _is_reloaded(before: Callable[..., Any], now: Callable[..., Any]) -> bool:
     return module is not None and qualname is not None and "<" not in qualname and places[0] == places[1]
 
 
-def _check_callable(fn: object) -> None:
-    if inspect.iscoroutine(fn):
-        fn.close()
-        name = getattr(fn, "__name__", "f")
-        raise TypeError(
-            f"a coroutine was given: write add_job(request, {name}, ...) instead of add_job(request, {name}(...))"
-        )
-    if inspect.isawaitable(fn) and not callable(fn):
-        raise TypeError(
-            f"an awaitable was given, not a function: {guard.shown(fn)}; give the function and its arguments"
-        )
-    if not callable(fn):
-        raise TypeError(f"a function was expected, not {guard.shown(fn)}")
-    called = _unwrapped(fn)
-    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-        name = guard.attribute(called, "__qualname__") or guard.shown(called)
-        raise TypeError(f"{name} is a generator function: to call it runs nothing of it; iterate over it in a function")
+def _plain(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function inside of a static method, as its class would hand it out."""
+    while isinstance(fn, staticmethod):
+        fn = fn.__func__
+    return fn
 
 
 def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
@@ -124,12 +122,6 @@ def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
     return guard.equal(one, other)
 
 
-def _unwrapped(fn: Any) -> Any:
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    return fn
-
-
 def _is_async(fn: Callable[..., Any]) -> bool:
-    fn = _unwrapped(fn)
+    fn = unwrapped(fn)
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004  (is it async?)

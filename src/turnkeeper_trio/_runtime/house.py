@@ -36,6 +36,7 @@ from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError
+from turnkeeper_trio.jobs.defaults import Defaults
 
 
 @final
@@ -54,6 +55,7 @@ class House:
         rng: random.Random,
         store: Store | None,
         harness: Harness,
+        defaults: Defaults,
     ) -> None:
         """Put the parts together; no task runs yet."""
         bell, functions, bound, new_id = Bell(), Functions(), BoundClock(clock), RandomIds()
@@ -99,6 +101,7 @@ class House:
                 teller=teller,
                 store=store,
                 shutdown_grace=shutdown_grace,
+                defaults=defaults,
             )
         )
         self._watching = anyio.CancelScope()

@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TypeGuard, cast
+from typing import TypeGuard
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -19,6 +19,8 @@ from turnkeeper_trio._runtime.harness import attached
 from turnkeeper_trio._runtime.house import House
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.jobs import JobDefaults
+from turnkeeper_trio.jobs.defaults import Defaults
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -39,6 +41,7 @@ async def open_scheduler(
     history_per_job: int = 100,
     rng: random.Random | None = None,
     store: Store | None = None,
+    job_defaults: JobDefaults | None = None,
 ) -> AsyncGenerator[Scheduler]:
     """Open a scheduler. Everything it does happens inside the block; when the block is left, no task of it is alive.
 
@@ -50,7 +53,7 @@ async def open_scheduler(
         priority_queue: Which queue holds the planned occurrences.
         staging_buffer_size: How many submissions may wait for the coordinator; beyond it `Scheduler.add_job` waits.
         command_buffer_size: How many commands and questions may wait for it; beyond it their callers wait.
-        job_dispatch_buffer_size: How many runs may be bound ahead, for a worker to begin without asking.
+        job_dispatch_buffer_size: How many runs may be bound ahead, for a worker to begin without asking; at least 1.
         shutdown_grace: When the block is left, how long executing runs may go on, in seconds or as a ``timedelta``:
             ``None`` or ``math.inf`` for as long as they take, 0 to cut them off at once.
         cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise; never with
@@ -65,6 +68,9 @@ async def open_scheduler(
         history_per_job: How many of them of one job.
         rng: The source of chance for jitter; give a seeded one for repeatable tests.
         store: Where jobs are kept beyond this process; ``None`` for memory only.
+        job_defaults: Rules for jobs that do not say it themselves, such as ``{"timeout": 30, "max_retries": 2}``: the
+            fields of `RecurringJobRequest` but those that tell jobs apart (name, key, schedule, initial run). What a
+            request says itself, or a `JobSet` says for its jobs, goes before.
 
     Leaving the block: a graceful shutdown for ``shutdown_grace``, then a forced one. An exception or a cancellation
     through the block forces at once. `Scheduler.shutdown_report` tells afterwards what was done.
@@ -88,7 +94,7 @@ async def open_scheduler(
     grace = _checks.limit("shutdown_grace", shutdown_grace)
     options = Options(
         max_workers=_checks.integer("max_workers", max_workers, least=1),
-        dispatch_buffer=_checks.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=0),
+        dispatch_buffer=_checks.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
         queue=_checks.member("priority_queue", priority_queue, PriorityQueueType),
         cleanup_grace=_checks.patience("cleanup_grace", cleanup_grace),
         history_limit=_checks.integer("history_limit", history_limit, least=0),
@@ -96,6 +102,7 @@ async def open_scheduler(
         history_ttl=_checks.limit("history_ttl", history_ttl),
         store_asks=store is not None,
     )
+    defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
     harness = attached()
     if store is not None:
@@ -110,6 +117,7 @@ async def open_scheduler(
         rng=_checks.instance("rng", harness.rng() if rng is None else rng, random.Random, "a random.Random"),
         store=harness.store(store),
         harness=harness,
+        defaults=defaults,
     )
     harness.opened(house.scheduler)
     body_error: BaseException | None = None
@@ -166,10 +174,7 @@ def _first(*errors: BaseException | None) -> BaseException | None:
 
 
 def _observers(observers: object) -> tuple[object, ...]:
-    if guard.is_a(observers, (str, type)) or not guard.is_a(observers, Iterable):
-        message = f"observers must be several objects, such as [mine], not {guard.shown(observers)}"
-        raise ConfigurationError(message, parameter="observers")
-    several = tuple(cast("Iterable[object]", observers))
+    several = _checks.several("observers", observers, "objects, such as [mine]")
     for observer in several:
         if guard.is_a(observer, type):
             message = f"observers must hold objects, not the class {guard.shown(observer)}"

@@ -2,6 +2,17 @@
 
 from turnkeeper_trio.jobs.details import JobDetails, JobSummary
 from turnkeeper_trio.jobs.job_set import JobSet, JobSetChanges, JobSetEntry
+from turnkeeper_trio.jobs.keys import job_id_of_key
+from turnkeeper_trio.jobs.options import JobDefaults
 from turnkeeper_trio.jobs.request import RecurringJobRequest
 
-__all__ = ["JobDetails", "JobSet", "JobSetChanges", "JobSetEntry", "JobSummary", "RecurringJobRequest"]
+__all__ = [
+    "JobDefaults",
+    "JobDetails",
+    "JobSet",
+    "JobSetChanges",
+    "JobSetEntry",
+    "JobSummary",
+    "RecurringJobRequest",
+    "job_id_of_key",
+]

@@ -73,6 +73,7 @@ class JobSummary(Record):
     """A job in a list."""
 
     job_id: RecurringJobId
+    key: str | None
     name: str
     tags: tuple[str, ...]
     state: JobState

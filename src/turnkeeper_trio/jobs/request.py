@@ -1,13 +1,15 @@
 """The request: what a user asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self, cast, final
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
 
 from turnkeeper_trio import _checks
+from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.jobs.options import RequestFields
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
 from turnkeeper_trio.schedules import Never
@@ -100,15 +102,25 @@ class RecurringJobRequest:
     start_deadline_us: int | None = field(init=False, repr=False, compare=False)
     until_us: int | None = field(init=False, repr=False, compare=False)
     jitter_us: int = field(init=False, repr=False, compare=False)
+    given: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of the fields that were written, and not left to what is usual: defaults of jobs leave them alone."""
+
+    if not TYPE_CHECKING:  # To a type checker, `__init__` says it all.
+
+        def __new__(cls, *values: Any, **named: Any) -> Self:
+            """Note which fields are written: by their values it cannot be told."""
+            self = object.__new__(cls)
+            _set(self, "given", frozenset(named).union(_IN_ORDER[: len(values)]))
+            return self
 
     def __post_init__(self) -> None:
         """Check each parameter, and give the values one form."""
-        _checks.text("name", self.name)
+        _set(self, "name", _checks.text("name", self.name))
         if self.key is not None:
-            _checks.text("key", self.key)
+            _set(self, "key", _checks.key("key", self.key))
         _check_schedule(self.schedule)
         if self.max_retries is not None:
-            _checks.integer("max_retries", self.max_retries, least=0)
+            _take_integer(self, "max_retries", least=0)
         _check_retry(self.retry, self.max_retries)
         _check_initial(self.initial_run_time)
         _set_limit(self, "timeout", least=1)
@@ -117,32 +129,30 @@ class RecurringJobRequest:
         _set_limit(self, "stuck_after", least=1)
         _set_limit(self, "start_deadline", least=0)
         _set(self, "until_us", None if self.until is None else instant_in_range("until", self.until))
-        _set(self, "overlap", _checks.member("overlap", self.overlap, Overlap))
-        _set(self, "catch_up", _checks.member("catch_up", self.catch_up, CatchUp))
+        _checks.member("overlap", self.overlap, Overlap)
+        _checks.member("catch_up", self.catch_up, CatchUp)
         _check_overlap(self)
         _check_bounds(self)
         _checks.flag("retry_past_next", self.retry_past_next)
         _checks.flag("critical", self.critical)
-        _checks.integer("priority", self.priority)
+        _take_integer(self, "priority")
         _set(self, "jitter_us", _checks.duration("jitter", self.jitter))
-        _set(self, "tags", _tags(self.tags))
+        _set(self, "tags", _checks.texts("tags", self.tags, "('nightly',)"))
 
     def with_initial_run_time(self, at: datetime | timedelta) -> Self:
         """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from acceptance."""
-        return replace(self, initial_run_time=at)
+        return self.replace(initial_run_time=at)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Unpack[RequestFields]) -> Self:
         """Return a copy with other values for some fields.
 
         Raises:
             ConfigurationError: a value is wrong, or there is no such field.
         """
-        for name in changes:
-            if name not in _FIELDS:
-                raise ConfigurationError(
-                    f"a request has no field {name!r}, only {', '.join(sorted(_FIELDS))}", parameter=name
-                )
-        return replace(self, **changes)
+        check_names(changes)
+        copy = replace(self, **changes)
+        _set(copy, "given", self.given.union(changes))
+        return copy
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -151,7 +161,45 @@ class RecurringJobRequest:
 
 
 _set = object.__setattr__
-_FIELDS: Final = frozenset(each.name for each in fields(RecurringJobRequest) if each.init)
+_IN_ORDER: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init)
+_FIELDS: Final = frozenset(_IN_ORDER)
+
+_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
+    "retry": {"max_retries": 1},
+    "max_concurrent": {"overlap": Overlap.ALLOW_ALL},
+}
+"""Fields that are refused without another one; alone, they are looked at as if it were there."""
+
+
+def checked_fields(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values for some fields in their one form, each checked by itself: the fields they meet are not known yet.
+
+    Raises:
+        ConfigurationError: a value is wrong, or there is no such field.
+    """
+    check_names(changes)
+    given: dict[str, Any] = {"name": "job", **changes}
+    for name in changes:
+        given = {**_WITH.get(name, {}), **given}
+    request, error = guard.call(lambda: RecurringJobRequest(**given))
+    if isinstance(error, ConfigurationError):
+        raise error
+    if error is not None:  # Values are a user's: to look at them may raise anything.
+        raise ConfigurationError(f"a value cannot be used: {guard.described(error)}") from error
+    return {name: getattr(request, name) for name in changes}
+
+
+def check_names(changes: Mapping[str, Any]) -> None:
+    """Refuse what is no field of a request."""
+    for name in changes:
+        if name not in _FIELDS:
+            raise ConfigurationError(
+                f"a request has no field {name!r}, only {', '.join(sorted(_FIELDS))}", parameter=name
+            )
+
+
+def _has(value: object, method: str) -> bool:
+    return callable(guard.call(getattr, value, method, None)[0])
 
 
 def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
@@ -163,10 +211,10 @@ def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
 
 
 def _check_schedule(schedule: object) -> None:
-    if isinstance(schedule, type) or not callable(getattr(schedule, "next_after", None)):
+    if guard.is_a(schedule, type) or not _has(schedule, "next_after"):
         raise ConfigurationError(
             f"schedule must be a schedule such as Interval(minutes=5) or WeekdayTimes.on(WORKDAYS, time(9)), "
-            f"or an object with a method next_after(after), not {schedule!r}",
+            f"or an object with a method next_after(after), not {guard.shown(schedule)}",
             parameter="schedule",
         )
 
@@ -174,10 +222,10 @@ def _check_schedule(schedule: object) -> None:
 def _check_retry(retry: object, max_retries: int | None) -> None:
     if retry is None:
         return
-    if isinstance(retry, type) or not callable(getattr(retry, "delay", None)):
+    if guard.is_a(retry, type) or not _has(retry, "delay"):
         raise ConfigurationError(
             f"retry must be a policy such as ExponentialBackoff() or FixedRetryDelay(30), "
-            f"or an object with a method delay(failed, rng), not {retry!r}",
+            f"or an object with a method delay(failed, rng), not {guard.shown(retry)}",
             parameter="retry",
         )
     if max_retries == 0:
@@ -189,9 +237,9 @@ def _check_retry(retry: object, max_retries: int | None) -> None:
 
 
 def _check_overlap(request: RecurringJobRequest) -> None:
-    _checks.integer("max_waiting", request.max_waiting, least=0)
+    _take_integer(request, "max_waiting", least=0)
     if request.max_concurrent is not None:
-        _checks.integer("max_concurrent", request.max_concurrent, least=1)
+        _take_integer(request, "max_concurrent", least=1)
         if request.overlap is not Overlap.ALLOW_ALL:
             raise ConfigurationError(
                 f"max_concurrent is given, but overlap is {request.overlap}, which allows one run at a time; "
@@ -200,21 +248,18 @@ def _check_overlap(request: RecurringJobRequest) -> None:
             )
 
 
+def _take_integer(request: RecurringJobRequest, name: str, *, least: int | None = None) -> None:
+    _set(request, name, _checks.integer(name, getattr(request, name), least=least))
+
+
 def _check_bounds(request: RecurringJobRequest) -> None:
     for name in ("max_runs", "halt_after"):
-        value = getattr(request, name)
-        if value is not None:
-            _checks.integer(name, value, least=1)
+        if getattr(request, name) is not None:
+            _take_integer(request, name, least=1)
 
 
 def _check_initial(at: object) -> None:
-    if isinstance(at, timedelta):
+    if guard.is_a(at, timedelta):
         _checks.duration("initial_run_time", at)
     elif at is not None:
         instant_in_range("initial_run_time", at)
-
-
-def _tags(tags: object) -> tuple[str, ...]:
-    if isinstance(tags, str) or not isinstance(tags, Iterable):
-        raise ConfigurationError(f"tags must be several strings, such as ('nightly',), not {tags!r}", parameter="tags")
-    return tuple(_checks.text("tags", tag) for tag in cast("Iterable[object]", tags))

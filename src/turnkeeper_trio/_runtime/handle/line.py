@@ -8,6 +8,7 @@ from uuid import UUID
 import anyio
 from anyio.lowlevel import checkpoint
 
+from turnkeeper_trio._engine.control import job_id_of
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.intake import Submission
 from turnkeeper_trio._engine.now import Now
@@ -15,20 +16,21 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waiting import Wait
 from turnkeeper_trio._runtime.callers import Callers
 from turnkeeper_trio._runtime.commands import Command, Reply
-from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
+from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext, current_run
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.place import Place
 from turnkeeper_trio._runtime.streams import Inlet
 from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import SchedulerClosed, WouldDeadlock
+from turnkeeper_trio.errors import SchedulerClosed, TurnKeeperError, WouldDeadlock
+from turnkeeper_trio.jobs.defaults import Defaults
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Decision = Callable[Concatenate[State, Now, P], "Wait | R"]
-"""A function of the engine's ring: it decides at once, or says what its answer waits for."""
+Decision = Callable[Concatenate[State, Now, P], "Wait | TurnKeeperError | R"]
+"""A function of the engine's ring: it decides at once, or says what its answer waits for; an error is raised."""
 
 
 @final
@@ -49,6 +51,7 @@ class Parts:
     teller: Teller
     store: Store | None
     shutdown_grace: float | None
+    defaults: Defaults
 
 
 class Line:
@@ -98,6 +101,14 @@ class Line:
         run = self._own_run()
         if run is not None and run.run_id == run_id:
             raise WouldDeadlock(f"the job {run.name!r} would wait for its own run to end")
+
+    def _is_own_job(self, job: UUID | str) -> bool:
+        run = self._own_run()
+        return run is not None and run.job_id == job_id_of(self._parts.engine.state, job)
+
+    def _refuse_own_job(self, job: UUID | str) -> None:
+        if self._is_own_job(job):
+            raise WouldDeadlock(f"the job {current_run().name!r} would wait for itself to end")
 
     def _refuse_only_worker(self, what: str) -> None:
         """A job that holds the only worker, and waits for another run, waits for ever."""

@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeVarTuple, overload
 from uuid import UUID
 
 import anyio
@@ -16,9 +16,13 @@ from turnkeeper_trio._model.ids import RecurringJobId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._runtime.commands import Reply
 from turnkeeper_trio._runtime.handle.line import Line, Parts
-from turnkeeper_trio.errors import JobExists, JobNotFound, SchedulerClosed, StagingFull, WouldDeadlock
+from turnkeeper_trio.errors import JobExists, JobNotFound, RunNotFound, SchedulerClosed, StagingFull, WouldDeadlock
 from turnkeeper_trio.jobs import JobSet, JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
+
+Args = TypeVarTuple("Args")
+
+REQUEST: Final = "a RecurringJobRequest(name, schedule)"
 
 
 class Submitting(Line):
@@ -47,7 +51,37 @@ class Submitting(Line):
         self._parts.place.check_thread()
         self._parts.functions.register(name, fn, aliases)
 
+    @overload
     async def add_job(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[[*Args], Any],
+        *args: *Args,
+        kwargs: None = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+    ) -> RecurringJobId: ...
+
+    @overload
+    async def add_job(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[..., Any] | str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+    ) -> RecurringJobId: ...
+
+    @overload
+    async def add_job(
+        self,
+        request: RecurringJobRequest,
+        fn: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+    ) -> RecurringJobId: ...
+
+    async def add_job(  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
         self,
         request: RecurringJobRequest,
         fn: Callable[..., Any] | str,
@@ -75,8 +109,10 @@ class Submitting(Line):
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
             JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
             SubmissionRefused: the store did not take the job; the error carries the submission.
-            TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``.
-            ConfigurationError: ``fn`` is a name that is not registered.
+            TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``; or it does not take
+                these arguments.
+            ConfigurationError: ``fn`` is a name that is not registered, ``request`` is no request, or ``kwargs`` is no
+                mapping of names to values.
         """
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         reply = submission.token = None if self._parts.store is None else Reply()
@@ -90,7 +126,37 @@ class Submitting(Line):
                 await reply.get()
         return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
 
+    @overload
     def try_add_job(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[[*Args], Any],
+        *args: *Args,
+        kwargs: None = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+    ) -> RecurringJobId: ...
+
+    @overload
+    def try_add_job(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[..., Any] | str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+    ) -> RecurringJobId: ...
+
+    @overload
+    def try_add_job(
+        self,
+        request: RecurringJobRequest,
+        fn: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+    ) -> RecurringJobId: ...
+
+    def try_add_job(  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
         self,
         request: RecurringJobRequest,
         fn: Callable[..., Any] | str,
@@ -107,8 +173,8 @@ class Submitting(Line):
             StagingFull: there is no room; the error carries the submission. Nothing was submitted.
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
             JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
-            TypeError: ``fn`` is no function.
-            ConfigurationError: ``fn`` is a name that is not registered.
+            TypeError: ``fn`` is no function, or does not take these arguments.
+            ConfigurationError: as `add_job`.
         """
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         try:
@@ -137,7 +203,7 @@ class Submitting(Line):
 
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended.
-            TypeError: a function of the set is none.
+            TypeError: a function of the set does not take its arguments.
             ConfigurationError: the set names a function that is not registered.
         """
         _checks.instance("job_set", job_set, JobSet, "a JobSet")
@@ -146,7 +212,34 @@ class Submitting(Line):
         ]
         return await self._command(changing.apply_set, submissions)
 
-    @asynccontextmanager
+    @overload
+    def scheduled(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[[*Args], Any],
+        *args: *Args,
+        kwargs: None = None,
+    ) -> AbstractAsyncContextManager[RecurringJobId]: ...
+
+    @overload
+    def scheduled(
+        self,
+        request: RecurringJobRequest,
+        fn: Callable[..., Any] | str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None,
+    ) -> AbstractAsyncContextManager[RecurringJobId]: ...
+
+    @overload
+    def scheduled(
+        self,
+        request: RecurringJobRequest,
+        fn: str,
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> AbstractAsyncContextManager[RecurringJobId]: ...
+
+    @asynccontextmanager  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
     async def scheduled(
         self,
         request: RecurringJobRequest,
@@ -166,6 +259,7 @@ class Submitting(Line):
         Raises:
             WouldDeadlock: from inside a run of the job that has this key: leaving would wait for that run to end.
         """
+        _checks.instance("request", request, RecurringJobRequest, REQUEST)
         run = self._own_run()
         if run is not None and request.key is not None and run.job_id == job_id_of_key(request.key):
             raise WouldDeadlock(f"the job {run.name!r} would wait for itself to end when it left the block")
@@ -184,7 +278,8 @@ class Submitting(Line):
         """Cancel a job, wait for its runs, and forget it; any part of this may have happened already."""
         with suppress(SchedulerClosed, JobNotFound):
             await self._command(control.cancel_job, job_id, cancel_running=cancel_running, reason="its block was left")
-            await self._ask(asking.wait_job, job_id)
+            with suppress(RunNotFound):  # None has begun.
+                await self._ask(asking.wait_job, job_id)
             await self._command(control.delete_job, job_id)
 
     def _submission(
@@ -196,11 +291,14 @@ class Submitting(Line):
         on_conflict: OnConflict,
     ) -> Submission:
         self._parts.place.check()
-        _checks.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
+        _checks.instance("request", request, RecurringJobRequest, REQUEST)
         _checks.member("on_conflict", on_conflict, OnConflict)
+        named = None if kwargs is None else _checks.keywords("kwargs", kwargs)
         target = self._parts.functions.target(fn)
+        self._parts.functions.check(target, args, named)
+        request = self._parts.defaults.complete(request)
         job_id = self._parts.new_id() if request.key is None else job_id_of_key(request.key)
-        return Submission(job_id, request, target, args, dict(kwargs) if kwargs else None, on_conflict)
+        return Submission(job_id, request, target, args, named or None, on_conflict)
 
     def _stage(self, submission: Submission) -> None:
         """Called in the step in which it is put in staging: from now on it is accepted, and its schedule counts."""
