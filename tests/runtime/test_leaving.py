@@ -429,7 +429,7 @@ async def test_every_task_of_the_loop_may_be_cancelled_at_once(turns: int) -> No
 
 
 @ASYNCIO
-@pytest.mark.parametrize("name", ["coordinator", "worker 0", "worker 1"])
+@pytest.mark.parametrize("name", ["coordinator", "watcher"])
 async def test_to_cancel_a_task_of_the_scheduler_ends_the_block_with_an_internal_error(name: str) -> None:
     """Regression: the body was cancelled, and the block left without an error."""
     before = alive()

@@ -105,6 +105,7 @@ class House:
             )
         )
         self._watching = anyio.CancelScope()
+        self._watcher_begun = False
         self._crew = Crew(self._desk, self._make_worker, self._coordinator.abort)
 
     def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
@@ -120,12 +121,17 @@ class House:
     @enable_ki_protection
     async def _watch(self) -> None:
         """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
+        self._watcher_begun = True
         if not in_trio():
             # It was started last, so each of the others has had time for its first step.
             self._see_begun()
         with self._watching:
             try:
                 await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class() as exc:
+                if not _is_native(exc):
+                    raise
+                self._coordinator.abort(exc)  # Let through, it would cancel the body, and nobody would know why.
             finally:
                 if not self._watching.cancel_called:
                     self._coordinator.close(forced=True)
@@ -136,6 +142,8 @@ class House:
             self._coordinator.abort(asyncio.CancelledError())
             self._coordinator.end()
         self._crew.see_begun()
+        if not self._watcher_begun:
+            self._coordinator.abort(asyncio.CancelledError())
 
     async def see_out(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
         """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
@@ -156,7 +164,7 @@ class House:
         coordinator = self._coordinator
         coordinator.close(forced=failed)
         cancelled: BaseException | None = None
-        if not in_trio() and not (self._coordinator.begun and self._crew.all_begun):
+        if not in_trio() and not (self._coordinator.begun and self._crew.all_begun and self._watcher_begun):
             cancelled = await step() or cancelled
             self._see_begun()
         if not failed:
@@ -225,3 +233,10 @@ class House:
         error = CriticalJobFailed(record)
         error.__cause__ = record.error
         return error
+
+
+def _is_native(cancellation: BaseException) -> bool:
+    """Return whether a cancellation is of a task, on asyncio, not of a scope: anyio tells its own by the same text."""
+    reason = cancellation.args[0] if cancellation.args else None
+    of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
+    return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -106,6 +106,8 @@ class Worker:
         """The least number of references to that task, as seen from inside and from outside of a scope."""
         self.begun = False
         """Whether its task has taken its first step, or never will."""
+        self._suspected = False
+        """Whether there are more references than before, which may be those of an error."""
         self.spoilt = False
         """Whether another task has to take its place."""
 
@@ -119,11 +121,25 @@ class Worker:
         with anyio.CancelScope(shield=True), suppress(anyio.EndOfStream):
             while not self.spoilt:
                 await self._work_in_one_scope()
+                if self._suspected and not self.spoilt:
+                    await self._look_again()
+
+    async def _look_again(self) -> None:
+        """See whether somebody still holds the task, once the coordinator has had a turn and cleared the frames."""
+        assert self._native is not None
+        self._suspected = False
+        try:
+            await cancel_shielded_checkpoint()
+        except asyncio.CancelledError:  # noqa: ASYNC103  (whoever holds it did, or the loop is torn down)
+            await _forget_cancellation(self._native)
+            self.spoilt = True
+        else:
+            self.spoilt = self._references() > self._outside
 
     async def _work_in_one_scope(self) -> None:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts until one needs the scope to be left; note what became of that one outside of it."""
         error, value, returned = None, None, False
-        outside = self._outside = min(self._outside, self._references())
+        self._outside = min(self._outside, self._references())
         try:
             with anyio.CancelScope() as scope:
                 value = await self._execute_in(scope)
@@ -145,7 +161,10 @@ class Worker:
         try:
             if self._native is not None and _is_being_cancelled(self._native):
                 await _forget_cancellation(self._native)
-            self.spoilt = self.spoilt or self._references() > outside
+            if self._references() > self._outside:
+                # What a failed attempt raised may hold the task by its traceback, until the coordinator has taken it.
+                self._suspected = error is not None
+                self.spoilt = self.spoilt or error is None
             now = self._desk.clock.read()
             if error is not None:
                 error, ending = _mapped(error)
@@ -205,6 +224,7 @@ class Worker:
         references = self._references()
         if references > self._inside:
             return True
+        self._outside -= self._inside - references  # Who held it before has let go.
         self._inside = references
         return _is_being_cancelled(self._native)
 
