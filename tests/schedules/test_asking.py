@@ -84,7 +84,7 @@ def test_a_fault_says_what_is_wrong(answer, message):
         warnings.simplefilter("error")
         with pytest.raises(asking.ScheduleFault, match=message) as caught:
             asking.next_after_us(Mine(answer), US)
-    assert (caught.value.__cause__ is None) == ("raised" not in message and "timezone" not in message)
+    assert (caught.value.__cause__ is None) == ("raised" not in message)
     with pytest.raises(asking.ScheduleFault, match=message):
         (Never() | Mine(answer)).next_after(NOW)
 
