@@ -62,7 +62,7 @@ nitpick_ignore = [
     ("py:class", "P"),  # the parameters and the result of a function that a decorator returns as it is
     ("py:class", "turnkeeper_trio.jobs.job_set.R"),
     ("py:class", "_Ts"),  # likewise of `turnkeeper_trio.testing.run`
-    ("py:class", "turnkeeper_trio.testing._runs._T"),
+    ("py:class", "turnkeeper_trio.testing._run._T"),
 ]
 
 autodoc_member_order = "bysource"

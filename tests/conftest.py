@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from turnkeeper_trio import pytest_plugin
 from turnkeeper_trio.testing import VirtualEventLoop
-from turnkeeper_trio.testing._schedules import seeded_schedule
+from turnkeeper_trio.testing._backends import seeded_schedule
 
 SEED = os.environ.get("TURNKEEPER_SEED", "0")
 """Any other value runs the tests on other schedules of trio."""

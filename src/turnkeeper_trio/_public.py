@@ -5,7 +5,7 @@ The package loads this module when one of the names is first asked for, and not 
 
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
 from turnkeeper_trio._model.run import (
     ActiveRun,
     FailedAttempt,
@@ -15,14 +15,13 @@ from turnkeeper_trio._model.run import (
     RunRecord,
     UpcomingRun,
 )
-from turnkeeper_trio._model.snapshot import Books, DurationStatistics, MetricsSnapshot
+from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
-from turnkeeper_trio._runtime.context import RunContext, current_run
-from turnkeeper_trio._runtime.handle.scheduler import Scheduler, current_scheduler
-from turnkeeper_trio._runtime.handle.threadsafe import ThreadsafeScheduler
 from turnkeeper_trio._runtime.logs import RunContextFilter
 from turnkeeper_trio._runtime.opening import open_scheduler
-from turnkeeper_trio._runtime.subscriptions import Subscription
+from turnkeeper_trio._runtime.publisher import Subscription
+from turnkeeper_trio._runtime.run_context import RunContext, current_run
+from turnkeeper_trio._runtime.scheduler import Scheduler, ThreadsafeScheduler, current_scheduler
 from turnkeeper_trio.errors import (
     ConfigurationError,
     CriticalJobFailed,

@@ -5,9 +5,9 @@ from typing import Any, final
 from uuid import UUID
 
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.fault import TurnKeeperError
-from turnkeeper_trio._model.report import ShutdownReport
+from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.run import RunNotSucceeded, RunRecord
+from turnkeeper_trio._model.shutdown_report import ShutdownReport
 
 __all__ = [
     "ConfigurationError",

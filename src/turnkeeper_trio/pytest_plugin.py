@@ -21,9 +21,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
-    from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+    from turnkeeper_trio._runtime.scheduler import Scheduler
     from turnkeeper_trio.testing import FaultPlan, SchedulerTime
-    from turnkeeper_trio.testing._session import Session
+    from turnkeeper_trio.testing._harness import Session
 
 MARKERS: Final = {
     "scheduler_time": "scheduler_time(start=, timezone=, mode='auto' | 'explicit', horizon=): run this test in virtual "
@@ -76,8 +76,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if not _is_ours(item):
         return (yield)
     from turnkeeper_trio.errors import ConfigurationError
-    from turnkeeper_trio.testing._births import born_virtual
-    from turnkeeper_trio.testing._schedules import seeded_schedule
+    from turnkeeper_trio.testing._backends import born_virtual, seeded_schedule
 
     with ExitStack() as stack:
         try:
@@ -175,8 +174,8 @@ def _merged(item: pytest.Item, marker: str) -> dict[str, Any]:
 
 
 def _session(item: pytest.Item) -> Session:
-    from turnkeeper_trio.testing._runs import settings
-    from turnkeeper_trio.testing._session import Session
+    from turnkeeper_trio.testing._harness import Session
+    from turnkeeper_trio.testing._run import settings
 
     return Session(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
 
@@ -244,7 +243,7 @@ def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) ->
         import time_machine  # it is optional
     except ImportError:
         pytest.fail("the fixture frozen_now needs time-machine: pip install time-machine", pytrace=False)
-    from turnkeeper_trio._model.instants import utc_datetime
+    from turnkeeper_trio._model.times import utc_datetime
 
     session: Session = request.node.stash[SESSION]
     with time_machine.travel(utc_datetime(session.settings.start), tick=False) as machine:
@@ -257,7 +256,7 @@ async def _scheduler(request: pytest.FixtureRequest, scheduler_time: SchedulerTi
 
     When it has been closed, it is checked: that its books balance, and that no task of a job is left alive.
     """
-    from turnkeeper_trio.testing._hosting import HostedScheduler
+    from turnkeeper_trio.testing._fixture_host import HostedScheduler
 
     hosted = HostedScheduler(OPTIONS | _merged(request.node, "scheduler_options"))
     del scheduler_time

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, final
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._model.instants import duration_us, seconds
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model.run import FailedAttempt
+from turnkeeper_trio._model.times import duration_us, seconds
 from turnkeeper_trio.abc import RetryPolicy
 
 
@@ -36,11 +36,11 @@ class ExponentialBackoff:
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        _checks.duration("initial", self.initial)
-        _checks.duration("maximum", self.maximum)
-        _checks.number("factor", self.factor, least=1.0, most=1e6)
-        _checks.number("jitter", self.jitter, least=0.0, most=1.0)
-        if _checks.limit("max_elapsed", self.max_elapsed) is None:
+        _validation.duration("initial", self.initial)
+        _validation.duration("maximum", self.maximum)
+        _validation.number("factor", self.factor, least=1.0, most=1e6)
+        _validation.number("jitter", self.jitter, least=0.0, most=1.0)
+        if _validation.limit("max_elapsed", self.max_elapsed) is None:
             object.__setattr__(self, "max_elapsed", None)
 
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
@@ -73,8 +73,8 @@ class FixedRetryDelay:
         Raises:
             ConfigurationError: ``delay`` is negative or not finite, or ``jitter`` is not between 0 and 1.
         """
-        _checks.duration("delay", delay)
-        _checks.number("jitter", jitter, least=0.0, most=1.0)
+        _validation.duration("delay", delay)
+        _validation.number("jitter", jitter, least=0.0, most=1.0)
         object.__setattr__(self, "_wait", delay)
         object.__setattr__(self, "jitter", jitter)
 

@@ -11,20 +11,17 @@ from uuid import UUID
 
 import pendulum
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.effects import Effects
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.intake import Submission
-from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._model.event import OccurrenceMissed, OccurrenceSkipped
-from turnkeeper_trio._model.instants import seconds, utc_pendulum
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult
+from turnkeeper_trio._engine.state import Effects, Options
+from turnkeeper_trio._engine.submission import Submission
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio._model.texts import duration_text
+from turnkeeper_trio._model.text import duration_text
+from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -117,14 +114,14 @@ def simulate(
     Raises:
         ConfigurationError: an instant has no timezone, ``end`` is before ``start``, or a duration is negative.
     """
-    first, last = _checks.instant("start", start), _checks.instant("end", end)
+    first, last = _validation.instant("start", start), _validation.instant("end", end)
     if last < first:
         raise ConfigurationError(f"end ({end}) must not be before start ({start})", parameter="end")
-    workers = _checks.integer("max_workers", max_workers, least=1)
+    workers = _validation.integer("max_workers", max_workers, least=1)
     listed = [requests] if isinstance(requests, RecurringJobRequest) else list(requests)
     dry_run = _DryRun(workers, durations, rng or random.Random(0), first)  # noqa: S311  (jitter is no secret)
     for number, request in enumerate(listed):
-        dry_run.submit(number, _checks.instance("requests", request, RecurringJobRequest, "RecurringJobRequests"))
+        dry_run.submit(number, _validation.instance("requests", request, RecurringJobRequest, "RecurringJobRequests"))
     return Simulation(dry_run.rows(last))
 
 
@@ -158,7 +155,7 @@ class _DryRun:
     def submit(self, number: int, request: RecurringJobRequest) -> None:
         """Submit a job."""
         submission = Submission(UUID(int=number), request, request.name, (), None, OnConflict.RAISE)
-        self._engine.accept(submission, self._now)
+        self._engine.accept(self._now, submission)
 
     def rows(self, end: int) -> tuple[SimulatedRun, ...]:
         """Go from one thing that happens to the next, until the end has come and what began has ended."""
@@ -177,7 +174,7 @@ class _DryRun:
         for attempt in effects.cancels:
             index = next(index for index, busy in enumerate(self._busy) if busy[-1] is attempt)
             _, begun, worker, _ = self._busy.pop(index)
-            attempt.ending = Ending.CUT_OFF
+            attempt.ending = AttemptResult.CUT_OFF
             insort(self._busy, (self._now.wall, begun, worker, attempt))
         for attempt in effects.assignments:
             self._begin(attempt)
@@ -189,9 +186,9 @@ class _DryRun:
         request = attempt.run.job.request
         attempt.claim(self._now, _Scope())
         took = self._duration(request.name, attempt.run.occurrence.scheduled_at)
-        attempt.ending = Ending.RETURNED
+        attempt.ending = AttemptResult.RETURNED
         if request.timeout_us is not None and took > request.timeout_us:
-            took, attempt.ending = request.timeout_us, Ending.TIMED_OUT
+            took, attempt.ending = request.timeout_us, AttemptResult.TIMED_OUT
         self._begun += 1
         insort(self._busy, (self._now.wall + took, self._begun, self._free.pop(0), attempt))
 
@@ -201,22 +198,22 @@ class _DryRun:
             insort(self._free, worker)
             attempt.end(self._now, attempt.ending)
             self._rows.append(_ran(attempt, worker))
-            self._engine.report(attempt, self._now)
+            self._engine.report(self._now, attempt)
 
     def _duration(self, name: str, scheduled_at: int) -> int:
         durations = self._durations
         if isinstance(durations, Mapping):
             by_name: Mapping[str, Duration] = durations  # pyright: ignore[reportUnknownVariableType]
-            return _checks.duration(f"durations[{name!r}]", by_name.get(name, 0))
+            return _validation.duration(f"durations[{name!r}]", by_name.get(name, 0))
         if callable(durations):
-            return _checks.duration(f"durations({name!r}, ...)", durations(name, utc_pendulum(scheduled_at)))
-        return _checks.duration("durations", durations)
+            return _validation.duration(f"durations({name!r}, ...)", durations(name, utc_pendulum(scheduled_at)))
+        return _validation.duration("durations", durations)
 
 
 _OUTCOMES: Final = {
-    Ending.RETURNED: Outcome.SUCCEEDED,
-    Ending.TIMED_OUT: Outcome.TIMED_OUT,
-    Ending.CUT_OFF: Outcome.CANCELLED,
+    AttemptResult.RETURNED: Outcome.SUCCEEDED,
+    AttemptResult.TIMED_OUT: Outcome.TIMED_OUT,
+    AttemptResult.CUT_OFF: Outcome.CANCELLED,
 }
 
 

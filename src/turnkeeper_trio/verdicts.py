@@ -6,7 +6,7 @@ Raised from deep inside, or returned at the end, a verdict means the same: it is
 from datetime import timedelta
 from typing import final
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 
 
@@ -32,7 +32,7 @@ class Retry(Verdict):
             ConfigurationError: ``after`` is negative.
         """
         super().__init__(after)
-        self.after_us: int | None = _checks.optional_duration("after", after)
+        self.after_us: int | None = _validation.optional_duration("after", after)
 
     def __str__(self) -> str:
         """Say what was asked."""
@@ -50,7 +50,7 @@ class Snooze(Verdict):
             ConfigurationError: ``delay`` is negative.
         """
         super().__init__(delay)
-        self.delay_us: int = _checks.duration("delay", delay)
+        self.delay_us: int = _validation.duration("delay", delay)
 
     def __str__(self) -> str:
         """Say what was asked."""

@@ -243,18 +243,18 @@ async def test_one_that_unwinds_in_time_is_not_stuck():
 
 @pytest.mark.parametrize("looks", ["check_cancelled", "cancel_requested", "at nothing"])
 async def test_a_plain_function_in_a_thread_can_only_be_asked(looks):
-    go_on, asked = threading.Event(), threading.Event()
+    reactivate, asked = threading.Event(), threading.Event()
 
     def job():
         anyio.from_thread.run_sync(began.set)
         if looks == "check_cancelled":
             while True:
                 anyio.from_thread.check_cancelled()
-                go_on.wait(0.001)
+                reactivate.wait(0.001)
         while looks == "cancel_requested" and not current_run().cancel_requested:
-            go_on.wait(0.001)
+            reactivate.wait(0.001)
         asked.set()
-        assert go_on.wait(20)
+        assert reactivate.wait(20)
         return "in the end"
 
     began = anyio.Event()
@@ -267,7 +267,7 @@ async def test_a_plain_function_in_a_thread_can_only_be_asked(looks):
             while (await scheduler.list_active_runs())[0].phase is not RunPhase.CLEANING_UP:
                 await anyio.lowlevel.checkpoint()
             assert asked.wait(20)
-            go_on.set()
+            reactivate.set()
         record = await scheduler.wait_run(run_id)
     assert record.outcome is (Outcome.CANCELLED if looks == "check_cancelled" else Outcome.SUCCEEDED)
     assert record.value == (None if looks == "check_cancelled" else "in the end")
@@ -275,11 +275,11 @@ async def test_a_plain_function_in_a_thread_can_only_be_asked(looks):
 
 @pytest.mark.real_time  # Virtual time stands still while a thread is at work.
 async def test_a_stuck_thread_is_told_with_its_stack():
-    hangs, go_on = threading.Event(), threading.Event()
+    hangs, reactivate = threading.Event(), threading.Event()
 
     def here_it_hangs():
         hangs.set()
-        assert go_on.wait(20)
+        assert reactivate.wait(20)
 
     def job():
         anyio.from_thread.run_sync(began.set)
@@ -297,7 +297,7 @@ async def test_a_stuck_thread_is_told_with_its_stack():
         assert hangs.wait(20)
         tasks.start_soon(scheduler.cancel_run, run_id)
         event = await anext(stuck)
-        go_on.set()
+        reactivate.set()
         assert "here_it_hangs" in event.stack
 
 

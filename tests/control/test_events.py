@@ -192,7 +192,7 @@ async def test_one_that_has_left_is_told_nothing_and_costs_nothing():
             await anext(events)
         await scheduler.trigger_job_now(await scheduler.add_job(RecurringJobRequest("job", Never()), anyio.sleep, 0))
         await scheduler.wait_idle()
-        assert not scheduler._parts.teller._subscriptions
+        assert not scheduler._parts.publisher._subscriptions
 
 
 async def test_what_is_wrong_with_a_subscription():

@@ -26,9 +26,9 @@ from turnkeeper_trio import (
     WouldDeadlock,
     open_scheduler,
 )
-from turnkeeper_trio._engine.check import check
-from turnkeeper_trio.testing._runs import run
-from turnkeeper_trio.testing._sweep import cancel_sweep
+from turnkeeper_trio._engine.invariants import check
+from turnkeeper_trio.testing._cancel_sweep import cancel_sweep
+from turnkeeper_trio.testing._run import run
 
 
 @dataclass

@@ -39,18 +39,15 @@ from turnkeeper_trio import (
     Snooze,
     TurnKeeperError,
 )
-from turnkeeper_trio._engine import alarms, asking, attempts, changing, control, forecast, pausing
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.changing import Call
-from turnkeeper_trio._engine.check import check
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine import completion, control, queries, updates, watchdog
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.intake import Submission
-from turnkeeper_trio._engine.now import NEVER, Now
+from turnkeeper_trio._engine.invariants import check
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult, Job, Occurrence
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Job, Occurrence
-from turnkeeper_trio._engine.waiting import Wait
-from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._engine.submission import Submission, apply_set
+from turnkeeper_trio._engine.updates import Call
+from turnkeeper_trio._engine.waits import Wait
+from turnkeeper_trio._model.times import NEVER, Now, instant_us
 from turnkeeper_trio.jobs import JobSetChanges
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -208,7 +205,7 @@ class Control(RuleBasedStateMachine):
                     self._has_ended(event.run_id, outcome, 1)
                 case OccurrenceMissed(count=number):
                     self._has_ended(event.run_id, Outcome.MISSED, number)
-        books = asking.books(self.state)
+        books = queries.books(self.state)
         assert {outcome: getattr(books, outcome) for outcome in Outcome if getattr(books, outcome)} == self.told
 
     def _has_ended(self, run_id: Any, outcome: Outcome, number: int) -> None:
@@ -244,7 +241,7 @@ class Control(RuleBasedStateMachine):
         attempt = self.dispatched.pop(0)
         run, job = attempt.run, attempt.run.job
         if not attempt.claim(self.now, Scope()):
-            self.engine.report(attempt, self.now)
+            self.engine.report(self.now, attempt)
             self._checked()
             return
         assert not self.pausing, "a body began while everything was paused"
@@ -254,8 +251,8 @@ class Control(RuleBasedStateMachine):
             assert not [other for other in others if other.run not in self.beside], "two at once"
         elif job.request.max_concurrent is not None and run not in self.beside:
             assert len(others) < job.request.max_concurrent, "more at once than allowed"
-        alarms.began(self.state, attempt, self.now)
-        attempts.started(self.state, attempt, self.now)
+        watchdog.body_began(self.state, self.now, attempt)
+        completion.attempt_started(self.state, self.now, attempt)
         self.executing.append(attempt)
         self._checked()
 
@@ -263,23 +260,23 @@ class Control(RuleBasedStateMachine):
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
         attempt = data.draw(st.sampled_from(self.executing))
-        endings: list[tuple[Ending, Any]] = [
-            (Ending.RETURNED, 5),
-            (Ending.RETURNED, False),
-            (Ending.RAISED, ValueError("no")),
-            *((ending, verdict) for ending in (Ending.RETURNED, Ending.RAISED) for verdict in _VERDICTS),
+        endings: list[tuple[AttemptResult, Any]] = [
+            (AttemptResult.RETURNED, 5),
+            (AttemptResult.RETURNED, False),
+            (AttemptResult.RAISED, ValueError("no")),
+            *((ending, verdict) for ending in (AttemptResult.RETURNED, AttemptResult.RAISED) for verdict in _VERDICTS),
         ]
         assert attempt.scope is not None
         if attempt.scope.cancel_called:
-            endings.append((Ending.CUT_OFF if attempt.cause else Ending.TIMED_OUT, None))
+            endings.append((AttemptResult.CUT_OFF if attempt.cause else AttemptResult.TIMED_OUT, None))
         ending, what = data.draw(st.sampled_from(endings))
         self._end(attempt, ending, what)
 
-    def _end(self, attempt: Attempt, ending: Ending, what: Any) -> None:
+    def _end(self, attempt: Attempt, ending: AttemptResult, what: Any) -> None:
         self.executing.remove(attempt)
-        raised = ending is Ending.RAISED
+        raised = ending is AttemptResult.RAISED
         attempt.end(self.now, ending, value=None if raised else what, error=what if raised else None)
-        self.engine.report(attempt, self.now)
+        self.engine.report(self.now, attempt)
         self._checked()
 
     @precondition(lambda self: any(attempt.run.job.request.timeout for attempt in self.executing))
@@ -309,7 +306,7 @@ class Control(RuleBasedStateMachine):
         if self.state.closing is not None:
             return
         job_id = UUID(int=next(self.new_ids)) if key is None else key
-        self.engine.accept(Submission(job_id, request, "target", (), None, on_conflict), self.now)
+        self.engine.accept(self.now, Submission(job_id, request, "target", (), None, on_conflict))
         if job_id not in self.job_ids:
             self.job_ids.append(job_id)
         self._checked()
@@ -319,7 +316,7 @@ class Control(RuleBasedStateMachine):
         submissions = [
             Submission(key, request, "target", (), None, OnConflict.UPDATE) for key, request in wanted.items()
         ]
-        changed = self._ask(changing.apply_set, submissions)
+        changed = self._ask(apply_set, submissions)
         if isinstance(changed, JobSetChanges):
             assert {*changed.added, *changed.updated, *changed.unchanged} == set(wanted)
             assert not set(changed.removed) & set(wanted)
@@ -342,7 +339,7 @@ class Control(RuleBasedStateMachine):
     @rule(data=st.data())
     def read_ids(self, data: st.DataObject) -> None:
         """Somebody reads the ids of the planned run and of the active ones of a job."""
-        details = self._ask(asking.job_details, self._job(data))
+        details = self._ask(queries.job_details, self._job(data))
         if not isinstance(details, TurnKeeperError):
             self.run_ids += [run.run_id for run in details.active_runs]
             if details.next_run_instance is not None:
@@ -360,12 +357,12 @@ class Control(RuleBasedStateMachine):
     @rule(data=st.data())
     def wait_run(self, data: st.DataObject) -> None:
         run_id = data.draw(st.sampled_from(self.run_ids))
-        self._ask(asking.wait_run, run_id, about="run", subject=run_id)
+        self._ask(queries.wait_run, run_id, about="run", subject=run_id)
 
     @rule(data=st.data())
     def wait_job(self, data: st.DataObject) -> None:
         job_id = self._job(data)
-        self._ask(asking.wait_job, job_id, about="job", subject=self.state.jobs.get(job_id))
+        self._ask(queries.wait_job, job_id, about="job", subject=self.state.jobs.get(job_id))
 
     @rule(data=st.data())
     def delete_job(self, data: st.DataObject) -> None:
@@ -391,7 +388,7 @@ class Control(RuleBasedStateMachine):
     def update_job(self, data: st.DataObject, changed: dict[str, Any], if_version: int | None) -> None:
         job_id = self._job(data)
         before = self._facts(self.state.jobs.get(job_id))
-        version = self._ask(changing.update_job, job_id, if_version=if_version, call=Call(), changes=changed)
+        version = self._ask(updates.update_job, job_id, if_version=if_version, call=Call(), changes=changed)
         after = self._facts(self.state.jobs.get(job_id))
         if isinstance(version, TurnKeeperError):
             assert before == after
@@ -406,7 +403,7 @@ class Control(RuleBasedStateMachine):
         job_id = self._job(data)
         job = self.state.jobs.get(job_id)
         twice = job is not None and job.state is JobState.PAUSED
-        if self._ask(pausing.pause_job, job_id, note="n") is None:
+        if self._ask(control.pause_job, job_id, note="n") is None:
             assert job is not None
             assert job.state is JobState.PAUSED
             assert twice or all(run.begun or run.executing for run in job.runs)
@@ -414,23 +411,23 @@ class Control(RuleBasedStateMachine):
     @rule(data=st.data(), missed=st.none() | st.sampled_from(CatchUp))
     def resume_job(self, data: st.DataObject, missed: CatchUp | None) -> None:
         job_id = self._job(data)
-        refused = self._ask(pausing.resume_job, job_id, missed=missed)
+        refused = self._ask(control.resume_job, job_id, missed=missed)
         if refused is None:
             assert self.state.jobs[job_id].state in {JobState.ACTIVE, JobState.FINISHED, JobState.HALTED}
 
     @rule(who=st.integers(0, 1), wait=st.booleans())
     def pause_all(self, who: int, wait: bool) -> None:
-        self._ask(pausing.pause_all, who, note="", wait=wait, about="execution")
+        self._ask(control.pause_all, who, note="", wait=wait, about="execution")
         self.pausing.add(who)
 
     @rule(who=st.integers(0, 1))
     def resume_all(self, who: int) -> None:
-        self._ask(pausing.resume_all, who)
+        self._ask(control.resume_all, who)
         self.pausing.discard(who)
 
     @rule(limit=st.integers(1, 20))
     def upcoming(self, limit: int) -> None:
-        found = forecast.upcoming_runs(self.state, self.now, until=None, limit=limit)
+        found = queries.upcoming_runs(self.state, self.now, until=None, limit=limit)
         assert found == sorted(found, key=lambda each: each.scheduled_at) or self._jitters()
         assert len(found) == limit or len(found) >= self.state.pending
 
@@ -440,27 +437,27 @@ class Control(RuleBasedStateMachine):
     @rule(forced=st.booleans(), really=st.sampled_from([False, False, False, True]))
     def shut_down(self, forced: bool, really: bool) -> None:
         if really:
-            self.engine.begin_closing(self.now, forced=forced)
+            self.engine.begin_shutdown(self.now, forced=forced)
             self._checked()
 
     def teardown(self) -> None:
         """However it went, a forced shutdown ends it, and everything is accounted for."""
         if not hasattr(self, "engine"):
             return
-        self.engine.begin_closing(self.now, forced=True)
+        self.engine.begin_shutdown(self.now, forced=True)
         for _ in range(5):
             self.turn(0)
             while self.dispatched:
                 attempt = self.dispatched.pop(0)
                 assert not attempt.claim(self.now, Scope())
-                self.engine.report(attempt, self.now)
+                self.engine.report(self.now, attempt)
             for attempt in tuple(self.executing):
                 assert attempt.scope is not None
                 assert attempt.scope.cancel_called
-                self._end(attempt, Ending.CUT_OFF if attempt.cause else Ending.TIMED_OUT, None)
+                self._end(attempt, AttemptResult.CUT_OFF if attempt.cause else AttemptResult.TIMED_OUT, None)
         assert self.engine.closed
         assert not self.state.active
-        assert self.state.look_at == NEVER
+        assert self.state.check_at == NEVER
         assert {about for about, _, _ in self.waiting} <= {"job", "run"}
 
 

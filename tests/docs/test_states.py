@@ -33,7 +33,7 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._runtime.coordinator import Coordinator
-from turnkeeper_trio.testing._runs import run
+from turnkeeper_trio.testing._run import run
 
 DOCS = Path(__file__).parents[2] / "docs"
 Seen = set[tuple[str, str]]
@@ -56,8 +56,8 @@ class Watcher:
             self._note(self.jobs, self._job, job_id, job.state.value)
         now: dict[Any, str] = dict.fromkeys([*state.queue, *state.delays], "planned")
         now |= {run.occurrence: run.phase.value for run in state.active}
-        for shelf in (state.archive.runs, state.archive.non_runs):
-            now |= {item.occurrence: item.outcome.value for item in shelf.newest_first()}
+        for log in (state.history.runs, state.history.non_runs):
+            now |= {item.occurrence: item.outcome.value for item in log.newest_first()}
         for occurrence, where in now.items():
             self._note(self.runs, self._run, occurrence, where)
 

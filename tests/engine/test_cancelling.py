@@ -20,8 +20,8 @@ from turnkeeper_trio import (
     RunPhase,
     SchedulerClosed,
 )
-from turnkeeper_trio._engine import asking, control
-from turnkeeper_trio._engine.endings import Cause, Ending
+from turnkeeper_trio._engine import control, queries
+from turnkeeper_trio._engine.rows import AttemptResult, CancelCause
 from turnkeeper_trio.events import JobCancelled, JobDeleted, JobFinished
 
 QUEUES = pytest.mark.parametrize("queue", PriorityQueueType)
@@ -117,7 +117,7 @@ def test_a_running_run_is_cut_off_on_request_and_the_answer_says_what_happened(c
     driver.turn()
     assert not caller.answered
     assert attempt.scope.cancel_called
-    assert attempt.cause is (None if cleanup == "deadline was first" else Cause.CANCEL)
+    assert attempt.cause is (None if cleanup == "deadline was first" else CancelCause.CANCEL)
     driver.advance(3)
     if cleanup != "deadline was first":
         assert driver.active()[0].phase is RunPhase.CLEANING_UP
@@ -130,7 +130,7 @@ def test_a_running_run_is_cut_off_on_request_and_the_answer_says_what_happened(c
         case "fails":
             driver.fail(attempt)
         case _:
-            driver.end(attempt, Ending.TIMED_OUT)
+            driver.end(attempt, AttemptResult.TIMED_OUT)
     assert not caller.answered
     driver.turn()
     (record,) = caller.result()
@@ -182,7 +182,13 @@ def test_cancelling_one_run_leaves_its_job_going(phase: str):
 def test_deleting_a_job_cancels_and_forgets_it(phase: str):
     driver, job = in_phase(phase)
     driver.delete(job)
-    for ask in (control.cancel_job, control.delete_job, control.skip_next_run, control.trigger_job, asking.job_details):
+    for ask in (
+        control.cancel_job,
+        control.delete_job,
+        control.skip_next_run,
+        control.trigger_job,
+        queries.job_details,
+    ):
         with pytest.raises(JobNotFound, match=str(job.job_id)) as caught:
             ask(driver.state, driver.now, job.job_id)
         assert caught.value.job_id == job.job_id
@@ -213,7 +219,7 @@ def test_strangers_are_not_found():
     for decide in (control.cancel_job, control.delete_job, control.skip_next_run, control.trigger_job):
         with pytest.raises(JobNotFound):
             driver.ask(decide, stranger).result()
-    for decide in (control.cancel_run, asking.wait_run):
+    for decide in (control.cancel_run, queries.wait_run):
         with pytest.raises(RunNotFound) as caught:
             driver.ask(decide, stranger).result()
         assert caught.value.run_id == stranger
@@ -283,7 +289,7 @@ def test_a_run_whose_deadline_struck_first_is_not_tried_again_once_it_was_cancel
     driver.cancel_run(driver.active()[0].run_id, reason="again")
     driver.shut_down(forced=True)
     driver.turn()
-    driver.end(attempt, Ending.TIMED_OUT)
+    driver.end(attempt, AttemptResult.TIMED_OUT)
     driver.turn()
     assert caller.result().outcome is Outcome.TIMED_OUT
     assert f"it was cancelled{': enough' if reason else ''}" in caller.result().reason

@@ -19,9 +19,9 @@ from turnkeeper_trio import (
     RunPhase,
     Snooze,
 )
-from turnkeeper_trio._engine.closing import cut_off, end_all
-from turnkeeper_trio._engine.endings import Cause
 from turnkeeper_trio._engine.engine import BATCH
+from turnkeeper_trio._engine.rows import CancelCause
+from turnkeeper_trio._engine.shutdown import cut_off, end_all
 from turnkeeper_trio.events import ShutdownStarted
 
 FORCED = pytest.mark.parametrize("forced", [False, True])
@@ -87,7 +87,7 @@ def test_what_becomes_of_a_run_in_each_phase(phase: str, forced: bool):
     assert report.unrun == driver.books.pending == (0 if phase == "due" else 1)
     assert driver.engine.closed == (not executing)
     for attempt in executing:
-        assert attempt.cause is (Cause.SHUTDOWN if forced else None)
+        assert attempt.cause is (CancelCause.SHUTDOWN if forced else None)
         if forced:
             assert driver.active()[0].phase is RunPhase.CLEANING_UP
             driver.cut_off(attempt)
@@ -151,7 +151,7 @@ def test_graceful_becomes_forced_and_not_the_other_way():
     driver.shut_down()
     driver.turn()
     driver.turn()
-    assert attempt.cause is Cause.SHUTDOWN
+    assert attempt.cause is CancelCause.SHUTDOWN
     assert [event.forced for event in driver.told(ShutdownStarted)] == [False, True]
 
 
@@ -178,7 +178,7 @@ def test_cutting_off_ends_what_executes_and_nothing_else():
     assert attempt is not None
     cut_off(driver.state, driver.now)
     assert driver.state.closing.forced
-    assert attempt.cause is Cause.SHUTDOWN
+    assert attempt.cause is CancelCause.SHUTDOWN
     assert driver.books.active == 3
     driver.turn()
     assert driver.books.never_started == 2
@@ -237,12 +237,12 @@ def test_it_says_what_it_waits_for_after_5_30_60_seconds_and_each_minute(forced:
     driver.shut_down(forced=forced)
     said = []
     for second in range(311):
-        if driver.turn().waited_for:
+        if driver.turn().shutdown_waits:
             said.append(second)
         driver.advance(1)
     assert said == [5, 30, 60, 120, 180, 240, 300]
-    (waited_for,) = next(effects.waited_for for effects in driver.effects if effects.waited_for)
-    assert waited_for.name == "job"
+    (shutdown_waits,) = next(effects.shutdown_waits for effects in driver.effects if effects.shutdown_waits)
+    assert shutdown_waits.name == "job"
 
 
 def test_it_is_woken_to_say_so():
@@ -254,7 +254,7 @@ def test_it_is_woken_to_say_so():
         due = driver.engine.next_due(driver.now)
         assert due is not None
         driver.advance((due - driver.now.wall) / 1e6)
-        if driver.turn().waited_for:
+        if driver.turn().shutdown_waits:
             said.append(driver.seconds - 10)
     assert said == [5, 30, 60]
 
@@ -263,17 +263,17 @@ def test_a_wait_that_was_long_is_said_once_and_not_for_each_time_it_was_due():
     driver, _ = in_phase("executing")
     driver.shut_down()
     driver.turn()
-    assert driver.tick(200).waited_for
-    assert not driver.tick(39).waited_for
-    assert driver.tick(1).waited_for
+    assert driver.tick(200).shutdown_waits
+    assert not driver.tick(39).shutdown_waits
+    assert driver.tick(1).shutdown_waits
 
 
 def test_a_shutdown_that_waits_for_nobody_says_nothing():
     driver = Driver()
     driver.add(schedule=Interval(seconds=1000))
     driver.shut_down()
-    assert driver.turn().waited_for == ()
-    assert driver.tick(60).waited_for == ()
+    assert driver.turn().shutdown_waits == ()
+    assert driver.tick(60).shutdown_waits == ()
     assert driver.engine.next_due(driver.now) == driver.now.wall + 940_000_000
 
 
@@ -346,7 +346,7 @@ def test_tearing_down_finds_a_run_that_was_being_decided_about_when_the_fault_ca
     (attempt,) = driver.begin()
     with pytest.raises(SystemExit):
         driver.fail(attempt)
-    driver.engine.begin_closing(driver.now, forced=True)
+    driver.engine.begin_shutdown(driver.now, forced=True)
     end_all(driver.state, driver.now)
     driver.check()
     (record,) = driver.history()

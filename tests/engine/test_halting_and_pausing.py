@@ -18,7 +18,7 @@ from turnkeeper_trio import (
     PriorityQueueType,
     SchedulerClosed,
 )
-from turnkeeper_trio._engine import pausing
+from turnkeeper_trio._engine import control
 from turnkeeper_trio.events import JobHalted as HaltedEvent
 from turnkeeper_trio.events import JobPaused, JobResumed
 
@@ -160,11 +160,11 @@ def test_what_has_ended_is_not_paused_nor_resumed():
     driver = Driver()
     job = driver.add(schedule=After(0))
     driver.cancel(job)
-    for decide in (pausing.pause_job, pausing.resume_job):
+    for decide in (control.pause_job, control.resume_job):
         with pytest.raises(JobEnded):
             driver.ask(decide, job.job_id).result()
     driver.shut_down()
-    for decide in (pausing.pause_job, pausing.resume_job):
+    for decide in (control.pause_job, control.resume_job):
         with pytest.raises(SchedulerClosed):
             driver.ask(decide, driver.add().job_id).result()
 

@@ -4,7 +4,7 @@ import pytest
 from engine_driver import Driver, at, us
 
 from turnkeeper_trio import After, Interval, JobNotFound, JobState, Outcome, RunNotFound, Snooze
-from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._model.times import instant_us
 
 
 def ran(times, job_count=1, **options):
@@ -51,7 +51,7 @@ def test_what_is_too_old_goes_when_something_is_added_or_read():
     driver.advance(15)
     assert [record.value for record in driver.history()] == [30]
     driver.advance(0.000001)
-    assert len(driver.state.archive.runs) == 1
+    assert len(driver.state.history.runs) == 1
     assert driver.history() == []
     with pytest.raises(RunNotFound):
         driver.wait_run(run_id).result()

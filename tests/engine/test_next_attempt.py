@@ -6,7 +6,7 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import FixedRetryDelay, Interval, Never, Overlap, Retry, Snooze
-from turnkeeper_trio._engine import asking, forecast
+from turnkeeper_trio._engine import queries
 
 
 def waiting(said=None, **options):
@@ -26,12 +26,12 @@ def waiting(said=None, **options):
 
 
 def upcoming(driver, limit=2):
-    runs = driver.ask(forecast.upcoming_runs, until=None, limit=limit).result()
+    runs = driver.ask(queries.upcoming_runs, until=None, limit=limit).result()
     return [(run.scheduled_at, run.attempt) for run in runs]
 
 
 def summary(driver):
-    (found,) = driver.ask(asking.list_jobs, states=None, tags=None, after=None, limit=10).result()
+    (found,) = driver.ask(queries.list_jobs, states=None, tags=None, after=None, limit=10).result()
     return found
 
 

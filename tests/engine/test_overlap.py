@@ -4,7 +4,7 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import FixedDelay, Interval, Origin, Outcome, Overlap
-from turnkeeper_trio._engine.endings import Cause, Ending
+from turnkeeper_trio._engine.rows import AttemptResult, CancelCause
 from turnkeeper_trio.events import OccurrenceSkipped
 
 
@@ -89,7 +89,7 @@ def test_buffer_all_keeps_so_many_in_order(max_waiting):
 def test_cancel_other_replaces_the_run_after_its_cleanup():
     driver, job, attempt = busy(overlap=Overlap.CANCEL_OTHER)
     assert driver.tick(10).assignments == []
-    assert attempt.cause is Cause.REPLACED
+    assert attempt.cause is CancelCause.REPLACED
     driver.tick(10)
     assert driver.details(job).waiting_runs == 1
     driver.cut_off(attempt)
@@ -117,7 +117,7 @@ def test_cancel_other_replaces_a_run_that_has_not_begun_at_once(phase):
 def test_a_replaced_run_that_fails_while_it_cleans_up_has_failed():
     driver, job, attempt = busy(overlap=Overlap.CANCEL_OTHER, max_retries=5)
     driver.tick(10)
-    driver.end(attempt, Ending.RAISED, error=ValueError())
+    driver.end(attempt, AttemptResult.RAISED, error=ValueError())
     assert driver.history(job)[0].outcome is Outcome.FAILED
     assert driver.history(job)[0].reason == "failed while it cleaned up after it was asked to end"
 

@@ -21,7 +21,7 @@ from turnkeeper_trio import (
     RunPhase,
     Snooze,
 )
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.rows import AttemptResult
 from turnkeeper_trio.events import RunFinished, RunRetrying
 from turnkeeper_trio.verdicts import Verdict
 
@@ -234,10 +234,10 @@ def test_a_delay_of_zero_is_at_once():
 
 def test_a_retry_is_counted_from_the_end_of_the_attempt_and_not_from_the_turn():
     driver, _, attempt = once(max_retries=1, retry=Asked(10))
-    attempt.end(driver.now, Ending.RAISED, error=ValueError())
+    attempt.end(driver.now, AttemptResult.RAISED, error=ValueError())
     driver.executing.clear()
     driver.advance(4)
-    driver.engine.report(attempt, driver.now)
+    driver.engine.report(driver.now, attempt)
     assert driver.tick(5.9).assignments == []
     assert len(driver.tick(0.1).assignments) == 1
 
@@ -265,7 +265,7 @@ def test_a_job_cancelled_while_its_run_executes_is_not_tried_again():
 def test_a_run_whose_function_ends_the_program_fails_and_says_so():
     driver, job, attempt = once(max_retries=3)
     error = KeyboardInterrupt()
-    driver.end(attempt, Ending.FATAL, error=error)
+    driver.end(attempt, AttemptResult.FATAL, error=error)
     assert driver.turn().fatal is error
     assert driver.history(job)[0].reason == "it ended the program"
     assert driver.metrics().jobs_panicked == 1
@@ -273,7 +273,7 @@ def test_a_run_whose_function_ends_the_program_fails_and_says_so():
 
 def test_an_attempt_cut_off_by_nobody_known_is_interrupted():
     driver, job, attempt = once(max_retries=3)
-    driver.end(attempt, Ending.CUT_OFF)
+    driver.end(attempt, AttemptResult.CUT_OFF)
     assert driver.history(job)[0].outcome is Outcome.INTERRUPTED
 
 
@@ -281,7 +281,7 @@ def test_an_attempt_cut_off_by_nobody_known_is_interrupted():
 class TestVerdicts:
     def end(self, driver: Driver, attempt: Any, verdict: Any, raised: bool) -> None:
         if raised:
-            driver.end(attempt, Ending.RAISED, error=verdict)
+            driver.end(attempt, AttemptResult.RAISED, error=verdict)
         else:
             driver.end(attempt, value=verdict)
 

@@ -17,20 +17,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from user_schedules import FAULTS, CannotBind, CannotCount, FaultyFrom, Listed
 
 import turnkeeper_trio._engine.engine as engine_module
-from turnkeeper_trio._engine import asking, changing, control, forecast, pausing
-from turnkeeper_trio._engine.arrival import SUPERSEDED_BY_NEXT
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.closing import end_all
-from turnkeeper_trio._engine.endings import Cause, Ending
+from turnkeeper_trio._engine import control, queries, updates
 from turnkeeper_trio._engine.engine import BATCH
-from turnkeeper_trio._engine.tables import Job, Occurrence, Run
-from turnkeeper_trio._engine.turns import room
+from turnkeeper_trio._engine.firing import SUPERSEDED_BY_NEXT
+from turnkeeper_trio._engine.overlap import free_slots
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, Occurrence, Run
+from turnkeeper_trio._engine.shutdown import end_all
 from turnkeeper_trio._model.change import Change
-from turnkeeper_trio._model.event import OccurrenceMissed, OccurrenceSkipped, RunFinished
-from turnkeeper_trio._model.instants import instant_us
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import FailedAttempt, Origin, Outcome, RunPhase
+from turnkeeper_trio._model.times import instant_us
 from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound, SchedulerClosed
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, RunFinished
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
 from turnkeeper_trio.retries import FixedRetryDelay
@@ -104,7 +102,7 @@ def requests(draw: st.DrawFn) -> RecurringJobRequest:
     )
 
 
-updates = st.one_of(
+changes_asked = st.one_of(
     st.fixed_dictionaries({"schedule": schedules}),
     st.fixed_dictionaries({"priority": st.integers(-1, 1)}),
     st.fixed_dictionaries({"until": st.none() | moments.map(at)}),
@@ -193,7 +191,7 @@ class Engines(RuleBasedStateMachine):
             while driver.dispatched:
                 assert driver.start() is None, "something began during a forced shutdown"
             for attempt in tuple(driver.executing):
-                self._report(attempt, Ending.CUT_OFF)
+                self._report(attempt, AttemptResult.CUT_OFF)
         assert driver.engine.closed
         assert not driver.state.active
         end_all(driver.state, driver.now)
@@ -475,7 +473,7 @@ class Engines(RuleBasedStateMachine):
         known = self.driver.state.jobs.get(job.job_id)
         caller = self.driver.ask(decide, job.job_id, **options)
         assert isinstance(caller.answer, JobNotFound) == (known is None)
-        never_ran = decide is asking.wait_job and isinstance(caller.answer, RunNotFound)
+        never_ran = decide is queries.wait_job and isinstance(caller.answer, RunNotFound)
         assert known is None or never_ran or not isinstance(caller.answer, Exception), caller.answer
         return caller if known is job else None
 
@@ -533,7 +531,7 @@ class Engines(RuleBasedStateMachine):
         waited = [run for run in job.runs if run.phase is RunPhase.QUEUED] if job is not None else []
         lost = any(not (run.begun or run.blocked or run.occurrence.origin is Origin.TRIGGER) for run in waited)
         if job is not None and not isinstance(
-            self.driver.ask(pausing.pause_job, job.job_id).answer, JobEnded | JobHalted | SchedulerClosed
+            self.driver.ask(control.pause_job, job.job_id).answer, JobEnded | JobHalted | SchedulerClosed
         ):
             self.loose.add(job)
             assert job.state is JobState.PAUSED
@@ -545,7 +543,7 @@ class Engines(RuleBasedStateMachine):
         missed = data.draw(st.none() | st.sampled_from(CatchUp))
         job = self._a_job(data, here=True)
         if job is not None and not isinstance(
-            self.driver.ask(pausing.resume_job, job.job_id, missed=missed).answer, JobEnded | SchedulerClosed
+            self.driver.ask(control.resume_job, job.job_id, missed=missed).answer, JobEnded | SchedulerClosed
         ):
             self.loose.add(job)
             assert job.state is not JobState.PAUSED
@@ -562,13 +560,13 @@ class Engines(RuleBasedStateMachine):
             self.driver.resume_all(who)
 
     def update(self, data: st.DataObject) -> None:
-        changes = data.draw(updates)
+        changes = data.draw(changes_asked)
         job = self._a_job(data, here=True)
         if job is None:
             return
         version, request = job.version, job.request
         caller = self.driver.ask(
-            changing.update_job, job.job_id, if_version=version, call=changing.Call(), changes=changes
+            updates.update_job, job.job_id, if_version=version, call=updates.Call(), changes=changes
         )
         if not isinstance(caller.answer, JobEnded | SchedulerClosed):
             self.loose.add(job)
@@ -596,7 +594,7 @@ class Engines(RuleBasedStateMachine):
 
     def wait_for_job(self, data: st.DataObject) -> None:
         job = self._a_job(data)
-        if job is not None and (caller := self._ask_about(job, asking.wait_job)):
+        if job is not None and (caller := self._ask_about(job, queries.wait_job)):
             self.waiting.append(("job", job, caller))
 
     def wait_for_run(self, data: st.DataObject) -> None:
@@ -629,10 +627,10 @@ class Engines(RuleBasedStateMachine):
             json.dumps(details.to_json())
             assert details.state is job.state
             assert len(details.active_runs) == len(job.runs)
-        listed = driver.ask(asking.list_jobs, states=None, tags=None, after=None, limit=1000).result()
+        listed = driver.ask(queries.list_jobs, states=None, tags=None, after=None, limit=1000).result()
         assert [summary.job_id for summary in listed] == list(state.jobs)
         records = driver.history()
-        assert len(records) == len(state.archive.runs) + len(state.archive.non_runs)
+        assert len(records) == len(state.history.runs) + len(state.history.non_runs)
         active = driver.active()
         for job in state.jobs.values():
             own = driver.history(job)
@@ -646,7 +644,7 @@ class Engines(RuleBasedStateMachine):
                 next_run_time = driver.details(run.job).next_run_time
                 assert next_run_time is not None
                 assert next_run_time <= told.next_attempt_at
-        upcoming = driver.ask(forecast.upcoming_runs, until=None, limit=20).result()
+        upcoming = driver.ask(queries.upcoming_runs, until=None, limit=20).result()
         assert len(upcoming) >= min(20, state.pending)
         assert [run.scheduled_at for run in upcoming] == sorted(run.scheduled_at for run in upcoming)
         json.dumps([record.to_json() for record in records])
@@ -707,25 +705,25 @@ class Engines(RuleBasedStateMachine):
         assert attempt.scope is not None
         match how:
             case "value":
-                self._report(attempt, Ending.RETURNED, value=data.draw(st.sampled_from([None, 0, "value"])))
+                self._report(attempt, AttemptResult.RETURNED, value=data.draw(st.sampled_from([None, 0, "value"])))
             case "false":
-                self._report(attempt, Ending.RETURNED, value=False)
+                self._report(attempt, AttemptResult.RETURNED, value=False)
             case "raise":
-                self._report(attempt, Ending.RAISED, error=ValueError("no"))
+                self._report(attempt, AttemptResult.RAISED, error=ValueError("no"))
             case "verdict":
                 verdict, raised = data.draw(st.sampled_from(VERDICTS)), data.draw(st.booleans())
                 if raised:
-                    self._report(attempt, Ending.RAISED, error=verdict)
+                    self._report(attempt, AttemptResult.RAISED, error=verdict)
                 else:
-                    self._report(attempt, Ending.RETURNED, value=verdict)
+                    self._report(attempt, AttemptResult.RETURNED, value=verdict)
             case "strike":  # Its deadline strikes, but its body has not ended yet.
                 if attempt.cause is None:
                     attempt.scope = struck = Scope()
                     struck.cancel_called = True
             case _ if attempt.scope.cancel_called:
-                self._report(attempt, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
+                self._report(attempt, AttemptResult.TIMED_OUT if attempt.cause is None else AttemptResult.CUT_OFF)
 
-    def _report(self, attempt: Attempt, ending: Ending, *, value: Any = None, error: Any = None) -> None:
+    def _report(self, attempt: Attempt, ending: AttemptResult, *, value: Any = None, error: Any = None) -> None:
         driver, run = self.driver, attempt.run
         expected = self._expected(attempt, ending, value, error)
         attempts = run.begun + 1
@@ -737,7 +735,7 @@ class Engines(RuleBasedStateMachine):
         assert run.waiting_retry == (expected is None)
         assert (run in driver.state.active) == (expected is None)
 
-    def _expected(self, attempt: Attempt, ending: Ending, value: Any, error: Any) -> Outcome | None:  # noqa: PLR0911
+    def _expected(self, attempt: Attempt, ending: AttemptResult, value: Any, error: Any) -> Outcome | None:  # noqa: PLR0911
         """Return what is to become of a run whose attempt ends so; ``None``: it is to go on later."""
         run, job, closing = attempt.run, attempt.run.job, self.driver.state.closing is not None
         said = value if isinstance(value, Verdict) else error
@@ -746,18 +744,18 @@ class Engines(RuleBasedStateMachine):
                 return Outcome.CANCELLED
             case GiveUp():
                 return Outcome.FAILED
-        if ending is Ending.RETURNED and value is not False and not isinstance(value, Verdict):
+        if ending is AttemptResult.RETURNED and value is not False and not isinstance(value, Verdict):
             return Outcome.SUCCEEDED
-        if attempt.cause in {Cause.CANCEL, Cause.REPLACED}:
-            return Outcome.CANCELLED if ending is Ending.CUT_OFF or isinstance(said, Snooze) else Outcome.FAILED
-        if attempt.cause is Cause.SHUTDOWN or ending is Ending.CUT_OFF:
+        if attempt.cause in {CancelCause.CANCEL, CancelCause.REPLACED}:
+            return Outcome.CANCELLED if ending is AttemptResult.CUT_OFF or isinstance(said, Snooze) else Outcome.FAILED
+        if attempt.cause is CancelCause.SHUTDOWN or ending is AttemptResult.CUT_OFF:
             return Outcome.INTERRUPTED
         if isinstance(said, Snooze):
             if attempt.last or job.state is JobState.CANCELLED:
                 return Outcome.CANCELLED
             self.not_before[run] = self.driver.now.loop + said.delay_us
             return Outcome.INTERRUPTED if closing else None
-        failed = Outcome.TIMED_OUT if ending is Ending.TIMED_OUT else Outcome.FAILED
+        failed = Outcome.TIMED_OUT if ending is AttemptResult.TIMED_OUT else Outcome.FAILED
         most = job.request.max_retries
         if (most is not None and run.failures >= most) or attempt.last or job.state is JobState.CANCELLED:
             return failed
@@ -850,7 +848,7 @@ class Engines(RuleBasedStateMachine):
             return
         for job in self.driver.state.jobs.values():
             if job.waiting and job.state is not JobState.PAUSED and job not in self.loose:
-                assert room(job, job.request.overlap) < 1
+                assert free_slots(job, job.request.overlap) < 1
                 new = sum(not run.begun for run in job.waiting)
                 assert new <= max(1, job.request.max_waiting)
                 several = job.request.catch_up is CatchUp.ALL

@@ -19,9 +19,8 @@ from turnkeeper_trio import (
     RunNotFound,
     SubmissionRefused,
 )
-from turnkeeper_trio._engine.now import NEVER
 from turnkeeper_trio._model.change import CHANGE_VERSION, ChangeKind, Refusal
-from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._model.times import NEVER, instant_us
 
 
 def test_where_no_store_asks_nothing_is_noted():
@@ -213,7 +212,7 @@ def test_a_refused_run_takes_its_alarm_along():
     driver = Driver(store_asks=True)
     driver.add(schedule=After(0), stuck_after=1)
     driver.turn(lambda change: "no" if change.kind is ChangeKind.RUN_STARTED else None)
-    assert driver.state.look_at == NEVER
+    assert driver.state.check_at == NEVER
 
 
 def test_a_recurring_job_of_which_a_run_is_refused_goes_on_with_the_next():

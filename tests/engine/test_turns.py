@@ -6,9 +6,9 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import After, CatchUp, FixedDelay, Interval, JobState, Never, Outcome, RunPhase
-from turnkeeper_trio._engine import asking, forecast
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine import queries
 from turnkeeper_trio._engine.engine import BATCH
+from turnkeeper_trio._engine.rows import AttemptResult
 from turnkeeper_trio.events import RunStarted
 
 
@@ -72,7 +72,7 @@ def test_a_revoked_attempt_holds_its_place_until_it_comes_back():
 def test_a_high_priority_is_not_overtaken_because_it_came_in_a_later_batch():
     driver = Driver(max_workers=1, dispatch_buffer=0, listening=False)
     for number in range(BATCH + 100):
-        driver.engine.accept(driver.submission(driver_request(f"low {number}", priority=0)), driver.now)
+        driver.engine.accept(driver.now, driver.submission(driver_request(f"low {number}", priority=0)))
     driver.add("high", After(1), priority=1)
     driver.advance(1)
     assert driver.turn().assignments == []
@@ -118,7 +118,7 @@ def test_what_is_due_is_moved_in_batches(kind):
         while len(driver.dispatched) < 2 * BATCH + 100:
             driver.turn()
         for attempt in driver.start_all():
-            driver.end(attempt, Ending.RAISED, error=ValueError())
+            driver.end(attempt, AttemptResult.RAISED, error=ValueError())
         driver.advance(100)
     moved = [driver.turn().assignments for _ in range(3)]
     assert [len(assignments) for assignments in moved] == [BATCH, BATCH, 100]
@@ -232,7 +232,7 @@ def test_a_run_that_outlives_its_timeout_is_cleaning_up_and_then_stuck():
     driver.tick(2)
     assert driver.active()[0].running_for == 2
     assert len(driver.tick(3).stuck) == 1
-    driver.end(attempt, Ending.TIMED_OUT)
+    driver.end(attempt, AttemptResult.TIMED_OUT)
     assert driver.books.timed_out == 1
 
 
@@ -283,9 +283,9 @@ def test_who_waits_for_idleness_is_answered_when_it_has_come():
 
 
 def assert_waits(driver, *, idle, due):
-    callers = driver.wait_idle(), driver.wait_idle(due_only=True)
+    command_queue = driver.wait_idle(), driver.wait_idle(due_only=True)
     driver.turn()
-    assert [caller.answered for caller in callers] == [idle, due]
+    assert [caller.answered for caller in command_queue] == [idle, due]
 
 
 def test_who_waits_for_a_run_or_a_job_is_answered_once_it_has_ended():
@@ -322,7 +322,7 @@ def test_a_list_of_jobs_is_in_the_order_of_submission_and_can_be_narrowed():
 
     def listed(**options):
         wanted = {"states": None, "tags": None, "after": None, "limit": 100, **options}
-        return [summary.name for summary in driver.ask(asking.list_jobs, **wanted).result()]
+        return [summary.name for summary in driver.ask(queries.list_jobs, **wanted).result()]
 
     assert listed() == ["0", "1", "2", "3", "4"]
     assert listed(states={JobState.CANCELLED}) == ["1"]
@@ -331,7 +331,7 @@ def test_a_list_of_jobs_is_in_the_order_of_submission_and_can_be_narrowed():
     assert listed(after=jobs[2].job_id) == ["3", "4"]
     assert listed(limit=2) == ["0", "1"]
     driver.begin(10)
-    summary = driver.ask(asking.list_jobs, states=None, tags=None, after=None, limit=1).result()[0]
+    summary = driver.ask(queries.list_jobs, states=None, tags=None, after=None, limit=1).result()[0]
     assert (summary.active, summary.next_run_time, summary.tags) == (1, at(20), ("even", "two"))
     json.dumps(summary.to_json())
 
@@ -381,15 +381,15 @@ def test_upcoming_runs_merge_what_is_planned_with_what_follows():
             return at(11)
 
     driver.add("faulty", Faulty())
-    found = driver.ask(forecast.upcoming_runs, until=None, limit=7).result()
+    found = driver.ask(queries.upcoming_runs, until=None, limit=7).result()
     assert [(run.name, run.scheduled_at) for run in found] == [
         ("ten", at(10)), ("faulty", at(11)), ("bounded", at(12)), ("delay", at(15)), ("ten", at(20)),
         ("bounded", at(24)), ("ten", at(30)),
     ]  # fmt: skip
-    until = driver.ask(forecast.upcoming_runs, until=driver.now.wall + 12_000_000, limit=100).result()
+    until = driver.ask(queries.upcoming_runs, until=driver.now.wall + 12_000_000, limit=100).result()
     assert [run.name for run in until] == ["ten", "faulty", "bounded"]
-    assert driver.ask(forecast.upcoming_runs, until=None, limit=0).result() == []
-    assert Driver().ask(forecast.upcoming_runs, until=None, limit=5).result() == []
+    assert driver.ask(queries.upcoming_runs, until=None, limit=0).result() == []
+    assert Driver().ask(queries.upcoming_runs, until=None, limit=5).result() == []
 
 
 def test_who_waits_until_nothing_is_due_waits_for_the_batches_to_come():

@@ -19,7 +19,8 @@ from turnkeeper_trio import (
     SchedulerClosed,
     VersionConflict,
 )
-from turnkeeper_trio._engine import changing
+from turnkeeper_trio._engine import updates
+from turnkeeper_trio._engine.submission import apply_set
 from turnkeeper_trio.events import JobAdded, JobCancelled, JobUpdated
 
 
@@ -52,7 +53,7 @@ def test_nothing_new_is_no_change():
     driver = Driver()
     job = driver.add(schedule=Interval(seconds=10))
     assert (
-        driver.update(job, schedule=Interval(seconds=10), call=changing.Call(target="target", args=(), kwargs={})) == 1
+        driver.update(job, schedule=Interval(seconds=10), call=updates.Call(target="target", args=(), kwargs={})) == 1
     )
     driver.turn()
     assert driver.told(JobUpdated) == []
@@ -62,11 +63,11 @@ def test_another_call_is_a_change():
     driver = Driver()
     job = driver.add(schedule=Interval(seconds=10))
     for version, call in enumerate(
-        [changing.Call(target="other"), changing.Call(args=(1,)), changing.Call(kwargs={"word": 2})], start=2
+        [updates.Call(target="other"), updates.Call(args=(1,)), updates.Call(kwargs={"word": 2})], start=2
     ):
         assert driver.update(job, call=call) == version
     assert (job.target, job.args, job.kwargs) == ("other", (1,), {"word": 2})
-    assert driver.update(job, call=changing.Call(target="other", args=(1,), kwargs={"word": 2})) == 4
+    assert driver.update(job, call=updates.Call(target="other", args=(1,), kwargs={"word": 2})) == 4
 
 
 def test_a_version_that_is_not_the_present_one_is_a_conflict():
@@ -237,7 +238,7 @@ def test_the_key_of_an_ended_job(on_conflict, ended):
 def apply(driver, **requests):
     made = [driver.submission(RecurringJobRequest(key, schedule, key=key)) for key, schedule in requests.items()]
     before = {job_id: job.request.key for job_id, job in driver.state.jobs.items()}
-    found = driver.ask(changing.apply_set, made).result()
+    found = driver.ask(apply_set, made).result()
     ids = {submission.job_id: submission.request.key for submission in made}
     names = {**before, **ids}
     return {
@@ -284,8 +285,8 @@ def test_what_cannot_be_compared_is_another():
     driver = Driver()
     job = driver.add()
     job.args = (Incomparable(),)
-    assert driver.update(job, call=changing.Call(args=(Incomparable(),))) == 2
-    assert driver.update(job, call=changing.Call(target="target")) == 2
+    assert driver.update(job, call=updates.Call(args=(Incomparable(),))) == 2
+    assert driver.update(job, call=updates.Call(target="target")) == 2
 
 
 def test_what_has_ended_meanwhile_is_not_removed():

@@ -27,11 +27,11 @@ class ClockThatFailsOnce:
 
     def __init__(self) -> None:
         self._clock = VirtualClock()
-        self._failed = False
+        self._fail_attempt = False
 
     def wall(self) -> int:
-        if anyio.current_time() >= 5 and not self._failed:
-            self._failed = True
+        if anyio.current_time() >= 5 and not self._fail_attempt:
+            self._fail_attempt = True
             raise OSError("the clock is broken")
         return self._clock.wall()
 

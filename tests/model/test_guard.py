@@ -14,7 +14,7 @@ from hostile import FAULTS, METHODS, Ordinary, Outsider, hostile, hostile_error
 from turnkeeper_trio import CriticalJobFailed, RunNotSucceeded
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.record import plain
-from turnkeeper_trio._model.texts import error_text
+from turnkeeper_trio._model.text import error_text
 
 
 class Raising(type):

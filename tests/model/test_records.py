@@ -38,7 +38,8 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._model.guard import described
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
-from turnkeeper_trio._model.instants import (
+from turnkeeper_trio._model.record import forget_locals, plain
+from turnkeeper_trio._model.times import (
     MAX_INSTANT,
     MIN_INSTANT,
     duration_us,
@@ -47,7 +48,6 @@ from turnkeeper_trio._model.instants import (
     utc_datetime,
     utc_pendulum,
 )
-from turnkeeper_trio._model.record import forget_locals, plain
 
 NOON = pendulum.datetime(2024, 1, 1, 12)
 RECORD = RunRecord(

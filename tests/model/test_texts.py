@@ -20,7 +20,7 @@ from turnkeeper_trio import (
     RunRecord,
     ShutdownReport,
 )
-from turnkeeper_trio._model.texts import duration_text
+from turnkeeper_trio._model.text import duration_text
 
 NOON = pendulum.instance(datetime(2026, 3, 2, 12, tzinfo=UTC))
 RECORD = RunRecord(

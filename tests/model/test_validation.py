@@ -22,7 +22,7 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     Retry,
     Snooze,
-    _checks,
+    _validation,
 )
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -188,16 +188,16 @@ def test_a_number_says_its_bounds():
 
 
 def test_an_instance_of_a_class_is_asked_for_by_example():
-    assert _checks.instance("clock", 5, int, "a number") == 5
+    assert _validation.instance("clock", 5, int, "a number") == 5
     with pytest.raises(ConfigurationError, match="clock must be a number, not 'five'") as caught:
-        _checks.instance("clock", "five", int, "a number")
+        _validation.instance("clock", "five", int, "a number")
     assert caught.value.parameter == "clock"
 
 
 def test_members_are_given_back():
-    assert _checks.member("on_conflict", OnConflict.KEEP, OnConflict) is OnConflict.KEEP
-    assert _checks.optional_duration("grace", None) is None
-    assert _checks.optional_duration("grace", 1) == 1_000_000
+    assert _validation.member("on_conflict", OnConflict.KEEP, OnConflict) is OnConflict.KEEP
+    assert _validation.optional_duration("grace", None) is None
+    assert _validation.optional_duration("grace", 1) == 1_000_000
 
 
 class Falsy:

@@ -33,7 +33,7 @@ def stage(driver, schedule, on_conflict=OnConflict.UPDATE, **options):
 
 def take(driver, submission):
     """Take in what was staged, now."""
-    job = driver.engine.accept(submission, driver.now)
+    job = driver.engine.accept(driver.now, submission)
     driver.check()
     return job
 

@@ -8,7 +8,7 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import FixedDelay, RecurringJobRequest
-from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._model.times import instant_us
 
 
 @pytest.mark.parametrize("seconds", [-5, 0, 5])

@@ -7,9 +7,9 @@ what becomes of the run. And the record of that run said that its attempt had ne
 from engine_driver import Driver, at
 
 from turnkeeper_trio import After, Outcome
-from turnkeeper_trio._engine.closing import end_all
-from turnkeeper_trio._engine.endings import Ending
-from turnkeeper_trio._engine.now import NEVER
+from turnkeeper_trio._engine.rows import AttemptResult
+from turnkeeper_trio._engine.shutdown import end_all
+from turnkeeper_trio._model.times import NEVER
 
 
 def test_it_is_not_decided_about_again():
@@ -25,11 +25,11 @@ def test_it_is_not_decided_about_again():
     assert driver.books.interrupted == 2
     assert driver.books.pending == 1
     driver.end(first, value=1)
-    driver.end(second, Ending.RAISED, error=ValueError())
+    driver.end(second, AttemptResult.RAISED, error=ValueError())
     assert driver.books.interrupted == 2
     for record in driver.history():
         assert record.outcome is Outcome.INTERRUPTED
         assert record.attempts == 1
         assert record.started_at == at(1)
         assert record.duration == 2
-    assert driver.state.look_at == NEVER
+    assert driver.state.check_at == NEVER

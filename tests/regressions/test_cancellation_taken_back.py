@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyn
 NOW = RecurringJobRequest("now", After(0))
 
 
-async def take_back() -> str:
+async def unassign_run() -> str:
     task = asyncio.current_task()
     assert task is not None
     task.cancel()
@@ -25,11 +25,11 @@ async def take_back() -> str:
 
 
 async def take_back_and_fail() -> None:
-    await take_back()
+    await unassign_run()
     raise LookupError
 
 
-@pytest.mark.parametrize(("job", "outcome"), [(take_back, Outcome.SUCCEEDED), (take_back_and_fail, Outcome.FAILED)])
+@pytest.mark.parametrize(("job", "outcome"), [(unassign_run, Outcome.SUCCEEDED), (take_back_and_fail, Outcome.FAILED)])
 async def test_it_strikes_neither_the_worker_nor_the_next_job(job: object, outcome: Outcome) -> None:
     async with open_scheduler(max_workers=1) as scheduler:
         for pause in (0, 1):

@@ -10,7 +10,7 @@ import pytest
 from engine_driver import Driver
 
 from turnkeeper_trio import After, FixedRetryDelay, Never, Outcome, Overlap, Retry, Snooze
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.rows import AttemptResult
 
 
 def begun(driver, **options):
@@ -29,7 +29,7 @@ def test_a_run_cancelled_after_its_timeout_struck_is_not_tried_again(reason):
     _, attempt, run_id = begun(driver)
     caller = driver.cancel_run(run_id, reason=reason)
     assert not caller.answered
-    driver.end(attempt, Ending.TIMED_OUT)
+    driver.end(attempt, AttemptResult.TIMED_OUT)
     driver.turn()
     record = caller.result()
     assert record.outcome is Outcome.TIMED_OUT
@@ -65,7 +65,7 @@ def test_a_run_whose_timeout_struck_before_a_forced_shutdown_is_interrupted_as_b
     job, attempt, _ = begun(driver)
     driver.shut_down(forced=True)
     driver.turn()
-    driver.end(attempt, Ending.TIMED_OUT)
+    driver.end(attempt, AttemptResult.TIMED_OUT)
     assert driver.details(job).last_run.outcome is Outcome.INTERRUPTED
 
 

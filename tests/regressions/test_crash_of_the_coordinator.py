@@ -19,8 +19,8 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._runtime.desk import Desk
-from turnkeeper_trio._runtime.telling import Teller
+from turnkeeper_trio._runtime.dispatcher import Dispatcher
+from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.worker import Worker
 
 pytestmark = pytest.mark.anyio
@@ -31,8 +31,8 @@ FAULTS = [
     (Engine, "take_due"),
     (Engine, "next_due"),
     (Engine, "take_effects"),
-    (Teller, "tell"),
-    (Desk, "send"),
+    (EventPublisher, "tell"),
+    (Dispatcher, "send"),
     (Worker, "_execute_in"),
 ]
 

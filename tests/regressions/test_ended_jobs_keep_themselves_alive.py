@@ -10,7 +10,7 @@ import pytest
 from engine_driver import Driver
 
 from turnkeeper_trio import After
-from turnkeeper_trio._engine.tables import Job, Occurrence, Run
+from turnkeeper_trio._engine.rows import Job, Occurrence, Run
 
 
 @pytest.fixture

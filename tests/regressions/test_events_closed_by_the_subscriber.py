@@ -30,7 +30,7 @@ async def test_closing_ends_that_subscription_and_nothing_else():
                 await anext(closed)
             await closed.aclose()  # twice is fine
             assert [type(await anext(open_)) for _ in range(4)] == [RunFinished] * 4
-            assert len(scheduler._parts.teller._subscriptions) == 1
+            assert len(scheduler._parts.publisher._subscriptions) == 1
         assert (await scheduler.get_job_details(job_id)).last_run is not None
         assert not scheduler.is_closed
 

@@ -25,5 +25,5 @@ async def test_a_question_that_is_given_up_is_forgotten():
                 with anyio.move_on_after(1):
                     await (ask() if subject is None else ask(subject))
         parts = scheduler._parts
-        assert not parts.callers._replies
+        assert not parts.command_queue._replies
         assert not len(parts.engine.state.waits)

@@ -7,7 +7,7 @@ pages go on after the number in the order of submission.
 from engine_driver import Driver
 
 from turnkeeper_trio import After, Never
-from turnkeeper_trio._engine import asking
+from turnkeeper_trio._engine import queries
 
 
 def test_a_job_that_takes_the_key_of_an_ended_one_is_listed_last_and_keeps_its_history():
@@ -21,7 +21,7 @@ def test_a_job_that_takes_the_key_of_an_ended_one_is_listed_last_and_keeps_its_h
     assert again.job_id == first.job_id
 
     def page(after):
-        return driver.ask(asking.list_jobs, states=None, tags=None, after=after, limit=1).result()
+        return driver.ask(queries.list_jobs, states=None, tags=None, after=after, limit=1).result()
 
     (one,) = page(None)
     (two,) = page(one.job_id)

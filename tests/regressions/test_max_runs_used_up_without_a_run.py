@@ -11,7 +11,7 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import FixedDelay, Interval, JobState, Once, Outcome, Overlap
-from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine.rows import Job
 
 
 def busy(**options: Any) -> tuple[Driver, Job, Any]:

@@ -12,7 +12,7 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import After, CatchUp, Interval, JobState, Never, Once, Outcome, Overlap
-from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine.rows import Job
 
 
 def waiting(**options: Any) -> tuple[Driver, Job, Any]:

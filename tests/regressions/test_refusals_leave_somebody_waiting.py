@@ -1,6 +1,6 @@
 """A store that refused a job or a run left callers and runs waiting for ever, or killed the scheduler.
 
-Causes: `release` and `disown` answered nobody who waited for what they took out of the books, and left the ids that had
+Causes: `release` and `lose_run` answered nobody who waited for what they took out of the books, and left the ids that had
 been read behind; nothing had another turn taken, so that a ready run did not get the place that had become free, and
 whoever waited for idleness was not told; a job of which the only run was refused stayed active for ever; and a job that
 was deleted in the turn in which it was refused was looked for in the table, and not found.
@@ -11,8 +11,8 @@ from engine_driver import Caller, Driver, at
 
 from turnkeeper_trio import After, Interval, JobNotFound, JobState, Never, Overlap, RunNotFound, SubmissionRefused
 from turnkeeper_trio._engine import control
-from turnkeeper_trio._engine.now import NEVER
 from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio._model.times import NEVER
 
 
 def refusing(kind):
@@ -124,5 +124,5 @@ def test_an_alarm_of_a_refused_run_does_not_go_off():
     driver = Driver(store_asks=True)
     driver.add(schedule=After(0), stuck_after=5)
     driver.turn(RUNS)
-    assert driver.state.look_at == NEVER
+    assert driver.state.check_at == NEVER
     assert driver.tick(10).stuck == []

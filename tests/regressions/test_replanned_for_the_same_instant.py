@@ -28,7 +28,7 @@ def test_two_attempts_of_one_run_may_be_looked_at_again_at_the_same_time():
     driver.pause_all()
     driver.resume_all()
     driver.tick(0)
-    assert len({attempt.look_at for attempt in driver.state.assigned}) == 1 < len(driver.state.assigned)
+    assert len({attempt.check_at for attempt in driver.state.assigned}) == 1 < len(driver.state.assigned)
     assert driver.start() is None
     assert driver.start() is not None
     assert len(driver.tick(5).stuck) == 1

@@ -34,7 +34,7 @@ async def note(ran: list[str], text: str) -> None:
     ran.append(text)
 
 
-async def look_at(value: object) -> None: ...
+async def check_at(value: object) -> None: ...
 
 
 @pytest.mark.parametrize("kind", ["function", "partial"])
@@ -83,8 +83,8 @@ class Odd:
 
 async def test_what_cannot_be_compared_is_a_change() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(REQUEST, look_at, Odd())
-        await scheduler.add_job(REQUEST, look_at, Odd())
+        job_id = await scheduler.add_job(REQUEST, check_at, Odd())
+        await scheduler.add_job(REQUEST, check_at, Odd())
         assert (await scheduler.get_job_details(job_id)).version == 2
         await scheduler.update_job(job_id, args=(Odd(),))
         assert (await scheduler.get_job_details(job_id)).version == 3

@@ -7,7 +7,7 @@ nobody set it anew where there was something earlier to notice, or where none ha
 from engine_driver import Driver
 
 from turnkeeper_trio import After
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.rows import AttemptResult
 
 
 def test_the_alarm_of_an_attempt_under_way_is_set_anew_by_an_update():
@@ -31,4 +31,4 @@ def test_one_that_was_told_as_stuck_is_not_told_so_again_because_of_an_update():
     assert driver.tick(2).stuck == [attempt]
     driver.update(job, name="renamed")
     assert driver.tick(10).stuck == []
-    driver.end(attempt, Ending.TIMED_OUT)
+    driver.end(attempt, AttemptResult.TIMED_OUT)

@@ -27,7 +27,7 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     open_scheduler,
 )
-from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine.rows import Job
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio.events import JobCancelled, JobHalted
 
@@ -231,7 +231,7 @@ def test_nothing_is_left_for_ever(options: dict[str, int]) -> None:
         driver.end(attempt)
     driver.advance(10)
     driver.history()
-    assert len(driver.state.remains) == len(driver.state.archive.runs) == (0 if options else 3)
+    assert len(driver.state.remains) == len(driver.state.history.runs) == (0 if options else 3)
 
 
 def test_a_job_that_had_to_make_room_leaves_its_records_to_the_next_of_its_id() -> None:

@@ -7,8 +7,8 @@ wall time at which it had been planned. Two that were planned before and after a
 from engine_driver import Driver, at
 
 from turnkeeper_trio import FixedDelay, Once
-from turnkeeper_trio._engine import forecast
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine import queries
+from turnkeeper_trio._model.times import Now
 
 SECOND = 1_000_000
 
@@ -19,6 +19,6 @@ def test_a_fixed_delay_is_told_when_it_comes_by_the_clock_of_the_loop():
     driver.now = Now(driver.now.wall - 50 * SECOND, driver.now.loop + 1 * SECOND)
     driver.add("second", FixedDelay(100))
     driver.add("once", Once(at(49.5)))
-    told = driver.ask(forecast.upcoming_runs, until=None, limit=10).result()
+    told = driver.ask(queries.upcoming_runs, until=None, limit=10).result()
     came = [(run.name, (run.scheduled_at - at(0)).total_seconds()) for run in told]
     assert came == [("first", 49.0), ("once", 49.5), ("second", 50.0)]

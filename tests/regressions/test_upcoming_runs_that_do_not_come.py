@@ -8,13 +8,13 @@ import pytest
 from engine_driver import Driver, at
 
 from turnkeeper_trio import Interval, Never, Once, PriorityQueueType
-from turnkeeper_trio._engine import forecast
-from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._engine import queries
+from turnkeeper_trio._model.times import instant_us
 
 
 def upcoming(driver, limit=100, until=None):
     until = None if until is None else instant_us(at(until))
-    runs = driver.ask(forecast.upcoming_runs, until=until, limit=limit).result()
+    runs = driver.ask(queries.upcoming_runs, until=until, limit=limit).result()
     return [(run.name, (run.scheduled_at - at(0)).total_seconds()) for run in runs]
 
 

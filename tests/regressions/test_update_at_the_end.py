@@ -15,7 +15,7 @@ def test_a_run_of_a_job_that_is_updated_during_a_shutdown_is_ended():
     request = RecurringJobRequest("job", After(0), key="job")
     driver.submit(request)
     [running] = driver.begin(1)
-    driver.engine.begin_closing(driver.now, forced=False)
+    driver.engine.begin_shutdown(driver.now, forced=False)
     driver.submit(request.replace(max_retries=1))  # It was staged before.
     driver.turn()
     assert list(driver.state.active) == [running.run]

@@ -16,7 +16,7 @@ from turnkeeper_trio import (
     StagingFull,
     open_scheduler,
 )
-from turnkeeper_trio._engine import asking, control
+from turnkeeper_trio._engine import control, queries
 from turnkeeper_trio._engine.state import State
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +62,7 @@ async def test_a_command_that_fails_half_way_ends_the_scheduler_and_nobody_waits
 
 
 @pytest.mark.parametrize(
-    ("where", "what", "name"), [(control, "delete_job", "delete_job"), (asking, "job_details", "get_job_details")]
+    ("where", "what", "name"), [(control, "delete_job", "delete_job"), (queries, "job_details", "get_job_details")]
 )
 async def test_a_command_that_fails_and_leaves_the_tables_whole_is_its_callers_affair_alone(
     monkeypatch: pytest.MonkeyPatch, where: Any, what: str, name: str
@@ -77,7 +77,7 @@ async def test_a_command_that_fails_and_leaves_the_tables_whole_is_its_callers_a
         assert (await scheduler.get_job_details(job_id)).name == LATER.name
         await scheduler.delete_job(job_id)
     with monkeypatch.context() as patch:
-        patch.setattr(asking, "list_jobs", fail)
+        patch.setattr(queries, "list_jobs", fail)
         with pytest.raises(InternalError, match="the scheduler goes on"):
             await scheduler.list_all_jobs()
 

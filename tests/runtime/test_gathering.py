@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import After, RecurringJobRequest, Scheduler, SchedulerClosed, StagingFull, open_scheduler
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._runtime.pace import TOGETHER
+from turnkeeper_trio._runtime.inbox import TOGETHER
 
 pytestmark = pytest.mark.anyio
 

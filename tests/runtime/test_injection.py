@@ -29,8 +29,10 @@ from turnkeeper_trio import (
     current_scheduler,
     open_scheduler,
 )
-from turnkeeper_trio.testing._runs import Backend, run
-from turnkeeper_trio.testing._sweep import How, cancel_sweep
+from turnkeeper_trio.testing._backends import Backend
+from turnkeeper_trio.testing._cancel_sweep import cancel_sweep
+from turnkeeper_trio.testing._cancel_sweep_run import How
+from turnkeeper_trio.testing._run import run
 
 SEEDS = int(os.environ.get("TURNKEEPER_INJECTIONS", "2"))
 WAYS = pytest.mark.parametrize(("backend", "how"), [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")])

@@ -24,7 +24,7 @@ from turnkeeper_trio import (
     current_scheduler,
     open_scheduler,
 )
-from turnkeeper_trio.testing._runs import run
+from turnkeeper_trio.testing._run import run
 
 pytestmark = pytest.mark.anyio
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 import pendulum
 import pytest
 
-from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, instant_us
+from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.schedules import After, Interval, Never, Once, upcoming
-from turnkeeper_trio.schedules import _asking as asking
+from turnkeeper_trio.schedules import After, Interval, Never, Once, _adapter, upcoming
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 US = instant_us(NOW)
@@ -52,18 +51,19 @@ async def coming(after):
 
 
 def test_a_schedule_of_a_user_is_asked_in_utc():
-    assert asking.next_after_us(Mine(hourly), US) == US + HOUR
+    assert _adapter.next_after_us(Mine(hourly), US) == US + HOUR
     assert (
-        asking.next_after_us(Mine(lambda after: pendulum.instance(hourly(after)).in_tz("Asia/Tokyo")), US) == US + HOUR
+        _adapter.next_after_us(Mine(lambda after: pendulum.instance(hourly(after)).in_tz("Asia/Tokyo")), US)
+        == US + HOUR
     )
-    assert asking.next_after_us(Mine(lambda after: None), US) is None
-    assert asking.next_after_us(Mine(hourly), -(10**30)) == MIN_INSTANT + HOUR
-    assert asking.next_after_us(Mine(failing), MAX_INSTANT) is None
+    assert _adapter.next_after_us(Mine(lambda after: None), US) is None
+    assert _adapter.next_after_us(Mine(hourly), -(10**30)) == MIN_INSTANT + HOUR
+    assert _adapter.next_after_us(Mine(failing), MAX_INSTANT) is None
     late = datetime(9999, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-12)))
-    assert asking.next_after_us(Mine(lambda after: late), US) is None
-    assert asking.first_us(Mine(hourly), US) == US + HOUR
-    assert asking.latest_us(Mine(hourly), US, US + 5 * HOUR + 1) == US + 5 * HOUR
-    assert asking.latest_us(Mine(hourly), US, US + HOUR - 1) is None
+    assert _adapter.next_after_us(Mine(lambda after: late), US) is None
+    assert _adapter.first_us(Mine(hourly), US) == US + HOUR
+    assert _adapter.latest_us(Mine(hourly), US, US + 5 * HOUR + 1) == US + 5 * HOUR
+    assert _adapter.latest_us(Mine(hourly), US, US + HOUR - 1) is None
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_a_schedule_of_a_user_is_asked_in_utc():
 def test_a_fault_says_what_is_wrong(answer, message):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(asking.ScheduleFault, match=message) as caught:
-            asking.next_after_us(Mine(answer), US)
+        with pytest.raises(_adapter.ScheduleFault, match=message) as caught:
+            _adapter.next_after_us(Mine(answer), US)
     assert (caught.value.__cause__ is None) == ("raised" not in message)
-    with pytest.raises(asking.ScheduleFault, match=message):
+    with pytest.raises(_adapter.ScheduleFault, match=message):
         (Never() | Mine(answer)).next_after(NOW)
 
 
@@ -94,13 +94,13 @@ def test_a_timezone_of_a_user_that_raises_is_a_fault():
         def utcoffset(self, when):
             raise LookupError("no such place")
 
-    with pytest.raises(asking.ScheduleFault, match="timezone raises LookupError: no such place"):
-        asking.next_after_us(Mine(lambda after: datetime(2027, 1, 1, tzinfo=Broken())), US)
+    with pytest.raises(_adapter.ScheduleFault, match="timezone raises LookupError: no such place"):
+        _adapter.next_after_us(Mine(lambda after: datetime(2027, 1, 1, tzinfo=Broken())), US)
 
 
 def test_a_fault_within_a_schedule_of_a_user_stays_the_fault_it_is():
-    with pytest.raises(asking.ScheduleFault, match=r"^Mine.next_after raised RuntimeError: the moon is down$"):
-        asking.next_after_us(Mine((Never() | Mine(failing)).next_after), US)
+    with pytest.raises(_adapter.ScheduleFault, match=r"^Mine.next_after raised RuntimeError: the moon is down$"):
+        _adapter.next_after_us(Mine((Never() | Mine(failing)).next_after), US)
 
 
 def test_an_interrupt_passes():
@@ -108,44 +108,44 @@ def test_an_interrupt_passes():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        asking.next_after_us(Mine(interrupted), US)
+        _adapter.next_after_us(Mine(interrupted), US)
 
 
 def test_counting_lists_up_to_a_limit():
-    assert asking.count_between_us(Mine(hourly), US, US + 24 * HOUR) == (24, True)
-    assert asking.count_between_us(Mine(hourly), US, US + 2000 * HOUR) == (1000, False)
-    assert asking.count_between_us(Mine(hourly), US, US + 5 * HOUR, 5) == (5, True)
-    assert asking.count_between_us(Mine(hourly), US, US + 6 * HOUR, 5) == (5, False)
-    assert asking.count_between_us(Mine(lambda after: None), US, US + HOUR) == (0, True)
-    assert asking.count_between_us(Mine(failing), US, US) == (0, True)
-    assert asking.count_between_us(Interval(hours=1, anchor=NOW), US, US + 10**6 * HOUR, 5) == (10**6, True)
-    assert asking.count_between_us(Interval(hours=1, anchor=NOW), US, 10**30)[0] > 0
-    assert asking.count_between_us(Counting(lambda window: 7), US, US + HOUR) == (7, True)
+    assert _adapter.count_between_us(Mine(hourly), US, US + 24 * HOUR) == (24, True)
+    assert _adapter.count_between_us(Mine(hourly), US, US + 2000 * HOUR) == (1000, False)
+    assert _adapter.count_between_us(Mine(hourly), US, US + 5 * HOUR, 5) == (5, True)
+    assert _adapter.count_between_us(Mine(hourly), US, US + 6 * HOUR, 5) == (5, False)
+    assert _adapter.count_between_us(Mine(lambda after: None), US, US + HOUR) == (0, True)
+    assert _adapter.count_between_us(Mine(failing), US, US) == (0, True)
+    assert _adapter.count_between_us(Interval(hours=1, anchor=NOW), US, US + 10**6 * HOUR, 5) == (10**6, True)
+    assert _adapter.count_between_us(Interval(hours=1, anchor=NOW), US, 10**30)[0] > 0
+    assert _adapter.count_between_us(Counting(lambda window: 7), US, US + HOUR) == (7, True)
 
 
 @pytest.mark.parametrize("answer", [None, -1, 1.5, True, "5"])
 def test_a_count_is_a_number(answer):
-    with pytest.raises(asking.ScheduleFault, match="count_between must return how many"):
-        asking.count_between_us(Counting(lambda window: answer), US, US + HOUR)
+    with pytest.raises(_adapter.ScheduleFault, match="count_between must return how many"):
+        _adapter.count_between_us(Counting(lambda window: answer), US, US + HOUR)
 
 
 def test_binding():
     plain = Mine(hourly)
-    assert asking.anchored_us(plain, US) is plain
-    assert asking.anchored_us(Counting(lambda at: Once(at)), US) == Once(NOW)
-    assert asking.anchored_us(Counting(lambda at: After(5)), US) == After(5).anchored(NOW)
-    assert asking.anchored_us(Counting(lambda at: plain), US) is plain
-    assert asking.anchored_us(After(5), US) == After(5).anchored(NOW)
-    with pytest.raises(asking.ScheduleFault, match="anchored must return a schedule, it returned None"):
-        asking.anchored_us(Counting(lambda at: None), US)
-    with pytest.raises(asking.ScheduleFault, match="anchored raised RuntimeError"):
-        asking.anchored_us(Counting(failing), US)
+    assert _adapter.anchored_us(plain, US) is plain
+    assert _adapter.anchored_us(Counting(lambda at: Once(at)), US) == Once(NOW)
+    assert _adapter.anchored_us(Counting(lambda at: After(5)), US) == After(5).anchored(NOW)
+    assert _adapter.anchored_us(Counting(lambda at: plain), US) is plain
+    assert _adapter.anchored_us(After(5), US) == After(5).anchored(NOW)
+    with pytest.raises(_adapter.ScheduleFault, match="anchored must return a schedule, it returned None"):
+        _adapter.anchored_us(Counting(lambda at: None), US)
+    with pytest.raises(_adapter.ScheduleFault, match="anchored raised RuntimeError"):
+        _adapter.anchored_us(Counting(failing), US)
 
 
 @pytest.mark.parametrize("value", [None, 5, "0 9 * * *", Never, object(), timedelta(5)])
 def test_what_is_no_schedule(value):
     with pytest.raises(ConfigurationError, match="trigger must be a schedule"):
-        asking.schedule("trigger", value)
+        _adapter.schedule("trigger", value)
 
 
 class TestUpcoming:

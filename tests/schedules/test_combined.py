@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turnkeeper_trio._model.instants import instant_us as us
+from turnkeeper_trio._model.times import instant_us as us
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
@@ -25,9 +25,9 @@ from turnkeeper_trio.schedules import (
     Never,
     Once,
     WeekdayTimes,
+    _adapter,
     upcoming,
 )
-from turnkeeper_trio.schedules import _asking as asking
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -110,10 +110,10 @@ class TestAnyOf:
 
     def test_a_user_schedule_is_listed_up_to_a_limit(self):
         schedule = AnyOf(Mine(), Cron("30 0 * * *"))
-        assert asking.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY)) == (250, True)
-        assert asking.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY), 100) == (100, False)
+        assert _adapter.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY)) == (250, True)
+        assert _adapter.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY), 100) == (100, False)
         both = AnyOf(Cron("* * * * *"), Cron("*/2 * * * *"))
-        assert asking.count_between_us(both, us(NOW), us(NOW + DAY), 100) == (1440, False)
+        assert _adapter.count_between_us(both, us(NOW), us(NOW + DAY), 100) == (1440, False)
 
     def test_is_bound_as_a_whole(self):
         schedule = AnyOf(After(0), Interval(hours=2), daily)
@@ -307,9 +307,9 @@ class TestExcept:
     def test_a_schedule_of_a_user_may_take_part(self):
         schedule = Except(Mine(), date(2026, 1, 2), timezone="UTC")
         assert schedule.next_after(NOW + timedelta(hours=11)) == datetime(2026, 1, 3, tzinfo=UTC)
-        assert asking.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY)) == (240 - 24, True)
-        assert asking.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY), 100) == (100, False)
-        assert asking.count_between_us(schedule, us(NOW), us(NOW + 5 * DAY), 100) == (96, True)
+        assert _adapter.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY)) == (240 - 24, True)
+        assert _adapter.count_between_us(schedule, us(NOW), us(NOW + 10 * DAY), 100) == (100, False)
+        assert _adapter.count_between_us(schedule, us(NOW), us(NOW + 5 * DAY), 100) == (96, True)
 
     def test_is_bound(self):
         schedule = Except(Interval(hours=7), date(2026, 1, 1), After(0), timezone="UTC")

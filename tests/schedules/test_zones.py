@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT
+from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import Cron, WeekdayTimes, _zone_names, _zones
 

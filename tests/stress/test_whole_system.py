@@ -8,7 +8,7 @@ pytest.register_assert_rewrite("random_system")
 from random_system import System  # noqa: E402
 from stress import many  # noqa: E402
 
-from turnkeeper_trio.testing._runs import run  # noqa: E402
+from turnkeeper_trio.testing._run import run  # noqa: E402
 
 pytestmark = pytest.mark.parametrize("backend", ["trio", "asyncio"])
 

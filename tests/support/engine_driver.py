@@ -7,26 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from turnkeeper_trio._engine import asking, changing, control, pausing
-from turnkeeper_trio._engine import closing as shutting
-from turnkeeper_trio._engine.alarms import began
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.attempts import started
-from turnkeeper_trio._engine.check import check
-from turnkeeper_trio._engine.effects import Effects
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine import control, queries, shutdown, updates
+from turnkeeper_trio._engine.completion import attempt_started
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.intake import StoredJob, Submission
-from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.tables import Job
-from turnkeeper_trio._engine.waiting import Wait
+from turnkeeper_trio._engine.invariants import check
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult, Job
+from turnkeeper_trio._engine.state import Effects, Options
+from turnkeeper_trio._engine.store_sync import StoredJob
+from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._engine.waits import Wait
+from turnkeeper_trio._engine.watchdog import body_began
 from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
-from turnkeeper_trio._model.event import Event
 from turnkeeper_trio._model.ids import job_id_of_key
-from turnkeeper_trio._model.instants import MICROSECONDS, instant_us, utc_datetime
-from turnkeeper_trio._model.snapshot import Books
+from turnkeeper_trio._model.metrics import Books
+from turnkeeper_trio._model.times import MICROSECONDS, Now, instant_us, utc_datetime
 from turnkeeper_trio.errors import TurnKeeperError
+from turnkeeper_trio.events import Event
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -138,7 +134,7 @@ class Driver:
         return Submission(job_id, request, target, args, kwargs or None, on_conflict, token)
 
     def submit(self, request: RecurringJobRequest, *args: Any, **options: Any) -> Job:
-        job = self.engine.accept(self.submission(request, *args, **options), self.now)
+        job = self.engine.accept(self.now, self.submission(request, *args, **options))
         self.check()
         return job
 
@@ -150,7 +146,7 @@ class Driver:
     def admit(self, request: RecurringJobRequest, next_run_at: int | None) -> Job:
         job_id = next(self._job_ids)
         stored = StoredJob(job_id=job_id, request=request, target="target", next_run_at=next_run_at)
-        self.engine.admit([stored], self.now)
+        self.engine.admit(self.now, [stored])
         self.check()
         return self.state.jobs[job_id]
 
@@ -217,53 +213,53 @@ class Driver:
         return self.ask(control.cancel_run, run_id, **options)
 
     def pause(self, job: Job, **options: Any) -> None:
-        self.ask(pausing.pause_job, job.job_id, **options).result()
+        self.ask(control.pause_job, job.job_id, **options).result()
 
     def resume(self, job: Job, **options: Any) -> None:
-        self.ask(pausing.resume_job, job.job_id, **options).result()
+        self.ask(control.resume_job, job.job_id, **options).result()
 
     def pause_all(self, who: object = "somebody", *, note: str = "", wait: bool = False) -> Caller:
-        return self.ask(pausing.pause_all, who, note=note, wait=wait)
+        return self.ask(control.pause_all, who, note=note, wait=wait)
 
     def resume_all(self, who: object = "somebody") -> None:
-        self.ask(pausing.resume_all, who).result()
+        self.ask(control.resume_all, who).result()
 
     def update(self, job: Job, *, if_version: int | None = None, call: Any = None, **changes: Any) -> Any:
-        call = changing.Call() if call is None else call
-        return self.ask(changing.update_job, job.job_id, if_version=if_version, call=call, changes=changes).result()
+        call = updates.Call() if call is None else call
+        return self.ask(updates.update_job, job.job_id, if_version=if_version, call=call, changes=changes).result()
 
     def wait_run(self, run_id: UUID) -> Caller:
-        return self.ask(asking.wait_run, run_id)
+        return self.ask(queries.wait_run, run_id)
 
     def wait_job(self, job: Job) -> Caller:
-        return self.ask(asking.wait_job, job.job_id)
+        return self.ask(queries.wait_job, job.job_id)
 
     def wait_idle(self, *, due_only: bool = False) -> Caller:
-        return self.ask(asking.wait_idle, due_only=due_only)
+        return self.ask(queries.wait_idle, due_only=due_only)
 
     def details(self, job: Job) -> Any:
-        return self.ask(asking.job_details, job.job_id).result()
+        return self.ask(queries.job_details, job.job_id).result()
 
     def history(self, job: Job | None = None, **options: Any) -> Any:
         wanted = {"since": None, "outcomes": None, "limit": 1000, **options}
-        return self.ask(asking.run_history, job_id=None if job is None else job.job_id, **wanted).result()
+        return self.ask(queries.run_history, job_id=None if job is None else job.job_id, **wanted).result()
 
     def active(self, job: Job | None = None) -> Any:
-        return self.ask(asking.list_active, job_id=None if job is None else job.job_id).result()
+        return self.ask(queries.list_active, job_id=None if job is None else job.job_id).result()
 
     def metrics(self) -> Any:
-        return asking.metrics(self.state, staged=0, staged_total=0, rejected_total=0)
+        return queries.metrics(self.state, staged=0, staged_total=0, rejected_total=0)
 
     @property
     def books(self) -> Books:
-        return asking.books(self.state)
+        return queries.books(self.state)
 
     def shut_down(self, *, forced: bool = False) -> None:
-        self.engine.begin_closing(self.now, forced=forced)
+        self.engine.begin_shutdown(self.now, forced=forced)
         self.check()
 
     def report(self) -> Any:
-        return shutting.report(self.state, self.now)
+        return shutdown.shutdown_report(self.state, self.now)
 
     def check(self) -> None:
         check(self.state)
@@ -274,12 +270,12 @@ class Driver:
         """Have a worker take the next attempt, and return it if the worker could claim it."""
         attempt = self.dispatched.pop(0)
         if not attempt.claim(self.now, Scope()):
-            self.engine.report(attempt, self.now)
+            self.engine.report(self.now, attempt)
             self.check()
             return None
-        began(self.state, attempt, self.now)
+        body_began(self.state, self.now, attempt)
         if self.state.listening:
-            started(self.state, attempt, self.now)
+            attempt_started(self.state, self.now, attempt)
         self.executing.append(attempt)
         self.check()
         return attempt
@@ -297,7 +293,7 @@ class Driver:
     def end(
         self,
         attempt: Attempt,
-        ending: Ending = Ending.RETURNED,
+        ending: AttemptResult = AttemptResult.RETURNED,
         *,
         value: Any = None,
         error: BaseException | None = None,
@@ -305,24 +301,24 @@ class Driver:
         """Have a worker report the end of an attempt."""
         self.executing.remove(attempt)
         attempt.end(self.now, ending, value=value, error=error)
-        self.engine.report(attempt, self.now)
+        self.engine.report(self.now, attempt)
         self.check()
 
     def fail(self, attempt: Attempt, error: BaseException | None = None) -> None:
         """Have the function of an attempt raise."""
-        self.end(attempt, Ending.RAISED, error=ValueError("no") if error is None else error)
+        self.end(attempt, AttemptResult.RAISED, error=ValueError("no") if error is None else error)
 
     def time_out(self, attempt: Attempt) -> None:
         """Have the deadline of an attempt strike, and the attempt end by it."""
         assert attempt.scope is not None
         attempt.scope.cancel()
-        self.end(attempt, Ending.TIMED_OUT)
+        self.end(attempt, AttemptResult.TIMED_OUT)
 
     def cut_off(self, attempt: Attempt) -> None:
         """Have an attempt end by its cancelled scope."""
         assert attempt.scope is not None
         assert attempt.scope.cancel_called
-        self.end(attempt, Ending.CUT_OFF)
+        self.end(attempt, AttemptResult.CUT_OFF)
 
     # -- what happened
 

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 from stress import QUEUES
 
 import turnkeeper_trio as tk
-from turnkeeper_trio._engine.check import check
+from turnkeeper_trio._engine.invariants import check
 
 KINDS = [
     kind

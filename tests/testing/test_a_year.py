@@ -7,7 +7,7 @@ import pytest
 from turnkeeper_trio import Interval, RecurringJobRequest, Weekday, WeekdayTimes, open_scheduler
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.testing import current_scheduler_time, run
-from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._backends import Backend
 
 WEEKLY = WeekdayTimes.on([Weekday.MON], time(9), timezone="Europe/Berlin")
 

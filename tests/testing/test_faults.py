@@ -95,7 +95,7 @@ async def test_a_faulty_observer_is_told_nothing_more_and_the_others_are(
     assert sum("the observer <Heard>" in message for message in caplog.messages) == 2
 
 
-class Shelf:
+class BoundedLog:
     """A store that keeps nothing."""
 
     label = "a shelf"
@@ -112,21 +112,21 @@ class Shelf:
 async def test_a_store_that_is_unavailable_is_tried_again(
     scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shelf = Shelf()
+    log = BoundedLog()
     fault_plan.store(1).store(2, StoreUnavailable("still down"))
     before = scheduler_time.now
-    async with open_scheduler(max_workers=1, store=shelf) as scheduler:
+    async with open_scheduler(max_workers=1, store=log) as scheduler:
         scheduler.register("pay", Till().pay)
         await scheduler.add_job(RecurringJobRequest("pay", Once(scheduler.now())), "pay")
         assert scheduler_time.now - before >= timedelta(seconds=2)
-    assert shelf.batches >= 1
+    assert log.batches >= 1
     assert sum("unavailable" in message for message in caplog.messages) == 2
 
 
 def test_what_is_wrapped_is_seen_through() -> None:
-    plan, heard, shelf = FaultPlan(), Heard(), Shelf()
+    plan, heard, log = FaultPlan(), Heard(), BoundedLog()
     (observer,) = plan.on_observers((heard,))
-    store: Any = plan.on_store(shelf)
+    store: Any = plan.on_store(log)
     assert (repr(observer), observer.label, store.label) == ("<Heard>", "heard", "a shelf")  # type: ignore[attr-defined]
     assert plan.on_store(None) is None
 

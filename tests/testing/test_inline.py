@@ -17,7 +17,7 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio.testing import run, run_inline
-from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._backends import Backend
 
 FETCH = RecurringJobRequest("fetch", Interval(hours=1), max_retries=3, retry=FixedRetryDelay(60))
 

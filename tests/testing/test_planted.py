@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from turnkeeper_trio import Interval, RecurringJobRequest, Scheduler, open_scheduler
-from turnkeeper_trio._engine import dueness
+from turnkeeper_trio._engine import firing
 from turnkeeper_trio.testing import SweepError, cancel_sweep, current_scheduler_time, run
-from turnkeeper_trio.testing._hosting import HostedScheduler
-from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._session import current_session
+from turnkeeper_trio.testing._backends import Backend
+from turnkeeper_trio.testing._fixture_host import HostedScheduler
+from turnkeeper_trio.testing._harness import current_session
 
 HOURLY = RecurringJobRequest("hourly", Interval(hours=1))
 
@@ -66,7 +66,7 @@ def test_a_race_is_lost_on_some_schedules_and_won_on_others() -> None:
 @pytest.fixture
 def lossy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plant a fault: the engine forgets an occurrence whose instant has come."""
-    monkeypatch.setattr(dueness, "begin", lambda *_: None)
+    monkeypatch.setattr(firing, "begin_run", lambda *_: None)
 
 
 @pytest.mark.usefixtures("lossy")
@@ -135,7 +135,7 @@ def test_a_run_that_is_neither_ended_nor_reported_is_found(backend: Backend) -> 
             await scheduler.add_job(HOURLY, nothing)
             await current_scheduler_time().advance(hours=1)
         state: Any = vars(scheduler)["_parts"].engine.state
-        record = next(iter(state.archive.newest_first(None)))
+        record = next(iter(state.history.newest_first(None)))
         state.active[record] = None
 
     with pytest.raises(AssertionError, match="1 runs have neither ended nor been reported"):

@@ -10,7 +10,7 @@ import pytest
 
 from turnkeeper_trio import ExponentialBackoff, Interval, RecurringJobRequest, open_scheduler
 from turnkeeper_trio.testing import current_scheduler_time, run
-from turnkeeper_trio.testing._schedules import Backend
+from turnkeeper_trio.testing._backends import Backend
 
 
 async def trace() -> list[str]:

@@ -25,11 +25,16 @@ from turnkeeper_trio import (
     WeekdayTimes,
     open_scheduler,
 )
-from turnkeeper_trio.testing import SchedulerTime, SchedulerTimeError, VirtualEventLoop, current_scheduler_time, run
-from turnkeeper_trio.testing import _pace as pace
-from turnkeeper_trio.testing._harness import Settings
-from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._session import Session
+from turnkeeper_trio.testing import (
+    SchedulerTime,
+    SchedulerTimeError,
+    VirtualEventLoop,
+    _virtual_time,
+    current_scheduler_time,
+    run,
+)
+from turnkeeper_trio.testing._backends import Backend
+from turnkeeper_trio.testing._harness import Session, Settings
 
 Body = Callable[[Scheduler, SchedulerTime], Awaitable[Any]]
 
@@ -371,7 +376,7 @@ def test_moving_time_moves_the_horizon(backend: Backend) -> None:
 
 
 def test_a_thread_that_waits_for_virtual_time_is_found(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "LONG_PATIENCE", 0.1)
+    monkeypatch.setattr(_virtual_time, "LONG_PATIENCE", 0.1)
 
     async def body(scheduler: Scheduler, time: SchedulerTime) -> None:
         await scheduler.add_job(RecurringJobRequest("plain", Once(time.now)), anyio.from_thread.run, anyio.sleep, 5)
@@ -421,7 +426,7 @@ def test_a_retry_is_due_too_and_after_the_end_nothing_is(backend: Backend) -> No
 
 
 def test_where_no_test_is_guarded_a_dead_end_is_waited_out(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "PATIENCE", 0.0)
+    monkeypatch.setattr(_virtual_time, "PATIENCE", 0.0)
 
     async def main() -> None:
         before = current_scheduler_time().now

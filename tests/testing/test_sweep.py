@@ -9,14 +9,15 @@ import pytest
 import trio
 
 from turnkeeper_trio.testing import run
-from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._sweep import How, SweepError, cancel_sweep
+from turnkeeper_trio.testing._backends import Backend
+from turnkeeper_trio.testing._cancel_sweep import SweepError, cancel_sweep
+from turnkeeper_trio.testing._cancel_sweep_run import How
 
 BOTH = pytest.mark.parametrize("backend", ["trio", "asyncio"])
 WAYS = pytest.mark.parametrize(("backend", "how"), [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")])
 
 
-class Shelf:
+class BoundedLog:
     """Items wait on the left and belong on the right; none may be lost on the way."""
 
     def __init__(self) -> None:
@@ -27,41 +28,41 @@ class Shelf:
         assert sorted(self.left + self.right) == [1, 2, 3]
 
 
-async def careful(shelf: Shelf) -> None:
+async def careful(log: BoundedLog) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(anyio.sleep, 1)
-        while shelf.left:
+        while log.left:
             await anyio.sleep(0.25)
-            shelf.right.append(shelf.left.pop())
+            log.right.append(log.left.pop())
 
 
-async def careless(shelf: Shelf) -> None:
-    while shelf.left:
-        item = shelf.left.pop()
+async def careless(log: BoundedLog) -> None:
+    while log.left:
+        item = log.left.pop()
         await anyio.sleep(1)
-        shelf.right.append(item)
+        log.right.append(item)
 
 
 def nothing(_: object) -> None: ...
 
 
 def sweep(scenario: Callable[[Any], Any], **options: Any) -> int:
-    return cancel_sweep(scenario, Shelf.check, state=Shelf, **options)
+    return cancel_sweep(scenario, BoundedLog.check, state=BoundedLog, **options)
 
 
 @WAYS
 def test_a_sound_scenario_passes_and_its_steps_are_counted(backend: Backend, how: How) -> None:
-    shelves: list[Shelf] = []
+    shelves: list[BoundedLog] = []
 
-    def shelf() -> Shelf:
-        shelves.append(Shelf())
+    def log() -> BoundedLog:
+        shelves.append(BoundedLog())
         return shelves[-1]
 
-    steps = cancel_sweep(careful, Shelf.check, state=shelf, backend=backend, how=how)
+    steps = cancel_sweep(careful, BoundedLog.check, state=log, backend=backend, how=how)
     assert steps >= 5
     assert len(shelves) >= steps
     assert shelves[0].right == [3, 2, 1]
-    assert {len(shelf.right) for shelf in shelves} == {0, 1, 2, 3}
+    assert {len(log.right) for log in shelves} == {0, 1, 2, 3}
 
 
 @WAYS
@@ -78,7 +79,7 @@ def test_a_lost_item_is_found_and_the_place_is_named(backend: Backend, how: How)
 
 @WAYS
 def test_a_leaked_task_is_found(backend: Backend, how: How) -> None:
-    async def scenario(_: Shelf) -> None:
+    async def scenario(_: BoundedLog) -> None:
         if backend == "trio":
             task = trio.lowlevel.spawn_system_task(anyio.sleep, 1000, name="leaky")
             await anyio.sleep(1)
@@ -97,7 +98,7 @@ def test_a_leaked_task_is_found(backend: Backend, how: How) -> None:
 
 @WAYS
 def test_a_hang_is_found_even_behind_a_shield(backend: Backend, how: How) -> None:
-    async def scenario(_: Shelf) -> None:
+    async def scenario(_: BoundedLog) -> None:
         try:
             await anyio.sleep(1)
         except BaseException:
@@ -113,7 +114,7 @@ def test_a_hang_is_found_even_behind_a_shield(backend: Backend, how: How) -> Non
 
 @WAYS
 def test_an_error_is_found_unless_it_is_allowed(backend: Backend, how: How) -> None:
-    async def scenario(_: Shelf) -> None:
+    async def scenario(_: BoundedLog) -> None:
         try:
             await anyio.sleep(1)
         finally:
@@ -128,24 +129,24 @@ def test_an_error_is_found_unless_it_is_allowed(backend: Backend, how: How) -> N
 
 @BOTH
 def test_an_async_invariant_is_awaited(backend: Backend) -> None:
-    async def check(shelf: Shelf) -> None:
+    async def check(log: BoundedLog) -> None:
         await anyio.sleep(1)
-        shelf.check()
+        log.check()
 
     with pytest.raises(SweepError, match="the invariant does not hold"):
-        cancel_sweep(careless, check, state=Shelf, backend=backend)
-    assert cancel_sweep(careful, check, state=Shelf, backend=backend) > 0
+        cancel_sweep(careless, check, state=BoundedLog, backend=backend)
+    assert cancel_sweep(careful, check, state=BoundedLog, backend=backend) > 0
 
 
 @BOTH
 def test_a_stride_visits_fewer_steps(backend: Backend) -> None:
-    runs: list[Shelf] = []
+    runs: list[BoundedLog] = []
 
-    def shelf() -> Shelf:
-        runs.append(Shelf())
+    def log() -> BoundedLog:
+        runs.append(BoundedLog())
         return runs[-1]
 
-    steps = cancel_sweep(careful, Shelf.check, state=shelf, backend=backend, stride=4)
+    steps = cancel_sweep(careful, BoundedLog.check, state=log, backend=backend, stride=4)
     assert len(runs) <= steps // 4 + 3
 
 
@@ -155,7 +156,7 @@ def test_trio_has_no_native_cancellation() -> None:
 
 
 def test_a_broken_run_is_a_finding() -> None:
-    async def scenario(_: Shelf) -> None:
+    async def scenario(_: BoundedLog) -> None:
         asyncio.get_running_loop().stop()
         await anyio.sleep(1)
 

@@ -89,7 +89,7 @@ class Books:
             run.outcome = "timed out" if scope.cancelled_caught else "succeeded"
         run.ended = (time.time(), anyio.current_time())
 
-    def archive(self, run: Run) -> None:
+    def history(self, run: Run) -> None:
         """Count a run that has ended, and forget the oldest if there are too many."""
         self.ended += 1
         self._remembered.append(run.run_id)
@@ -111,7 +111,7 @@ class Booked:
 
     def __init__(self) -> None:
         self._books = Books()
-        self._bell = anyio.Event()
+        self._wakeup = anyio.Event()
         self._filed = anyio.Event()
 
     def submitter(self, job, *, at=None, every=None):
@@ -119,7 +119,7 @@ class Booked:
 
         async def submit():
             job_id = await self._books.submit(job, at, every)
-            self._bell.set()
+            self._wakeup.set()
             return job_id
 
         return submit

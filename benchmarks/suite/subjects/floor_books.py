@@ -33,13 +33,13 @@ class Opened(Booked):
             while self._free and (run := books.next_due(now)) is not None:
                 self._free -= 1
                 self._dispatch.send_nowait(run)
-            await rung(self._bell, books.planned if self._free else [])
-            self._bell = anyio.Event()
+            await rung(self._wakeup, books.planned if self._free else [])
+            self._wakeup = anyio.Event()
 
     def _file(self) -> None:
         try:
             while True:
-                self._books.archive(self._reported.receive_nowait())
+                self._books.history(self._reported.receive_nowait())
                 self._free += 1
         except anyio.WouldBlock:
             self._filed.set()
@@ -53,7 +53,7 @@ class Opened(Booked):
                 run = await self._dispatched.receive()
             await self._books.execute(run)
             self._report.send_nowait(run)
-            self._bell.set()
+            self._wakeup.set()
 
     def close(self) -> None:
         """Close the streams."""

@@ -32,8 +32,8 @@ class Opened(Heaped):
                 if every is not None:
                     heapq.heappush(heap, (due + every, next(numbers), every, job))
                 self._tasks.start_soon(job)
-            await rung(self._bell, heap)
-            self._bell = anyio.Event()
+            await rung(self._wakeup, heap)
+            self._wakeup = anyio.Event()
 
 
 @asynccontextmanager

@@ -36,8 +36,8 @@ class Opened(Heaped):
                     heapq.heappush(heap, (due + every, next(numbers), every, job))
                 self._free -= 1
                 self._send.send_nowait(job)
-            await rung(self._bell, heap if self._free else [])
-            self._bell = anyio.Event()
+            await rung(self._wakeup, heap if self._free else [])
+            self._wakeup = anyio.Event()
 
     async def work(self) -> None:
         """Run what comes, for ever."""
@@ -48,7 +48,7 @@ class Opened(Heaped):
                 job = await self._receive.receive()
             await job()
             self._free += 1
-            self._bell.set()
+            self._wakeup.set()
 
     def close(self) -> None:
         """Close the stream."""

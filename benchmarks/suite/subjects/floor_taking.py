@@ -37,7 +37,7 @@ class Opened(Booked):
                 self._looked_out = True
                 self._idle.pop().set()
             await books.execute(run)
-            books.archive(run)
+            books.history(run)
             self._filed.set()
 
     async def _rest(self) -> None:
@@ -48,8 +48,8 @@ class Opened(Booked):
             self._looked_out = False
             return
         self._looked_out = True
-        await rung(self._bell, self._books.planned)
-        self._bell = anyio.Event()
+        await rung(self._wakeup, self._books.planned)
+        self._wakeup = anyio.Event()
         self._looked_out = False
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ class Heaped:
     def __init__(self) -> None:
         self._heap = []
         self._numbers = count(1)
-        self._bell = anyio.Event()
+        self._wakeup = anyio.Event()
 
     def submitter(self, job, *, at=None, every=None):
         """Push it, and ring if it is the first."""
@@ -25,7 +25,7 @@ class Heaped:
             number = next(self._numbers)
             heapq.heappush(self._heap, (time.time() if at is None else at, number, every, job))
             if self._heap[0][1] == number:
-                self._bell.set()
+                self._wakeup.set()
             if number % YIELD_EVERY == 0:
                 await checkpoint()
             return number

@@ -2,32 +2,41 @@
 
 from uuid import UUID
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._engine.arrival import begin, refusal
-from turnkeeper_trio._engine.endings import Cause
+from turnkeeper_trio import _validation
+from turnkeeper_trio._engine.firing import begin_run, handle_due
 from turnkeeper_trio._engine.lifecycle import (
-    ask_to_end,
     cancel_lineage,
-    drop_waiting,
+    cancel_pending,
+    cancel_waiting,
     end_occurrence,
     end_run,
     forget,
     plan_after,
+    reactivate,
+    request_cancel,
     settle_job,
 )
-from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.planning import unplan
+from turnkeeper_trio._engine.overlap import (
+    blocking_runs,
+    free_slots,
+    make_ready,
+    promote_waiting,
+    requeue_unstarted,
+    skip_reason,
+    unassign_run,
+)
+from turnkeeper_trio._engine.planning import is_last, plan, remove_pending
+from turnkeeper_trio._engine.rows import CancelCause, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Job, NonRun, Occurrence, Run
-from turnkeeper_trio._engine.turns import in_the_way, room
-from turnkeeper_trio._engine.waiting import Wait
+from turnkeeper_trio._engine.waits import EXECUTED, Wait
 from turnkeeper_trio._model.change import ChangeKind
-from turnkeeper_trio._model.event import JobDeleted
 from turnkeeper_trio._model.ids import RunId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
+from turnkeeper_trio._model.times import Now, utc_pendulum
 from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound, SchedulerClosed
-from turnkeeper_trio.policies import Overlap
+from turnkeeper_trio.events import JobDeleted, JobPaused, JobResumed
+from turnkeeper_trio.policies import CatchUp, Overlap
 
 
 def job_id_of(state: State, name: UUID | str) -> UUID:
@@ -38,7 +47,7 @@ def job_id_of(state: State, name: UUID | str) -> UUID:
     if isinstance(name, UUID):
         return name
     by_key = job_id_of_key(name)
-    written = None if by_key in state.jobs else _checks.parsed_id(name)
+    written = None if by_key in state.jobs else _validation.parsed_id(name)
     return by_key if written is None else written
 
 
@@ -47,7 +56,7 @@ def find_job(state: State, name: UUID | str) -> Job:
     job_id = job_id_of(state, name)
     job = state.jobs.get(job_id)
     if job is None:
-        by_key = isinstance(name, str) and _checks.parsed_id(name) is None
+        by_key = isinstance(name, str) and _validation.parsed_id(name) is None
         raise JobNotFound(f"no job has the {'key' if by_key else 'id'} {str(name)!r}", job_id=job_id)
     return job
 
@@ -66,12 +75,12 @@ def cancel_job(
     """Mark a lineage as cancelled, and end what has not begun; the answer waits for what is to be ended."""
     job = find_job(state, job_id)
     if job.state not in ENDED_STATES:
-        cancel_lineage(state, job, now, reason)
-    ended = drop_waiting(state, job, now, reason)
+        cancel_lineage(state, now, job, reason)
+    ended = cancel_waiting(state, now, job, reason)
     executing = tuple(job.runs) if cancel_running else ()
     for run in executing:
-        ask_to_end(state, run, Cause.CANCEL, now, reason)
-    settle_job(state, job, now)
+        request_cancel(state, now, run, CancelCause.CANCEL, reason)
+    settle_job(state, now, job)
 
     def records(came: list[Run | NonRun]) -> tuple[RunRecord, ...]:
         # What did not run may share one record, and it is told once.
@@ -84,25 +93,25 @@ def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wa
     """End one run, wherever it stands; the answer waits until it has ended. Its job goes on."""
     item = find_run(state, run_id)
     if isinstance(item, Occurrence):
-        return state.record(_withdraw(state, item, Outcome.CANCELLED, now, reason))
+        return state.record(_end_pending(state, now, item, Outcome.CANCELLED, reason))
     if item.outcome is not None:
         return state.record(item)
     assert isinstance(item, Run)
     if not item.executing:
-        return state.record(end_run(state, item, Outcome.CANCELLED, now, reason, error=item.error))
-    ask_to_end(state, item, Cause.CANCEL, now, reason)
+        return state.record(end_run(state, now, item, Outcome.CANCELLED, reason, error=item.error))
+    request_cancel(state, now, item, CancelCause.CANCEL, reason)
     return state.waits.on([item.occurrence], lambda came: state.record(came[0]))
 
 
-def _withdraw(state: State, occurrence: Occurrence, outcome: Outcome, now: Now, reason: str) -> NonRun:
+def _end_pending(state: State, now: Now, occurrence: Occurrence, outcome: Outcome, reason: str) -> NonRun:
     """End a pending occurrence, and plan the one after it."""
     job = occurrence.job
-    unplan(state, occurrence)
-    item = end_occurrence(state, occurrence, outcome, now, reason)
+    remove_pending(state, occurrence)
+    item = end_occurrence(state, now, occurrence, outcome, reason)
     job.latest = occurrence.scheduled_at
     if state.closing is None:
-        plan_after(state, job, occurrence.scheduled_at, now)
-    settle_job(state, job, now)
+        plan_after(state, now, job, occurrence.scheduled_at)
+    settle_job(state, now, job)
     return item
 
 
@@ -110,12 +119,12 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
     """Cancel a job, and forget it. A run that executes goes on, and is found again under the same id."""
     job = find_job(state, job_id)
     cancel_job(state, now, job.job_id, reason=reason)
-    state.archive.forget_job(job)
-    if state.jobs.get(job.job_id) is job:  # A history without room has forgotten it already.
+    state.history.forget_job(job)
+    if state.jobs.get(job.job_id) is job:  # A history without free_slots has forgotten it already.
         forget(state, job)
-    state.ledger.note(ChangeKind.JOB_DELETED, job, {})
+    state.change_log.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
-        state.emit(JobDeleted, now, job=job, name=job.request.name)
+        state.emit(now, JobDeleted, job=job, name=job.request.name)
 
 
 def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | None:
@@ -124,7 +133,7 @@ def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | Non
     refuse_if_over(state, job)
     if job.pending is None:
         return None
-    return state.record(_withdraw(state, job.pending, Outcome.SKIPPED, now, "skipped by hand"))
+    return state.record(_end_pending(state, now, job.pending, Outcome.SKIPPED, "skipped by hand"))
 
 
 def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap | None = None) -> RunId:
@@ -134,14 +143,14 @@ def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap 
     if job.state is JobState.HALTED:
         raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
     policy = overlap or job.request.overlap
-    why = refusal(job, policy, len(job.waiting))
-    if why and (job.waiting or room(job, policy) < 1):
-        run_id = state.run_id((in_the_way(job) or list(job.waiting))[0])
+    why = skip_reason(job, policy, len(job.waiting))
+    if why and (job.waiting or free_slots(job, policy) < 1):
+        run_id = state.run_id((blocking_runs(job) or list(job.waiting))[0])
         raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job.job_id, run_id=run_id)
     state.counters.planned += 1
     occurrence = Occurrence(job, now.wall, now.wall, Origin.TRIGGER)
     run_id = state.run_id(occurrence)
-    begin(state, occurrence, now, overlap)
+    begin_run(state, now, occurrence, overlap)
     return run_id
 
 
@@ -151,3 +160,93 @@ def refuse_if_over(state: State, job: Job) -> None:
         raise SchedulerClosed("the scheduler is shutting down: nothing new is begun")
     if job.state in ENDED_STATES:
         raise JobEnded(f"the job {job.request.name!r} is {job.state}", job_id=job.job_id)
+
+
+PAUSED = "paused"
+
+
+def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> None:
+    """Plan and begin nothing more of a job until it is resumed, but by hand; what executes goes on. Twice is fine."""
+    job = find_job(state, job_id)
+    refuse_if_over(state, job)
+    if job.state is JobState.HALTED:
+        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+    if job.state is JobState.PAUSED:
+        job.reason = note or job.reason
+        return
+    reason = f"{PAUSED}: {note}" if note else PAUSED
+    job.state, job.reason = JobState.PAUSED, note
+    due = [run for run in job.runs if not (run.begun or run.executing or run.occurrence.origin is Origin.TRIGGER)]
+    job.held = next((run.occurrence for run in due if _is_to_come(job, run)), job.pending)
+    cancel_pending(state, now, job, Outcome.CANCELLED, reason)
+    for run in due:
+        end_run(state, now, run, Outcome.CANCELLED, reason)
+    requeue_unstarted(state, job)
+    promote_waiting(state, job)
+    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
+    if state.listening:
+        state.emit(now, JobPaused, job=job, name=job.request.name, note=note)
+
+
+def _is_to_come(job: Job, run: Run) -> bool:
+    """Return whether a run that is due and has not begun is taken up at the resume, and what comes after it.
+
+    Whether a worker was free when its instant came does not decide whether it is lost: one that waits for a worker is
+    still to come. One that waits for a run of its own job is not, unless nothing comes after it.
+    """
+    occurrence = run.occurrence
+    return not run.blocked or occurrence.origin is Origin.INITIAL or is_last(job, occurrence.scheduled_at)
+
+
+def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | None = None) -> None:
+    """Go on with a paused or halted job.
+
+    What has passed while it was paused is caught up by ``missed``, or by its own rule; while it was halted, by none.
+    """
+    job = find_job(state, job_id)
+    refuse_if_over(state, job)
+    if job.state not in {JobState.PAUSED, JobState.HALTED}:
+        return
+    halted = job.state is JobState.HALTED
+    held = reactivate(job)
+    if halted and held is not None and held.due_at <= now.wall:
+        held = None
+    _plan_held(state, now, job, held, missed or job.request.catch_up)
+    promote_waiting(state, job)
+    following = None if job.pending is None else job.pending.scheduled_at
+    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": following})
+    if state.listening:
+        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+        state.emit(now, JobResumed, job=job, name=job.request.name, next_run_time=at)
+    settle_job(state, now, job)
+
+
+def _plan_held(state: State, now: Now, job: Job, held: Occurrence | None, missed: CatchUp) -> None:
+    """Plan the occurrence that was held back; if its instant has passed, take up what is to run of it and the later."""
+    if held is None or (job.delayed and held.origin is Origin.SCHEDULE):
+        if job.pending is None and not (job.delayed and job.runs):
+            plan_after(state, now, job, now.wall)
+    elif held.due_at > now.wall:
+        plan(state, job, held.scheduled_at, held.due_at, held.origin)
+    else:
+        state.counters.planned += 1
+        handle_due(state, now, Occurrence(job, held.scheduled_at, held.due_at, held.origin), missed)
+
+
+def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> "Wait | None":
+    """Begin nothing more of any job until ``who`` has resumed; the answer may wait for what executes."""
+    if not state.pauses and state.listening:
+        state.emit(now, JobPaused, name="", note=note)
+    state.pauses[who] = note
+    for attempt in tuple(state.assigned):
+        run = attempt.run
+        if run.attempt is attempt and not attempt.claimed:
+            unassign_run(state, run)
+            make_ready(state, run)
+    return state.waits.on([EXECUTED], lambda _: None) if wait and state.executing else None
+
+
+def resume_all(state: State, now: Now, who: object) -> None:
+    """``who`` does not pause everything any more."""
+    if state.pauses.pop(who, None) is not None and not state.pauses and state.listening:
+        state.emit(now, JobResumed, name="", next_run_time=None)

@@ -2,8 +2,7 @@
 
 from typing import assert_never, final
 
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio.verdicts import CancelJob, Snooze
@@ -54,21 +53,21 @@ class Counters:
         self.execution_count += 1
         self.execution_sum += attempt.ended.loop - attempt.started.loop
         match attempt.ending:
-            case Ending.RETURNED if attempt.value is False:
+            case AttemptResult.RETURNED if attempt.value is False:
                 self.returned_false += 1
-            case Ending.RETURNED:
+            case AttemptResult.RETURNED:
                 self.succeeded += 1
-            case Ending.RAISED | Ending.FATAL:
+            case AttemptResult.RAISED | AttemptResult.FATAL:
                 self.raised += 1
-            case Ending.TIMED_OUT:
+            case AttemptResult.TIMED_OUT:
                 self.timed_out += 1
-            case Ending.VERDICT if guard.is_a(attempt.value, Snooze):
+            case AttemptResult.VERDICT if guard.is_a(attempt.value, Snooze):
                 self.snoozed += 1
-            case Ending.VERDICT if guard.is_a(attempt.value, CancelJob):
+            case AttemptResult.VERDICT if guard.is_a(attempt.value, CancelJob):
                 self.succeeded += 1
-            case Ending.VERDICT:
+            case AttemptResult.VERDICT:
                 self.returned_false += 1
-            case Ending.CUT_OFF | Ending.REVOKED:
+            case AttemptResult.CUT_OFF | AttemptResult.REVOKED:
                 pass
             case _:
                 assert_never(attempt.ending)

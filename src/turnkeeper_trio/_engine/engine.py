@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
 from uuid import UUID
 
-from turnkeeper_trio._engine import alarms, attempts, changing, closing, dueness, intake
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.effects import Effects
-from turnkeeper_trio._engine.intake import StoredJob, Submission
-from turnkeeper_trio._engine.now import NEVER, Now
-from turnkeeper_trio._engine.state import Options, State
-from turnkeeper_trio._engine.tables import Job
+from turnkeeper_trio._engine import completion, dispatch, firing, shutdown, store_sync, watchdog
+from turnkeeper_trio._engine.rows import Attempt, Job
+from turnkeeper_trio._engine.state import Effects, Options, State
+from turnkeeper_trio._engine.store_sync import StoredJob
+from turnkeeper_trio._engine.submission import Submission, accept
 from turnkeeper_trio._model.change import Change, Refusal
 from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.times import NEVER, Now
 from turnkeeper_trio.errors import SubmissionRefused
 
 BATCH: Final = 200
@@ -34,32 +33,32 @@ class Engine:
         self.state: Final = State(options, new_id=new_id, rng=rng)
         self._backlog = False
 
-    def report(self, attempt: Attempt, now: Now) -> None:
+    def report(self, now: Now, attempt: Attempt) -> None:
         """An attempt has come back from its worker."""
-        attempts.report(self.state, attempt, now)
+        completion.report(self.state, now, attempt)
 
-    def accept(self, submission: Submission, now: Now) -> Job:
+    def accept(self, now: Now, submission: Submission) -> Job:
         """Take a staged job into the books, or change the one that has its key."""
-        return changing.take(self.state, submission, now)
+        return accept(self.state, now, submission)
 
-    def begin_closing(self, now: Now, *, forced: bool) -> None:
+    def begin_shutdown(self, now: Now, *, forced: bool) -> None:
         """Begin to shut down, or go from graceful to forced."""
-        closing.begin_closing(self.state, now, forced=forced)
+        shutdown.begin_shutdown(self.state, now, forced=forced)
 
     def take_due(self, now: Now) -> None:
         """Move what is due, and bind what there is capacity for; while closing, end it instead."""
         state = self.state
         if state.closing is not None:
-            self._backlog = not closing.step(state, now, BATCH)
-            closing.warn(state, now)
+            self._backlog = not shutdown.end_unstarted(state, now, BATCH)
+            shutdown.warn_waiting(state, now)
         else:
-            self._backlog = not dueness.take_due(state, now, BATCH)
-            dueness.assign(state, now, backlog=self._backlog)
-        if state.look_at <= now.loop:
-            alarms.look_through(state, now)
+            self._backlog = not firing.take_due(state, now, BATCH)
+            dispatch.assign(state, now, backlog=self._backlog)
+        if state.check_at <= now.loop:
+            watchdog.check_overdue(state, now)
         if state.waits and not self._backlog:
-            dueness.answer_idle(state)
-            closing.answer_hopeless(state)
+            firing.answer_idle(state)
+            shutdown.answer_hopeless(state)
 
     def next_due(self, now: Now) -> int | None:
         """Return the wall time at which there is something to do next; ``None`` if nothing is planned.
@@ -70,7 +69,7 @@ class Engine:
         if self._backlog:
             return now.wall
         state = self.state
-        at = state.look_at
+        at = state.check_at
         if state.closing is not None and state.active:
             at = min(at, state.closing.warn_at)
         if not state.pauses:
@@ -90,22 +89,22 @@ class Engine:
 
     def take_changes(self) -> list[Change]:
         """Return what a store has to commit before anything is done about it; nothing where no store asks."""
-        return self.state.ledger.take()
+        return self.state.change_log.take()
 
     def settle(self, refusals: Iterable[Refusal]) -> None:
         """The store has committed the changes, but for those it refused: take these back, and answer submitters."""
         refused = {refusal.change_id: refusal.reason for refusal in refusals}
         # What is taken back may leave room for a ready run, or nothing to do: there is to be another turn, at once.
         self._backlog = self._backlog or bool(refused)
-        for change_id, proposal in self.state.ledger.settle().items():
+        for change_id, proposal in self.state.change_log.settle().items():
             subject, token = proposal.subject, proposal.token
             if isinstance(subject, Attempt):
                 if change_id in refused and not subject.revoked:
-                    intake.disown(self.state, subject.run)
+                    store_sync.lose_run(self.state, subject.run)
                 continue
             answer: object = RecurringJobId(subject.job_id)
             if change_id in refused:
-                intake.release(self.state, subject)
+                store_sync.release(self.state, subject)
                 self.state.counters.submitted -= 1
                 answer = SubmissionRefused(
                     f"the store refused the job {subject.request.name!r}: {refused[change_id]}",
@@ -117,15 +116,15 @@ class Engine:
             if token is not None:
                 self.state.effects.answers.append((token, answer))
 
-    def admit(self, jobs: Sequence[StoredJob], now: Now) -> None:
+    def admit(self, now: Now, jobs: Sequence[StoredJob]) -> None:
         """Take over jobs that a store holds: it may hold more than memory does."""
         for stored in jobs:
-            intake.admit(self.state, stored, now)
+            store_sync.admit(self.state, now, stored)
 
     def release(self, job_ids: Iterable[UUID]) -> None:
         """Let go of jobs that a store goes on holding; none of them may be executing."""
         for job_id in job_ids:
-            intake.release(self.state, self.state.jobs[job_id])
+            store_sync.release(self.state, self.state.jobs[job_id])
 
     def take_effects(self) -> Effects:
         """Return what is to be done about the decisions since this was last called."""

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from turnkeeper_trio._engine.alarms import cleanup_grace_us
-from turnkeeper_trio._engine.archive import history_of, is_left
-from turnkeeper_trio._engine.endings import Cause
-from turnkeeper_trio._engine.now import Now
-from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, unplan
+from turnkeeper_trio._engine.history import history_of, is_left
+from turnkeeper_trio._engine.overlap import promote_waiting, remove_waiting
+from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, remove_pending
 from turnkeeper_trio._engine.queues import OUT
+from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import NO_RUNS, Job, NonRun, Occurrence, Run
-from turnkeeper_trio._engine.turns import call_next, leave_waiting
+from turnkeeper_trio._engine.watchdog import cleanup_grace_us
 from turnkeeper_trio._model.change import ChangeKind
-from turnkeeper_trio._model.event import (
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.run import Origin, Outcome
+from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
+from turnkeeper_trio.events import (
     TOLD_AFTER,
     JobCancelled,
     JobFinished,
@@ -21,44 +22,41 @@ from turnkeeper_trio._model.event import (
     OccurrenceSkipped,
     RunFinished,
 )
-from turnkeeper_trio._model.instants import seconds, utc_pendulum
-from turnkeeper_trio._model.job import ENDED_STATES, JobState
-from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio.schedules import FixedDelay
-from turnkeeper_trio.schedules._asking import ScheduleFault
+from turnkeeper_trio.schedules._adapter import ScheduleFault
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
 HALTED = "its job was halted"
 
 
-def plan_after(state: State, job: Job, after: int, now: Now) -> None:
+def plan_after(state: State, now: Now, job: Job, after: int) -> None:
     """Plan the first occurrence after an instant, if there is one; halt the job if its schedule is faulty."""
     if type(job.schedule) is FixedDelay:
-        plan_delay(state, job, job.schedule.delay_us, now)
+        plan_delay(state, now, job, job.schedule.delay_us)
         return
     try:
         at = following_us(job, after if job.latest is None else max(after, job.latest))
     except ScheduleFault as fault:
-        halt(state, job, str(fault), now)
+        halt(state, now, job, str(fault))
     else:
-        plan_next(state, job, at, now)
+        plan_next(state, now, job, at)
 
 
-def plan_next(state: State, job: Job, at: int | None, now: Now) -> None:
+def plan_next(state: State, now: Now, job: Job, at: int | None) -> None:
     """Plan the next occurrence, at an instant that the schedule gave; halt the job if its schedule is faulty."""
     if at is None:
         return
     try:
         plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
     except ScheduleFault as fault:
-        halt(state, job, str(fault), now)
+        halt(state, now, job, str(fault))
 
 
 def end_occurrence(
     state: State,
+    now: Now,
     occurrence: Occurrence,
     outcome: Outcome,
-    now: Now,
     reason: str,
     *,
     count: int = 1,
@@ -66,16 +64,16 @@ def end_occurrence(
     by: Run | None = None,
 ) -> NonRun:
     """An occurrence did not and will not run; nor ``count`` in a row from it to ``last``; ``by`` was in the way."""
-    item = NonRun(occurrence, outcome, reason, now.wall, state.archive.next_number())
+    item = NonRun(occurrence, outcome, reason, now.wall, state.history.next_number())
     item.count = count
     if last is not None:
         item.scheduled_at = last
     job = occurrence.job
     state.counters.outcomes[outcome] += count
-    kept = state.archive.add_non_run(item)
+    kept = state.history.add_non_run(item)
     if state.closing is not None:
         state.closing.note(kept)
-    state.ledger.note(
+    state.change_log.note(
         ChangeKind.RUN_ENDED,
         job,
         {"scheduled_at": occurrence.scheduled_at, "outcome": outcome, "reason": reason, "count": count},
@@ -92,21 +90,21 @@ def end_occurrence(
         }
         if outcome is Outcome.MISSED:
             late = seconds(now.wall - item.scheduled_at)
-            state.emit(OccurrenceMissed, now, job=job, run_id=state.run_id(kept), count=count, lateness=late, **fields)
+            state.emit(now, OccurrenceMissed, job=job, run_id=state.run_id(kept), count=count, lateness=late, **fields)
         else:
-            blocking = None if by is None else state.active_run(by, now)
+            blocking = None if by is None else state.active_run(now, by)
             run_id = state.run_id(kept)
             fields |= {"outcome": outcome, "blocked_by": blocking, "skipped": skipped}
-            state.emit(OccurrenceSkipped, now, job=job, run_id=run_id, **fields)
+            state.emit(now, OccurrenceSkipped, job=job, run_id=run_id, **fields)
     state.over(occurrence, kept)
     return kept
 
 
 def end_run(
     state: State,
+    now: Now,
     run: Run,
     outcome: Outcome,
-    now: Now,
     reason: str = "",
     *,
     value: Any = None,
@@ -119,32 +117,32 @@ def end_run(
     """
     job = run.holder
     item: Run | NonRun = run
-    take_out(state, run)
+    remove_run(state, run)
     if run.attempt is not None:
         run.attempt.revoked = True
         run.attempt = None
     given_back = run.begun == 0 and run.occurrence.origin is not Origin.TRIGGER
     if run.begun == 0:
         job.ran -= given_back
-        item = end_occurrence(state, run.occurrence, outcome, now, reason, by=by)
+        item = end_occurrence(state, now, run.occurrence, outcome, reason, by=by)
     else:
         run.outcome, run.reason, run.value, run.error = outcome, reason, value, error
         run.finished_at = now.wall
         state.counters.outcomes[outcome] += 1
-        _archive(state, run, now)
-        _heed_failures(state, run, now)
-    call_next(state, job)
+        _add_to_history(state, now, run)
+        _apply_failure_limits(state, now, run)
+    promote_waiting(state, job)
     # What is skipped is so on its arrival, and what follows it is planned by whoever had it arrive.
     may_follow = not job.runs if job.delayed else given_back and outcome is not Outcome.SKIPPED
     if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
-        plan_after(state, job, now.wall, now)
-    settle_job(state, job, now)
+        plan_after(state, now, job, now.wall)
+    settle_job(state, now, job)
     if run.job is not job:
-        settle_job(state, run.job, now)
+        settle_job(state, now, run.job)
     return item
 
 
-def _heed_failures(state: State, run: Run, now: Now) -> None:
+def _apply_failure_limits(state: State, now: Now, run: Run) -> None:
     """Halt a job that failed too often in a row, and end the program over one that must not fail."""
     job, request = run.job, run.job.request
     if run.outcome not in FAILURES:
@@ -153,17 +151,17 @@ def _heed_failures(state: State, run: Run, now: Now) -> None:
         state.effects.critical = run
     failures = history_of(job).consecutive_failures
     if request.halt_after is not None and failures >= request.halt_after and job.state is JobState.ACTIVE:
-        halt(state, job, f"{failures} runs in a row failed for good", now)
+        halt(state, now, job, f"{failures} runs in a row failed for good")
         for other in tuple(job.runs):
             if other.begun == 0 and not other.executing:
-                end_run(state, other, Outcome.CANCELLED, now, HALTED)
+                end_run(state, now, other, Outcome.CANCELLED, HALTED)
 
 
-def take_out(state: State, run: Run) -> None:
+def remove_run(state: State, run: Run) -> None:
     """Take a run out of the tables, wherever it stands."""
     job = run.job
     if run.blocked:
-        leave_waiting(job, run)
+        remove_waiting(job, run)
     del state.active[run]
     for each in {job, run.holder}:
         del each.runs[run]
@@ -173,14 +171,14 @@ def take_out(state: State, run: Run) -> None:
         (state.retries if run.waiting_retry else state.ready).remove(run)
 
 
-def _archive(state: State, run: Run, now: Now) -> None:
+def _add_to_history(state: State, now: Now, run: Run) -> None:
     job = run.job
-    state.archive.add_run(run)
+    state.history.add_run(run)
     if state.closing is not None:
         state.closing.note(run)
     if run.error is not None:
         state.effects.ended.append(run)
-    if state.ledger.asked:
+    if state.change_log.asked:
         data = {
             "scheduled_at": run.occurrence.scheduled_at,
             "outcome": run.outcome,
@@ -188,23 +186,23 @@ def _archive(state: State, run: Run, now: Now) -> None:
             "attempts": run.begun,
             "finished_at": run.finished_at,
         }
-        state.ledger.note(ChangeKind.RUN_ENDED, job, data)
+        state.change_log.note(ChangeKind.RUN_ENDED, job, data)
     if state.listening or run.outcome in FAILURES:
-        state.emit(RunFinished, now, job=job, run_id=state.run_id(run), record=state.record(run))
+        state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
     state.over(run.occurrence, run)
 
 
-def halt(state: State, job: Job, reason: str, now: Now) -> None:
+def halt(state: State, now: Now, job: Job, reason: str) -> None:
     """Plan nothing more of a job until it is resumed: its schedule is faulty, or it failed too often."""
     job.state, job.reason = JobState.HALTED, reason
     job.held = job.pending
-    withdraw_pending(state, job, Outcome.CANCELLED, now, HALTED)
-    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
-    state.emit(JobHalted, now, job=job, name=job.request.name, reason=reason)
-    settle_job(state, job, now)
+    cancel_pending(state, now, job, Outcome.CANCELLED, HALTED)
+    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
+    state.emit(now, JobHalted, job=job, name=job.request.name, reason=reason)
+    settle_job(state, now, job)
 
 
-def go_on(job: Job) -> Occurrence | None:
+def reactivate(job: Job) -> Occurrence | None:
     """Make a job active that was paused or halted, and return what was planned then. Its failures count anew."""
     held, job.held = job.held, None
     job.state, job.reason = JobState.ACTIVE, ""
@@ -213,32 +211,32 @@ def go_on(job: Job) -> Occurrence | None:
     return held
 
 
-def withdraw_pending(state: State, job: Job, outcome: Outcome, now: Now, reason: str) -> None:
+def cancel_pending(state: State, now: Now, job: Job, outcome: Outcome, reason: str) -> None:
     """End the pending occurrence of a job, if it has one."""
     if job.pending is not None:
         occurrence = job.pending
-        unplan(state, occurrence, cancelled=outcome is Outcome.CANCELLED)
-        end_occurrence(state, occurrence, outcome, now, reason)
+        remove_pending(state, occurrence, cancelled=outcome is Outcome.CANCELLED)
+        end_occurrence(state, now, occurrence, outcome, reason)
 
 
-def cancel_lineage(state: State, job: Job, now: Now, reason: str) -> None:
+def cancel_lineage(state: State, now: Now, job: Job, reason: str) -> None:
     """Mark a job as cancelled: nothing of it starts any more. Its runs are the caller's to end."""
     job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
-    state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
+    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     if state.listening:
-        state.emit(JobCancelled, now, job=job, name=job.request.name, reason=reason)
-    withdraw_pending(state, job, Outcome.CANCELLED, now, reason)
+        state.emit(now, JobCancelled, job=job, name=job.request.name, reason=reason)
+    cancel_pending(state, now, job, Outcome.CANCELLED, reason)
 
 
-def drop_waiting(state: State, job: Job, now: Now, reason: str) -> list[Run | NonRun]:
+def cancel_waiting(state: State, now: Now, job: Job, reason: str) -> list[Run | NonRun]:
     """End the runs of a cancelled job that are not executing: due, bound to a worker, or waiting."""
     waiting = [run for run in job.runs if not run.executing]
     state.counters.discarded_cancelled += len(waiting)
-    return [end_run(state, run, Outcome.CANCELLED, now, reason, error=run.error) for run in waiting]
+    return [end_run(state, now, run, Outcome.CANCELLED, reason, error=run.error) for run in waiting]
 
 
-def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> None:
+def request_cancel(state: State, now: Now, run: Run, cause: CancelCause, reason: str) -> None:
     """Have the scope of an executing run cancelled, once; what happens then is read from its outcome."""
     attempt = run.attempt
     assert attempt is not None
@@ -247,36 +245,36 @@ def ask_to_end(state: State, run: Run, cause: Cause, now: Now, reason: str) -> N
         return
     if attempt.scope.cancel_called:
         # Its deadline has struck, and it is on its way out already: the timeout was first, and the record says so.
-        if cause is not Cause.SHUTDOWN:
-            said = "cancelled" if cause is Cause.CANCEL else ""
+        if cause is not CancelCause.SHUTDOWN:
+            said = "cancelled" if cause is CancelCause.CANCEL else ""
             attempt.last = attempt.last or f"it was {': '.join(filter(None, (said, reason)))}"
         return
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
     # However short the grace, the run gets its turn before it is called stuck.
-    state.set_alarm(attempt, now.loop + max(1, cleanup_grace_us(state, attempt)))
+    state.set_check(attempt, now.loop + max(1, cleanup_grace_us(state, attempt)))
 
 
-def settle_job(state: State, job: Job, now: Now) -> None:
+def settle_job(state: State, now: Now, job: Job) -> None:
     """If nothing more comes of a job, say so to whoever waits for that, and let go of what it no longer needs."""
     if job.pending is not None or job.runs or job.state is JobState.PAUSED:
         return
     if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:
         job.state = JobState.FINISHED
-        if state.ledger.asked:
-            state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
+        if state.change_log.asked:
+            state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
         if state.listening:
-            state.emit(JobFinished, now, job=job, name=job.request.name)
+            state.emit(now, JobFinished, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
         job.args, job.kwargs, job.target = (), None, str(job.target)
         state.over(job)
-        _remember_ended(state, job, now)
+        _remember_ended(state, now, job)
     else:
         state.over(job)
 
 
-def _remember_ended(state: State, job: Job, now: Now) -> None:
+def _remember_ended(state: State, now: Now, job: Job) -> None:
     if state.jobs.get(job.job_id) is not job:
         return
     ended, limit, ttl = state.ended_jobs, state.options.history_limit, state.options.history_ttl
@@ -291,6 +289,6 @@ def forget(state: State, job: Job) -> None:
     state.ended_jobs.pop(job, None)
     del state.jobs[job.job_id]
     if job.history is not None:
-        job.history.let_go()
+        job.history.forget_runs()
     if is_left(job):
         state.remains[job.job_id] = job

@@ -1,13 +1,12 @@
 """Planning: how an occurrence enters its queue, and leaves it."""
 
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.rows import Job, Occurrence
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.tables import Job, Occurrence
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
-from turnkeeper_trio._model.instants import MAX_INSTANT
 from turnkeeper_trio._model.run import Origin
-from turnkeeper_trio.schedules._asking import ScheduleFault, next_after_us
+from turnkeeper_trio._model.times import MAX_INSTANT, Now
+from turnkeeper_trio.schedules._adapter import ScheduleFault, next_after_us
 
 
 def draw_due(state: State, job: Job, at: int) -> int:
@@ -61,7 +60,7 @@ def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
     _note_planned(state, job, occurrence)
 
 
-def plan_delay(state: State, job: Job, delay: int, now: Now) -> None:
+def plan_delay(state: State, now: Now, job: Job, delay: int) -> None:
     """Plan the occurrence that is due so long from now, by the loop's clock."""
     at = now.wall + delay
     if not may_plan(job, at):
@@ -79,11 +78,11 @@ def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
     if occurrence.due_at != occurrence.scheduled_at:
         state.longest_jitter = max(state.longest_jitter, occurrence.due_at - occurrence.scheduled_at)
     state.counters.planned += 1
-    if state.ledger.asked:
-        state.ledger.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
+    if state.change_log.asked:
+        state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
 
 
-def unplan(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:
+def remove_pending(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:
     """Take a pending occurrence out of its queue; the caller says what becomes of it."""
     job = occurrence.job
     assert job.pending is occurrence

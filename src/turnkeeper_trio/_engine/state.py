@@ -1,31 +1,48 @@
-"""The engine's state: its tables, and what every decision does to them.
-
-Only the coordinator's task touches it, and no decision awaits: there are no locks, and every method leaves the books
-balanced. Counts are read off the tables; only what the tables forget (outcomes, attempts) is counted beside them.
-"""
+"""What the runtime has to do about what was decided."""
 
 import random
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.archive import Archive, record_of
-from turnkeeper_trio._engine.attempt import Attempt
+from turnkeeper_trio._engine.change_log import ChangeLog
 from turnkeeper_trio._engine.counters import Counters
-from turnkeeper_trio._engine.effects import Effects
-from turnkeeper_trio._engine.ledger import Ledger
-from turnkeeper_trio._engine.now import NEVER, Now
+from turnkeeper_trio._engine.history import History, record_of
 from turnkeeper_trio._engine.queues import HandleQueue, LazyQueue, Queue
-from turnkeeper_trio._engine.tables import Closing, Job, NonRun, Occurrence, Run
-from turnkeeper_trio._engine.waiting import Subject, Waits
-from turnkeeper_trio._model.event import Event
+from turnkeeper_trio._engine.rows import Attempt, Job, NonRun, Occurrence, Run, Shutdown
+from turnkeeper_trio._engine.waits import Subject, Waits
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.instants import seconds, utc_pendulum
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio._model.times import NEVER, Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import JobError
+from turnkeeper_trio.events import Event
 from turnkeeper_trio.policies import PriorityQueueType
+
+
+@final
+@dataclass(slots=True, eq=False, repr=False)
+class Effects:
+    """Filled by decisions, emptied by the runtime, once a turn."""
+
+    cancels: list[Attempt] = field(default_factory=list)
+    """Attempts whose scope is to be cancelled: at once, without waiting for the store."""
+    assignments: list[Attempt] = field(default_factory=list)
+    """Attempts to hand to workers."""
+    answers: list[tuple[Any, Any]] = field(default_factory=list)
+    """Callers (tokens) and their answers; an answer that is an exception is raised there."""
+    events: list[Event] = field(default_factory=list)
+    ended: list[Run] = field(default_factory=list)
+    """Runs that ended with an error: the locals of its frames are cleared once everybody was told."""
+    stuck: list[Attempt] = field(default_factory=list)
+    """Attempts that did not unwind within their grace."""
+    shutdown_waits: tuple[ActiveRun, ...] = ()
+    """Runs for which the shutdown has been waiting for long."""
+    critical: Run | None = None
+    """A run of a critical job that failed for good."""
+    fatal: BaseException | None = None
+    """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
 
 
 @final
@@ -81,14 +98,14 @@ class State:
         """Runs that wait for their retry, by loop time."""
         self.ready: Queue[Run] = HandleQueue()
         """Due runs that wait for capacity, by (priority, instant, job in the order of submission)."""
-        self.look_at: int = NEVER
+        self.check_at: int = NEVER
         """The loop time at which to look at the assigned attempts again: not later than the first of their alarms."""
         self.active: dict[Run, None] = {}
         """Due runs that have not ended, in the order in which they became due."""
         self.assigned: dict[Attempt, None] = {}
         """Attempts that were bound and have not come back."""
 
-        self.archive: Archive = Archive(
+        self.history: History = History(
             limit=options.history_limit,
             per_job=options.history_per_job,
             ttl=options.history_ttl,
@@ -96,10 +113,10 @@ class State:
             remains=self.remains,
         )
         self.counters: Counters = Counters()
-        self.ledger: Ledger = Ledger(asked=options.store_asks)
+        self.change_log: ChangeLog = ChangeLog(asked=options.store_asks)
         self.waits: Waits = Waits()
         self.effects: Effects = Effects()
-        self.closing: Closing | None = None
+        self.closing: Shutdown | None = None
         self.pauses: dict[object, str] = {}
         """Who paused everything, and why; while anybody has, nothing is moved and nothing is bound."""
         self.applied: dict[UUID, None] = {}
@@ -122,7 +139,7 @@ class State:
         occurrence = item if isinstance(item, Occurrence) else item.occurrence
         if occurrence.run_id is None:
             occurrence.run_id = self._new_id()
-            if isinstance(item, Occurrence) or self.archive.keeps(item) or item.outcome is None:
+            if isinstance(item, Occurrence) or self.history.keeps(item) or item.outcome is None:
                 self.by_id[occurrence.run_id] = item
         return RunId(occurrence.run_id)
 
@@ -130,7 +147,7 @@ class State:
         """Return the record of something that has ended."""
         return record_of(item, self.run_id(item))
 
-    def active_run(self, run: Run, now: Now) -> ActiveRun:
+    def active_run(self, now: Now, run: Run) -> ActiveRun:
         """Return what can be told of an active run."""
         return ActiveRun(
             run_id=self.run_id(run),
@@ -159,7 +176,7 @@ class State:
         return len(self.queue) + len(self.delays)
 
     def emit(
-        self, kind: type[Event], now: Now, *, job: Job | None = None, run_id: RunId | None = None, **fields: Any
+        self, now: Now, kind: type[Event], *, job: Job | None = None, run_id: RunId | None = None, **fields: Any
     ) -> None:
         """Tell an event."""
         self._sequence += 1
@@ -172,16 +189,16 @@ class State:
         )
         self.effects.events.append(event)
 
-    def set_alarm(self, attempt: Attempt, loop: int) -> None:
+    def set_check(self, attempt: Attempt, loop: int) -> None:
         """Look at an attempt again at a loop time; a later alarm takes the place of an earlier one."""
-        attempt.look_at = loop
-        self.look_at = min(self.look_at, loop)
+        attempt.check_at = loop
+        self.check_at = min(self.check_at, loop)
 
     def unassign(self, attempt: Attempt) -> None:
         """An attempt has come back, or does not go out."""
         del self.assigned[attempt]
         if not self.assigned:
-            self.look_at = NEVER
+            self.check_at = NEVER
 
     def over(self, subject: Subject, item: Any = None) -> None:
         """What somebody may be waiting on has come to an end, as ``item``."""

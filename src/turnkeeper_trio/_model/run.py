@@ -7,10 +7,10 @@ from typing import Any, final
 import pendulum
 
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.fault import TurnKeeperError
+from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
-from turnkeeper_trio._model.texts import counted, duration_text, error_text
+from turnkeeper_trio._model.text import counted, duration_text, error_text
 
 
 @unique

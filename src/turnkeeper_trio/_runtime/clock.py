@@ -16,10 +16,9 @@ from typing import Any, Final, final
 
 import trio
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.instants import MICROSECONDS
+from turnkeeper_trio._model.times import MICROSECONDS, Now
 from turnkeeper_trio.abc import Clock
 from turnkeeper_trio.errors import ConfigurationError
 
@@ -88,7 +87,7 @@ class VirtualClock:
         Raises:
             ConfigurationError: ``start`` has no timezone.
         """
-        self._start = _checks.instant("start", start)
+        self._start = _validation.instant("start", start)
 
     def wall(self) -> int:
         """Return the wall time in microseconds since 1970-01-01 00:00 UTC."""
@@ -137,7 +136,7 @@ def choose_clock(clock: Clock | None) -> Clock:
             "clock is a SystemClock, but the time of this event loop is virtual; leave it out, or give a VirtualClock",
             parameter="clock",
         )
-    return _checks.instance("clock", clock, Clock, "a SystemClock or a VirtualClock")  # type: ignore[type-abstract]  # a protocol
+    return _validation.instance("clock", clock, Clock, "a SystemClock or a VirtualClock")  # type: ignore[type-abstract]  # a protocol
 
 
 def _time_is_virtual() -> bool:

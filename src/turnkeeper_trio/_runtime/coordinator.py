@@ -21,27 +21,25 @@ from typing import Final, final
 import anyio
 from trio.lowlevel import enable_ki_protection
 
-from turnkeeper_trio._engine import attempts, closing
-from turnkeeper_trio._engine.effects import Effects
-from turnkeeper_trio._engine.endings import Cause
+from turnkeeper_trio._engine import completion, shutdown
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.intake import Submission
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.rows import CancelCause
+from turnkeeper_trio._engine.state import Effects
+from turnkeeper_trio._engine.submission import Submission
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.event import ClockStepped, RunStuck, SchedulerStopped
-from turnkeeper_trio._model.instants import MICROSECONDS, seconds
 from turnkeeper_trio._model.record import forget_locals
 from turnkeeper_trio._model.run import RunRecord
-from turnkeeper_trio._runtime.callers import Callers
+from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds
 from turnkeeper_trio._runtime.clock import BoundClock
-from turnkeeper_trio._runtime.desk import Desk
+from turnkeeper_trio._runtime.commands import CommandQueue
+from turnkeeper_trio._runtime.dispatcher import Dispatcher
+from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.logs import log_waiting, write
-from turnkeeper_trio._runtime.pace import Pace
+from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
-from turnkeeper_trio._runtime.streams import Bell, Inlet
-from turnkeeper_trio._runtime.telling import Teller
 from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import StoreUnavailable
+from turnkeeper_trio.events import ClockStepped, RunStuck, SchedulerStopped
 
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
@@ -59,23 +57,23 @@ class Coordinator:
         engine: Engine,
         *,
         clock: BoundClock,
-        bell: Bell,
-        desk: Desk,
-        staging: Inlet[Submission],
-        callers: Callers,
-        teller: Teller,
+        wakeup: Wakeup,
+        dispatcher: Dispatcher,
+        staging: Inbox[Submission],
+        command_queue: CommandQueue,
+        publisher: EventPublisher,
         store: Store | None,
     ) -> None:
         """Put the parts together; nothing runs yet."""
         self._engine = engine
         self._clock = clock
-        self._bell = bell
-        self._desk = desk
+        self._wakeup = wakeup
+        self._dispatcher = dispatcher
         self._staging = staging
-        self._pace = Pace(engine.state, staging, clock=clock, bell=bell)
-        self._teller = teller
+        self._batcher = SubmissionBatcher(engine.state, staging, clock=clock, wakeup=wakeup)
+        self._publisher = publisher
         self._store = store
-        self._callers = callers
+        self._command_queue = command_queue
         self._forced: bool | None = None
         self._committing = False
         self._committed = 0
@@ -101,15 +99,15 @@ class Coordinator:
         self._forced = bool(self._forced) or forced
         if self._committing and forced:
             self._cut_off()
-        self._bell.ring()
+        self._wakeup.wake()
 
     def wake(self) -> None:
         """Have it take a turn, and so look at the clock."""
-        self._bell.ring()
+        self._wakeup.wake()
 
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
-        closing.cut_off(self._engine.state, self._clock.read())
+        shutdown.cut_off(self._engine.state, self._clock.read())
         self._cancel(self._engine.state.effects)
 
     @property
@@ -128,7 +126,7 @@ class Coordinator:
         self.begun = True
         with anyio.CancelScope(shield=True):
             try:
-                for stage in (self._take_turns, self._dismiss_workers):
+                for stage in (self._take_turns, self._end_workers):
                     try:
                         await stage()
                     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
@@ -142,23 +140,23 @@ class Coordinator:
     def end(self) -> None:
         """Hand nothing more out, and answer everybody: it has ended, or never begins."""
         self.begun = True
-        self._desk.close_dispatch()
+        self._dispatcher.close_dispatch()
         self.finish()
 
     async def _take_turns(self) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
         while not (self._engine.closed and not self._staging):
-            with self._bell.alarm():
+            with self._wakeup.alarm():
                 await self._take_turns_until_alarm()
 
     async def _take_turns_until_alarm(self) -> None:
         engine, clock = self._engine, self._clock
         while True:
             now = self.last_turn = clock.read()
-            self._look_at_clock(now)
-            self._take_in(now)
+            self._check_clock_step(now)
+            self._take_input(now)
             engine.take_due(now)
             if engine.state.effects.stuck:
-                self._tell_stuck(now)
+                self._report_stuck(now)
             self._cancel(engine.state.effects)
             if self._store is not None:
                 await self._commit(self._store)
@@ -167,37 +165,37 @@ class Coordinator:
             if engine.closed and not self._staging:
                 return  # noqa: ASYNC910  (part of the coordinator's task)
             due = engine.next_due(now)
-            if self._callers.asking or self._staging:
-                self._bell.ring()
-            await self._bell.sleep(math.inf if due is None else clock.deadline(due, now))
-            await self._pace.let_gather()
+            if self._command_queue.has_commands or self._staging:
+                self._wakeup.wake()
+            await self._wakeup.sleep(math.inf if due is None else clock.deadline(due, now))
+            await self._batcher.gather()
 
-    async def _dismiss_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
-        self._desk.close_dispatch()
-        while self._desk.workers:
-            await self._bell.sleep()
+    async def _end_workers(self) -> None:  # noqa: ASYNC910  (with no worker left there is nothing to wait for)
+        self._dispatcher.close_dispatch()
+        while self._dispatcher.workers:
+            await self._wakeup.sleep()
 
-    def _look_at_clock(self, now: Now) -> None:
+    def _check_clock_step(self, now: Now) -> None:
         drift = now.wall - now.loop
         if self._drift is not None and abs(drift - self._drift) >= STEP:
-            self._engine.state.emit(ClockStepped, now, seconds=seconds(drift - self._drift))
+            self._engine.state.emit(now, ClockStepped, seconds=seconds(drift - self._drift))
         self._drift = drift
 
-    def _take_in(self, now: Now) -> None:
-        engine, desk = self._engine, self._desk
-        engine.state.listening = desk.telling = self._teller.wanted
-        for attempt in desk.take_started():
-            attempts.started(engine.state, attempt, now)
-        outcomes = desk.take_outcomes()
+    def _take_input(self, now: Now) -> None:
+        engine, dispatcher = self._engine, self._dispatcher
+        engine.state.listening = dispatcher.telling = self._publisher.wanted
+        for attempt in dispatcher.take_started():
+            completion.attempt_started(engine.state, now, attempt)
+        outcomes = dispatcher.take_outcomes()
         for attempt in outcomes:
-            engine.report(attempt, now)
-        for submission in self._pace.take(len(outcomes)):
-            engine.accept(submission, now)
-        self._staging.let_in()
+            engine.report(now, attempt)
+        for submission in self._batcher.take(len(outcomes)):
+            engine.accept(now, submission)
+        self._staging.admit_senders()
         # What a store may still refuse is not known yet: who asks about it is answered after the commit.
-        self._callers.answer_asked(now, staged=self._staging.taken if self._store is None else self._committed)
+        self._command_queue.run_pending(now, staged=self._staging.taken if self._store is None else self._committed)
         if self._forced is not None:
-            engine.begin_closing(now, forced=self._forced)
+            engine.begin_shutdown(now, forced=self._forced)
 
     async def _commit(self, store: Store) -> None:  # noqa: ASYNC910  (there may be nothing to commit)
         """Have the store commit what was decided: nothing of it is done before, but for cancelling."""
@@ -230,30 +228,30 @@ class Coordinator:
 
     def _act(self, effects: Effects) -> None:
         for reply, answer in effects.answers:
-            self._callers.answer(reply, answer)
+            self._command_queue.answer(reply, answer)
         for attempt in effects.assignments:
-            self._desk.send(attempt)
+            self._dispatcher.send(attempt)
         if effects.events:
-            self._teller.tell(effects.events)
-        if effects.waited_for:
-            log_waiting(effects.waited_for)
+            self._publisher.tell(effects.events)
+        if effects.shutdown_waits:
+            log_waiting(effects.shutdown_waits)
         if effects.critical is not None and self.critical is None:
             self.critical = self._engine.state.record(effects.critical)
             self._end_program()
         for run in effects.ended:
             forget_locals(run.error)
-        fatal = self._teller.fatal if effects.fatal is None else effects.fatal
+        fatal = self._publisher.fatal if effects.fatal is None else effects.fatal
         if fatal is not None and self.fatal is None:
             self.fatal = fatal
             self._end_program()
 
-    def _tell_stuck(self, now: Now) -> None:
+    def _report_stuck(self, now: Now) -> None:
         state = self._engine.state
         for attempt in state.effects.stuck:
             run, name = attempt.run, attempt.run.job.request.name
             state.emit(
-                RunStuck,
                 now,
+                RunStuck,
                 job=run.job,
                 run_id=state.run_id(run),
                 name=name,
@@ -278,16 +276,16 @@ class Coordinator:
             self.fatal = cause if self.fatal is None else self.fatal
         elif self.crash is None:
             self.crash = cause
-            self._callers.crashed = True
+            self._command_queue.crashed = True
         self._end_program()
         for attempt in self._engine.state.assigned:
             attempt.revoked = not attempt.claimed
             if attempt.scope is not None:
-                attempt.cause = Cause.SHUTDOWN if attempt.cause is None else attempt.cause
+                attempt.cause = CancelCause.SHUTDOWN if attempt.cause is None else attempt.cause
                 attempt.scope.cancel()
-        self._callers.close()
-        self._teller.end()
-        self._callers.dismiss(self.last_turn)
+        self._command_queue.close()
+        self._publisher.end()
+        self._command_queue.answer_remaining(self.last_turn)
 
     def finish(self) -> None:
         """Take in what is left in the streams, so that the books balance, and answer everybody.
@@ -297,33 +295,33 @@ class Coordinator:
         crash still come back.
         """
         self._staging.close()
-        self._callers.close()
+        self._command_queue.close()
         try:
             if self.ended.is_set():
-                for attempt in self._desk.take_outcomes():
-                    self._engine.report(attempt, self.last_turn)
+                for attempt in self._dispatcher.take_outcomes():
+                    self._engine.report(self.last_turn, attempt)
             else:
                 self._close_books()
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block as the cause of an `InternalError`)
             self.crash = exc if self.crash is None else self.crash
         finally:
-            self._teller.end()
-            self._callers.dismiss(self.last_turn)
+            self._publisher.end()
+            self._command_queue.answer_remaining(self.last_turn)
             self.ended.set()
 
     def _close_books(self) -> None:
         read, _ = guard.call(self._clock.read)  # A clock that made it end may be faulty again.
         now = self.last_turn = self.last_turn if read is None else read
         engine, state = self._engine, self._engine.state
-        engine.begin_closing(now, forced=state.closing is None)
-        for attempt in self._desk.take_outcomes():
-            engine.report(attempt, now)
+        engine.begin_shutdown(now, forced=state.closing is None)
+        for attempt in self._dispatcher.take_outcomes():
+            engine.report(now, attempt)
         for submission in self._staging.take(len(self._staging)):
-            engine.accept(submission, now)
-        closing.end_all(state, now)
-        state.listening = self._teller.wanted
+            engine.accept(now, submission)
+        shutdown.end_all(state, now)
+        state.listening = self._publisher.wanted
         if state.listening:
-            state.emit(SchedulerStopped, now)
+            state.emit(now, SchedulerStopped)
         effects = engine.take_effects()
         effects.assignments.clear()
         self._act(effects)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs.calls import check_arguments, check_callable, name_of, unwrapped
@@ -62,7 +62,7 @@ class Functions:
         """Give a function a name by which stored jobs find it, and further names it had before."""
         check_callable(fn)
         fn = _plain(fn)
-        names = [_checks.text("name", name), *_checks.texts("aliases", aliases, "['old.name']")]
+        names = [_validation.text("name", name), *_validation.texts("aliases", aliases, "['old.name']")]
         for each in names:
             known = self._by_name.get(each)
             if known is not None and not guard.equal(known.call, fn) and not _is_reloaded(known.call, fn):

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Any, Final, TypeAlias, final
 
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.event import (
+from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
+from turnkeeper_trio._runtime.run_context import CURRENT_RUN
+from turnkeeper_trio.events import (
     TOLD_AFTER,
     ClockStepped,
     Event,
@@ -29,8 +31,6 @@ from turnkeeper_trio._model.event import (
     SchedulerStopped,
     ShutdownStarted,
 )
-from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
-from turnkeeper_trio._runtime.context import CURRENT_RUN
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 

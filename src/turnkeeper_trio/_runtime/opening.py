@@ -9,14 +9,14 @@ from typing import TypeGuard
 import anyio
 from anyio.lowlevel import checkpoint
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.instants import seconds
+from turnkeeper_trio._model.times import seconds
 from turnkeeper_trio._runtime.clock import choose_clock
-from turnkeeper_trio._runtime.handle.scheduler import Scheduler
-from turnkeeper_trio._runtime.harness import attached
-from turnkeeper_trio._runtime.house import House
+from turnkeeper_trio._runtime.hooks import attached
+from turnkeeper_trio._runtime.runner import Runner
+from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDefaults
@@ -91,62 +91,62 @@ async def open_scheduler(
     Raises:
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names it.
     """
-    grace = _checks.limit("shutdown_grace", shutdown_grace)
+    grace = _validation.limit("shutdown_grace", shutdown_grace)
     options = Options(
-        max_workers=_checks.integer("max_workers", max_workers, least=1),
-        dispatch_buffer=_checks.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
-        queue=_checks.member("priority_queue", priority_queue, PriorityQueueType),
-        cleanup_grace=_checks.patience("cleanup_grace", cleanup_grace),
-        history_limit=_checks.integer("history_limit", history_limit, least=0),
-        history_per_job=_checks.integer("history_per_job", history_per_job, least=0),
-        history_ttl=_checks.limit("history_ttl", history_ttl),
+        max_workers=_validation.integer("max_workers", max_workers, least=1),
+        dispatch_buffer=_validation.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
+        queue=_validation.member("priority_queue", priority_queue, PriorityQueueType),
+        cleanup_grace=_validation.patience("cleanup_grace", cleanup_grace),
+        history_limit=_validation.integer("history_limit", history_limit, least=0),
+        history_per_job=_validation.integer("history_per_job", history_per_job, least=0),
+        history_ttl=_validation.limit("history_ttl", history_ttl),
         store_asks=store is not None,
     )
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
-    harness = attached()
+    hooks = attached()
     if store is not None:
-        _checks.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]  # a protocol
-    house = House(
+        _validation.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]  # a protocol
+    runner = Runner(
         options,
-        staging_size=_checks.integer("staging_buffer_size", staging_buffer_size, least=1),
-        command_size=_checks.integer("command_buffer_size", command_buffer_size, least=1),
+        staging_size=_validation.integer("staging_buffer_size", staging_buffer_size, least=1),
+        command_size=_validation.integer("command_buffer_size", command_buffer_size, least=1),
         shutdown_grace=None if grace is None else seconds(grace),
-        clock=choose_clock(harness.clock() if clock is None else clock),
-        observers=harness.observers(_observers(observers)),
-        rng=_checks.instance("rng", harness.rng() if rng is None else rng, random.Random, "a random.Random"),
-        store=harness.store(store),
-        harness=harness,
+        clock=choose_clock(hooks.clock() if clock is None else clock),
+        observers=hooks.observers(_observers(observers)),
+        rng=_validation.instance("rng", hooks.rng() if rng is None else rng, random.Random, "a random.Random"),
+        store=hooks.store(store),
+        hooks=hooks,
         defaults=defaults,
     )
-    harness.opened(house.scheduler)
+    hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
     try:
         with anyio.CancelScope() as host:
             try:
                 async with anyio.create_task_group() as tasks:
-                    house.open(tasks, host)
+                    runner.open(tasks, host)
                     try:
-                        yield house.scheduler
+                        yield runner.scheduler
                     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below, once everything has ended)
                         body_error = exc
-                    interruption = await house.see_out(host, failed=body_error is not None)
+                    interruption = await runner.wait_until_ended(host, failed=body_error is not None)
                     body_error = interruption if body_error is None else body_error
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
                 # The watcher passed it on, or it came while the last tasks ended.
                 body_error = exc if body_error is None else body_error
             finally:
-                house.clear_away()
+                runner.close_streams()
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host takes its own cancellation out, also of a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
         error = exc
     if _is_cancellation(error):
-        if not house.ends_program:
+        if not runner.ends_program:
             raise error  # It passes as the cancellation it is.
         error = None
-    leaving = _first(house.internal_error, house.fatal, error, house.critical_failure)
+    leaving = _first(runner.internal_error, runner.fatal, error, runner.critical_failure)
     if leaving is not None:
         context = guard.context_of(leaving)
         try:
@@ -174,7 +174,7 @@ def _first(*errors: BaseException | None) -> BaseException | None:
 
 
 def _observers(observers: object) -> tuple[object, ...]:
-    several = _checks.several("observers", observers, "objects, such as [mine]")
+    several = _validation.several("observers", observers, "objects, such as [mine]")
     for observer in several:
         if guard.is_a(observer, type):
             message = f"observers must hold objects, not the class {guard.shown(observer)}"

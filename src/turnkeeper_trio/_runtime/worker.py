@@ -1,9 +1,13 @@
-"""Workers: each runs one attempt at a time, inside of a cancel scope and in a context of its own, and knows no more.
+"""Cancel scopes that a job left open.
 
-Whatever a job does, it ends as an outcome. Only `KeyboardInterrupt` and `SystemExit` mean the program, and these too
-are reported, not raised. An attempt is taken to be cut off only if its scope swallowed its own cancellation: any other
-cancellation that comes out of a job (a cancelled future it awaited, its own task that it cancelled) is an error of the
-job. What happened is therefore read outside of the scope, after it has done so.
+A job can enter a cancel scope and not leave it: an async generator that yields inside of ``move_on_after`` and that
+nobody exhausts does so. The task is spoilt from then on, and with it a worker: what the worker does next would be cut
+off by a scope that it knows nothing of. trio closes such a scope with the one around it, and says so by an error; anyio
+on asyncio refuses to leave the one around it. Nothing public tells the innermost scope of a task, or closes it, so this
+looks where trio and anyio keep it.
+
+A task group left open that way has child tasks, too: they are cancelled, and waited for. trio has the parent fail if it
+ends with a nursery of its own open.
 """
 
 import asyncio
@@ -20,24 +24,87 @@ from types import GeneratorType
 from typing import Any, Final, final
 
 import anyio
+import trio
 from anyio.lowlevel import cancel_shielded_checkpoint
 from trio import Cancelled
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
-from turnkeeper_trio._engine import alarms
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio._engine import watchdog
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.instants import MICROSECONDS
+from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio._runtime.clock import in_trio
-from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
-from turnkeeper_trio._runtime.desk import Desk
+from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
-from turnkeeper_trio._runtime.scopes import Nesting
-from turnkeeper_trio._runtime.threads import Thread
+from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
+from turnkeeper_trio._runtime.thread_call import ThreadCall
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
+
+
+@final
+class ScopeGuard:
+    """Remembers the innermost cancel scope of the current task, and tells whether it is another now."""
+
+    __slots__ = ("_field", "_innermost", "_nurseries", "_owner")
+
+    def __init__(self) -> None:
+        """Remember it."""
+        self._owner: Any
+        if in_trio():
+            self._owner, self._field = trio.lowlevel.current_task(), "_cancel_status"
+        else:
+            states = sys.modules["anyio._backends._asyncio"].__dict__["_task_states"]
+            self._owner, self._field = states[asyncio.current_task()], "cancel_scope"
+        self._innermost = getattr(self._owner, self._field, None)
+        self._nurseries = len(self._owner.child_nurseries) if self._field == "_cancel_status" else 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether a scope was entered since, and not left."""
+        return getattr(self._owner, self._field, None) is not self._innermost
+
+    async def mend(self, scope: anyio.CancelScope) -> None:  # noqa: ASYNC910  (there may be no child task)
+        """Make it possible to leave ``scope``, which was the innermost, and have it be left.
+
+        Child tasks of the job's are cancelled and waited for, however long they take.
+
+        Raises:
+            RuntimeError: always.
+        """
+        error = RuntimeError("the job left a cancel scope of its own open")
+        if self._field == "cancel_scope":
+            while self._owner.cancel_scope is not scope:
+                await _close(self._owner.cancel_scope)
+        else:
+            while len(self._owner.child_nurseries) > self._nurseries:
+                nursery = self._owner.child_nurseries[-1]
+                nursery.cancel_scope.cancel()
+                # What __aexit__ does: it waits for the children, cancelled itself or not, and returns what they raised.
+                error.__context__ = await nursery._nested_child_finished(None)  # noqa: SLF001  (see the module)
+        raise error
+
+
+async def _close(scope: Any) -> None:  # noqa: ASYNC910  (there may be no child task)
+    """Cancel and leave a scope of anyio's on asyncio, and wait for the other tasks in it."""
+    scope.cancel()
+    scope.__exit__(None, None, None)
+    with anyio.CancelScope(shield=True):
+        while tasks := _tasks_in(scope):
+            with suppress(asyncio.CancelledError):  # a native one, which the worker forgets
+                await asyncio.wait(tasks)
+
+
+def _tasks_in(scope: Any) -> set["asyncio.Task[Any]"]:
+    """Return the tasks in a scope, and in those inside of it, that have not ended."""
+    tasks, todo = set[asyncio.Task[Any]](), [scope]
+    while todo:
+        inner = todo.pop()
+        tasks |= {task for task in inner._tasks if not task.done()}  # noqa: SLF001  (see the module)
+        todo += inner._child_scopes  # noqa: SLF001  (see the module)
+    return tasks
+
 
 count_references: Final[Callable[[object], int]] = getattr(sys, "getrefcount", lambda _: 0)
 """Where nothing counts references, as on PyPy, no task is taken for spoilt by them."""
@@ -92,9 +159,9 @@ class Worker:
     Its task is spoilt when a job has left something in it that may strike later: it ends then, see `Crew`.
     """
 
-    def __init__(self, desk: Desk, state: State, context: Context, host: object) -> None:
+    def __init__(self, dispatcher: Dispatcher, state: State, context: Context, host: object) -> None:
         """Make a worker; jobs run in copies of ``context``."""
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._state = state
         self._context = context
         self._host = host
@@ -108,7 +175,7 @@ class Worker:
         """Whether its task has taken its first step, or never will."""
         self._suspected = False
         """Whether there are more references than before, which may be those of an error."""
-        self.spoilt = False
+        self.needs_replacing = False
         """Whether another task has to take its place."""
 
     @enable_ki_protection
@@ -119,12 +186,12 @@ class Worker:
         """
         self._native = None if in_trio() else asyncio.current_task()
         with anyio.CancelScope(shield=True), suppress(anyio.EndOfStream):
-            while not self.spoilt:
+            while not self.needs_replacing:
                 await self._work_in_one_scope()
-                if self._suspected and not self.spoilt:
-                    await self._look_again()
+                if self._suspected and not self.needs_replacing:
+                    await self._check_attempt()
 
-    async def _look_again(self) -> None:
+    async def _check_attempt(self) -> None:
         """See whether somebody still holds the task, once the coordinator has had a turn and cleared the frames."""
         assert self._native is not None
         self._suspected = False
@@ -132,9 +199,9 @@ class Worker:
             await cancel_shielded_checkpoint()
         except asyncio.CancelledError:  # noqa: ASYNC103  (whoever holds it did, or the loop is torn down)
             await _forget_cancellation(self._native)
-            self.spoilt = True
+            self.needs_replacing = True
         else:
-            self.spoilt = self._references() > self._outside
+            self.needs_replacing = self._references() > self._outside
 
     async def _work_in_one_scope(self) -> None:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts until one needs the scope to be left; note what became of that one outside of it."""
@@ -154,8 +221,8 @@ class Worker:
             if self._native is None or not isinstance(error, asyncio.CancelledError):
                 raise error
             await _forget_cancellation(self._native)
-            if self._state.closing is None and not self._desk.told_cancelled:
-                self._desk.told_cancelled = True
+            if self._state.closing is None and not self._dispatcher.cancellation_logged:
+                self._dispatcher.cancellation_logged = True
                 write(logging.WARNING, "an idle worker was cancelled from outside, and goes on; so do others, untold")
             return
         try:
@@ -164,57 +231,59 @@ class Worker:
             if self._references() > self._outside:
                 # What a failed attempt raised may hold the task by its traceback, until the coordinator has taken it.
                 self._suspected = error is not None
-                self.spoilt = self.spoilt or error is None
-            now = self._desk.clock.read()
+                self.needs_replacing = self.needs_replacing or error is None
+            now = self._dispatcher.clock.read()
             if error is not None:
-                error, ending = _mapped(error)
+                error, ending = _classify(error)
                 attempt.end(now, ending, error=error)
             elif returned:
-                attempt.end(now, Ending.RETURNED, value=value)
+                attempt.end(now, AttemptResult.RETURNED, value=value)
             else:
-                attempt.end(now, Ending.TIMED_OUT if attempt.cause is None else Ending.CUT_OFF)
+                attempt.end(now, AttemptResult.TIMED_OUT if attempt.cause is None else AttemptResult.CUT_OFF)
         finally:
-            self._desk.report(attempt)
+            self._dispatcher.report(attempt)
 
     async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts, and report those that returned in time; return what another one returned."""
-        desk, clock, nesting = self._desk, self._desk.clock, Nesting()
+        dispatcher, clock, scope_guard = self._dispatcher, self._dispatcher.clock, ScopeGuard()
         until = math.inf
         self._inside = min(self._inside, self._references())
         while True:
-            attempt = desk.take_nowait()
+            attempt = dispatcher.take_nowait()
             if attempt is None:
                 if until != math.inf:
                     until = scope.deadline = math.inf
-                attempt = await desk.take()
+                attempt = await dispatcher.take()
             self._attempt = attempt
             now = clock.read()
             if not attempt.claim(now, scope):
                 self._attempt = None
-                desk.report(attempt)
+                dispatcher.report(attempt)
                 continue
             request = attempt.run.job.request
             timeout = request.timeout_us
-            if (timeout is not None or request.stuck_after_us is not None) and alarms.began(self._state, attempt, now):
-                desk.wake()
+            if (timeout is not None or request.stuck_after_us is not None) and watchdog.body_began(
+                self._state, now, attempt
+            ):
+                dispatcher.wake()
             if timeout is not None:
                 until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
             elif until != math.inf:
                 until = scope.deadline = math.inf
-            desk.tell_started(attempt)
+            dispatcher.report_started(attempt)
             try:
                 value = await self._call(attempt)
             finally:
-                if nesting.broken:
-                    self.spoilt = True
-                    await nesting.mend(scope)
+                if scope_guard.broken:
+                    self.needs_replacing = True
+                    await scope_guard.mend(scope)
             now = clock.read()
             struck = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
             if struck or attempt.cause is not None or self._is_touched():
                 return value
             self._attempt = None
-            attempt.end(now, Ending.RETURNED, value=value)
-            desk.report(attempt)
+            attempt.end(now, AttemptResult.RETURNED, value=value)
+            dispatcher.report(attempt)
             value = None  # An idle worker must not keep it alive.
 
     def _is_touched(self) -> bool:
@@ -236,9 +305,9 @@ class Worker:
     async def _call(self, attempt: Attempt) -> Any:
         """Call the function, in a context that no other attempt sees."""
         job = attempt.run.job
-        function = self._desk.function(attempt)
+        function = self._dispatcher.function(attempt)
         context = self._context.copy()
-        run_context = RunContext(self._state, attempt, self._host, self._desk.clock.loop_time)
+        run_context = RunContext(self._state, attempt, self._host, self._dispatcher.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         if function.is_async:
@@ -260,11 +329,11 @@ class Worker:
             return call_plainly(function.call, args, kwargs)
 
         # What it raises passes neither through the loop's code nor through a `with`: both look at it, and write to it.
-        with self._desk.clock.hold():
+        with self._dispatcher.clock.hold():
             if self._native is None:
-                value, error = await anyio.to_thread.run_sync(guard.call, call, limiter=self._desk.limiter)
+                value, error = await anyio.to_thread.run_sync(guard.call, call, limiter=self._dispatcher.limiter)
             else:
-                value, error = await Thread(partial(guard.call, call)).run(self._desk.limiter)
+                value, error = await ThreadCall(partial(guard.call, call)).run(self._dispatcher.limiter)
         if error is not None:
             raise error
         return value
@@ -298,7 +367,7 @@ def _is_awaitable(value: Any) -> bool:
     return guard.is_a(value, Awaitable)
 
 
-def _begin_at_job(error: BaseException) -> None:
+def _trim_traceback(error: BaseException) -> None:
     """Cut the library's own frames, and those of the way into the thread, off the begin of a traceback."""
     trace = after = guard.traceback_of(error)
     while trace is not None:
@@ -309,13 +378,13 @@ def _begin_at_job(error: BaseException) -> None:
         guard.set_traceback(error, after)
 
 
-def _mapped(error: BaseException) -> tuple[BaseException, Ending]:
+def _classify(error: BaseException) -> tuple[BaseException, AttemptResult]:
     """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
-    _begin_at_job(error)
+    _trim_traceback(error)
     for each in _leaves(error):
         if guard.is_a(each, guard.PROGRAM):
-            return each, Ending.FATAL
-    return heard(error), Ending.RAISED
+            return each, AttemptResult.FATAL
+    return heard(error), AttemptResult.RAISED
 
 
 def heard(error: BaseException) -> BaseException:
@@ -333,12 +402,13 @@ def heard(error: BaseException) -> BaseException:
 _CANCELLED: Final = (asyncio.CancelledError, Cancelled)
 """What comes of a cancellation, on either event loop."""
 
+
 _FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)
 """Verdicts, the most final first: of several in one group it is heard."""
 
 
 def _finality(verdict: BaseException) -> int:
-    return next(place for place, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
+    return next(affinity for affinity, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

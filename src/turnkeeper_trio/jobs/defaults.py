@@ -8,7 +8,7 @@ written, would be refused: ``retry`` without retries, ``max_concurrent`` without
 from collections.abc import Mapping
 from typing import Any, Final, cast, final
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs.options import JobDefaults
@@ -58,7 +58,7 @@ def _checked(name: str, values: object) -> dict[str, Any]:
     if not guard.is_a(values, Mapping):
         message = f"{name} must be a mapping of fields to values, such as {{'timeout': 30}}, not {guard.shown(values)}"
         raise ConfigurationError(message, parameter=name)
-    fields = _checks.keywords(name, values)
+    fields = _validation.keywords(name, values)
     for field in fields:
         if field not in _ALLOWED:
             message = f"{name} cannot hold {field!r}, only {', '.join(sorted(_ALLOWED))}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, final, overload
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio.abc import Schedule
@@ -105,8 +105,8 @@ class JobSet:
             TypeError: ``fn`` is no function, or does not take these arguments. (What is known by its name only is
                 looked at when the set is applied.)
         """
-        _checks.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
-        named = {} if kwargs is None else _checks.keywords("kwargs", kwargs)
+        _validation.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
+        named = {} if kwargs is None else _validation.keywords("kwargs", kwargs)
         if not isinstance(fn, str):
             check_callable(fn)
             check_arguments(fn, args, named)

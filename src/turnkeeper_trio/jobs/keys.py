@@ -1,6 +1,6 @@
 """The keys of jobs, and the ids made of them."""
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model import ids
 from turnkeeper_trio._model.ids import RecurringJobId
 
@@ -11,4 +11,4 @@ def job_id_of_key(key: str) -> RecurringJobId:
     Raises:
         ConfigurationError: no job can have this key.
     """
-    return ids.job_id_of_key(_checks.key("key", key))
+    return ids.job_id_of_key(_validation.key("key", key))

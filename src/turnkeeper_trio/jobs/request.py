@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -115,9 +115,9 @@ class RecurringJobRequest:
 
     def __post_init__(self) -> None:
         """Check each parameter, and give the values one form."""
-        _set(self, "name", _checks.text("name", self.name))
+        _set(self, "name", _validation.text("name", self.name))
         if self.key is not None:
-            _set(self, "key", _checks.key("key", self.key))
+            _set(self, "key", _validation.key("key", self.key))
         _check_schedule(self.schedule)
         if self.max_retries is not None:
             _take_integer(self, "max_retries", least=0)
@@ -125,19 +125,19 @@ class RecurringJobRequest:
         _check_initial(self.initial_run_time)
         _set_limit(self, "timeout", least=1)
         grace = self.cleanup_grace
-        _set(self, "cleanup_grace_us", None if grace is None else _checks.patience("cleanup_grace", grace))
+        _set(self, "cleanup_grace_us", None if grace is None else _validation.patience("cleanup_grace", grace))
         _set_limit(self, "stuck_after", least=1)
         _set_limit(self, "start_deadline", least=0)
         _set(self, "until_us", None if self.until is None else instant_in_range("until", self.until))
-        _checks.member("overlap", self.overlap, Overlap)
-        _checks.member("catch_up", self.catch_up, CatchUp)
+        _validation.member("overlap", self.overlap, Overlap)
+        _validation.member("catch_up", self.catch_up, CatchUp)
         _check_overlap(self)
         _check_bounds(self)
-        _checks.flag("retry_past_next", self.retry_past_next)
-        _checks.flag("critical", self.critical)
+        _validation.flag("retry_past_next", self.retry_past_next)
+        _validation.flag("critical", self.critical)
         _take_integer(self, "priority")
-        _set(self, "jitter_us", _checks.duration("jitter", self.jitter))
-        _set(self, "tags", _checks.texts("tags", self.tags, "('nightly',)"))
+        _set(self, "jitter_us", _validation.duration("jitter", self.jitter))
+        _set(self, "tags", _validation.texts("tags", self.tags, "('nightly',)"))
 
     def with_initial_run_time(self, at: datetime | timedelta) -> Self:
         """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from acceptance."""
@@ -204,7 +204,7 @@ def _has(value: object, method: str) -> bool:
 
 def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
     """Set a limit in microseconds; one that is ``math.inf`` is none, and the same request as one that says ``None``."""
-    us = _checks.limit(name, getattr(request, name), least=least)
+    us = _validation.limit(name, getattr(request, name), least=least)
     _set(request, f"{name}_us", us)
     if us is None:
         _set(request, name, None)
@@ -249,7 +249,7 @@ def _check_overlap(request: RecurringJobRequest) -> None:
 
 
 def _take_integer(request: RecurringJobRequest, name: str, *, least: int | None = None) -> None:
-    _set(request, name, _checks.integer(name, getattr(request, name), least=least))
+    _set(request, name, _validation.integer(name, getattr(request, name), least=least))
 
 
 def _check_bounds(request: RecurringJobRequest) -> None:
@@ -260,6 +260,6 @@ def _check_bounds(request: RecurringJobRequest) -> None:
 
 def _check_initial(at: object) -> None:
     if guard.is_a(at, timedelta):
-        _checks.duration("initial_run_time", at)
+        _validation.duration("initial_run_time", at)
     elif at is not None:
         instant_in_range("initial_run_time", at)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, utc_datetime
+from turnkeeper_trio import _validation
+from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 
@@ -90,7 +90,7 @@ class BuiltinSchedule:
         Raises:
             ConfigurationError: ``after`` is naive, or the schedule is not bound yet (`anchored`).
         """
-        at = self.next_after_us(_checks.instant("after", after))
+        at = self.next_after_us(_validation.instant("after", after))
         return None if at is None else utc_datetime(at)
 
     def count_between(self, after: datetime, until: datetime) -> int:
@@ -103,7 +103,7 @@ class BuiltinSchedule:
         Raises:
             ConfigurationError: One of the two is naive, or the schedule is not bound yet (`anchored`).
         """
-        return self.count_between_us(_checks.instant("after", after), _checks.instant("until", until))
+        return self.count_between_us(_validation.instant("after", after), _validation.instant("until", until))
 
     def anchored(self, at: datetime) -> Self:
         """Return the schedule bound to the instant at which a job was accepted.
@@ -230,7 +230,7 @@ def schedule_from_json(data: Any) -> BuiltinSchedule:
 
 def instant_in_range(name: str, value: object) -> int:
     """Return an aware datetime as an integer, if it is one that can be shown in UTC."""
-    at = _checks.instant(name, value)
+    at = _validation.instant(name, value)
     if not MIN_INSTANT <= at <= MAX_INSTANT:
         raise ConfigurationError(f"{name} is outside the years 1 to 9999 in UTC: {value!r}", parameter=name)
     return at

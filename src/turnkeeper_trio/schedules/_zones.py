@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, final
 from zoneinfo import ZoneInfo
 
-from turnkeeper_trio._model.instants import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
+from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._zone_names import refusal
 

@@ -1,17 +1,65 @@
-"""Schedules made of schedules: the union, and a part of the time."""
+"""What combinations ask of their parts, which may be schedules of a user."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self, cast, final
+from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.instants import MAX_INSTANT, MIN_INSTANT, utc_datetime
+from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.schedules import _asking
-from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
-from turnkeeper_trio.schedules._code import instant_code, instant_from_text, instant_text
-from turnkeeper_trio.schedules._parts import NO_LIMIT, part, part_from_json, part_to_json, zones_of
+from turnkeeper_trio.schedules import _adapter
+from turnkeeper_trio.schedules._adapter import schedule
+from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, schedule_from_json, set_slot
+from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
+from turnkeeper_trio.schedules.interval import FixedDelay
+
+NO_LIMIT: Final = 1 << 62
+"""More than can be listed."""
+
+
+_CUSTOM: Final = "custom"
+
+
+def part(name: str, value: object) -> Schedule:
+    """Return ``value`` if it can be part of a combination.
+
+    Raises:
+        ConfigurationError: It is no schedule, or a `FixedDelay`.
+    """
+    if guard.is_a(value, FixedDelay):
+        raise ConfigurationError(
+            f"{name} must not be {value!r}: it is counted from the end of each run, so it cannot be combined; "
+            f"write Interval(…)",
+            parameter=name,
+        )
+    return schedule(name, value)
+
+
+def zones_of(parts: Iterable[Schedule]) -> frozenset[str]:
+    """Return the zones whose wall clock the parts read; a user's schedule is taken to read none."""
+    return frozenset[str]().union(
+        *(cast("BuiltinSchedule", each).zones for each in parts if guard.is_a(each, BuiltinSchedule))
+    )
+
+
+def part_to_json(value: Schedule) -> Any:
+    """Return a part as JSON values; a user's schedule by its ``repr``, which shows it but does not bring it back."""
+    if guard.is_a(value, BuiltinSchedule):
+        return cast("BuiltinSchedule", value).to_json()
+    return {"kind": _CUSTOM, "repr": guard.shown(value)}
+
+
+def part_from_json(data: Any) -> Schedule:
+    """Return the part that `part_to_json` wrote.
+
+    Raises:
+        ConfigurationError: It was a user's schedule.
+    """
+    if isinstance(data, dict) and data.get("kind") == _CUSTOM:  # pyright: ignore[reportUnknownMemberType]
+        shown: object = data.get("repr")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        raise ConfigurationError(f"a schedule of one's own cannot be read from JSON: {shown}", parameter="data")
+    return schedule_from_json(data)
 
 
 class Combination(BuiltinSchedule):
@@ -65,21 +113,21 @@ class AnyOf(Combination):
 
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None``."""
-        return _earliest(_asking.next_after_us(each, after) for each in self._parts)
+        return _earliest(_adapter.next_after_us(each, after) for each in self._parts)
 
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``."""
-        found = [at for each in self._parts if (at := _asking.latest_us(each, after, until)) is not None]
+        found = [at for each in self._parts if (at := _adapter.latest_us(each, after, until)) is not None]
         return max(found, default=None)
 
     def first_us(self, at: int) -> int | None:
         """Return the first occurrence from ``at`` on: an `After` without delay happens at ``at``."""
-        due = [first for each in self._parts if (first := _asking.first_us(each, at)) is not None and first >= at]
+        due = [first for each in self._parts if (first := _adapter.first_us(each, at)) is not None and first >= at]
         return _earliest([*due, self.next_after_us(at)])
 
     def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:
         """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
-        counts = [_asking.count_between_us(each, after, until, limit) for each in self._parts]
+        counts = [_adapter.count_between_us(each, after, until, limit) for each in self._parts]
         most = max(range(len(counts)), key=lambda index: counts[index][0])
         count, exact = counts[most]
         others = [each for index, each in enumerate(self._parts) if index != most and counts[index][0]]
@@ -92,13 +140,13 @@ class AnyOf(Combination):
             if listed == limit:
                 return count, False
             listed += 1
-            count += _asking.next_after_us(dense, at - 1) != at
+            count += _adapter.next_after_us(dense, at - 1) != at
             at = rest.next_after_us(at)
         return count, True
 
     def anchored_us(self, at: int) -> Self:
         """Return the union of the bound schedules; itself where nothing is to bind."""
-        bound = [_asking.anchored_us(each, at) for each in self._parts]
+        bound = [_adapter.anchored_us(each, at) for each in self._parts]
         same = all(new is old for new, old in zip(bound, self._parts, strict=True))
         return self if same else type(self)(*bound)
 
@@ -187,28 +235,28 @@ class Between(Combination):
         low, high = self._window(after, MAX_INSTANT)
         if low >= high:
             return None
-        at = _asking.next_after_us(self._part, low)
+        at = _adapter.next_after_us(self._part, low)
         return None if at is None or at > high else at
 
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``."""
         low, high = self._window(after, until)
-        return None if low >= high else _asking.latest_us(self._part, low, high)
+        return None if low >= high else _adapter.latest_us(self._part, low, high)
 
     def first_us(self, at: int) -> int | None:
         """Return the first occurrence if it was accepted at ``at``."""
         low, high = self._window(MIN_INSTANT - 1, MAX_INSTANT)
-        first = _asking.first_us(self._part, at)
+        first = _adapter.first_us(self._part, at)
         return first if first is not None and low < first <= high else self.next_after_us(at)
 
     def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:
         """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
         low, high = self._window(after, until)
-        return (0, True) if low >= high else _asking.count_between_us(self._part, low, high, limit)
+        return (0, True) if low >= high else _adapter.count_between_us(self._part, low, high, limit)
 
     def anchored_us(self, at: int) -> Self:
         """Return the part of the bound schedule; itself where nothing is to bind."""
-        bound = _asking.anchored_us(self._part, at)
+        bound = _adapter.anchored_us(self._part, at)
         return self if bound is self._part else type(self)(bound, self.start, self.end)
 
     def _window(self, after: int, until: int) -> tuple[int, int]:

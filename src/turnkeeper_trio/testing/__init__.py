@@ -1,15 +1,15 @@
 """Tools for testing schedules and jobs in virtual time. The fixtures and markers are in the plugin for pytest."""
 
 import turnkeeper_trio._public  # noqa: F401  (what is shown in tests says that it is from the package)
-from turnkeeper_trio.testing._errors import SchedulerTimeError
+from turnkeeper_trio.testing._asyncio_loop import VirtualEventLoop
+from turnkeeper_trio.testing._cancel_sweep import SweepError, cancel_sweep
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
+from turnkeeper_trio.testing._harness import SchedulerTimeError
 from turnkeeper_trio.testing._inline import InlineAttempt, InlineRun, run_inline
-from turnkeeper_trio.testing._loop import VirtualEventLoop
+from turnkeeper_trio.testing._run import run
 from turnkeeper_trio.testing._run_log import assert_run_log, runs
-from turnkeeper_trio.testing._runs import run
-from turnkeeper_trio.testing._runs_seen import Runs
-from turnkeeper_trio.testing._sweep import SweepError, cancel_sweep
-from turnkeeper_trio.testing._time import SchedulerTime, current_scheduler_time
+from turnkeeper_trio.testing._runs import Runs
+from turnkeeper_trio.testing._scheduler_time import SchedulerTime, current_scheduler_time
 
 __all__ = [
     "FaultPlan",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, final
 
-from turnkeeper_trio import _checks
+from turnkeeper_trio import _validation
 from turnkeeper_trio._model.change import Change, Refusal
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio.abc import Store
@@ -62,7 +62,7 @@ class FaultPlan:
         """
         if when not in {"before", "after"}:
             raise ConfigurationError(f"when must be 'before' or 'after', not {when!r}", parameter="when")
-        return self._plan(f"job {_checks.text('name', name)!r}", _Fault(_call(call), error, when))
+        return self._plan(f"job {_validation.text('name', name)!r}", _Fault(_call(call), error, when))
 
     def observer(
         self,
@@ -203,7 +203,7 @@ class _Store:
 
 
 def _call(call: int) -> int:
-    return _checks.integer("call", call, least=1)
+    return _validation.integer("call", call, least=1)
 
 
 def _is_meant(callee: object, of: object) -> bool:

@@ -1,36 +1,56 @@
-"""The harness of one event loop: its pace, its wall clock, and the schedulers that were opened on it."""
+"""What a test is told when the time it asks for cannot come."""
 
 import math
 import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, final
 
 import anyio
+import pendulum
+import trio.testing
 
-from turnkeeper_trio._model.instants import instant_us
+from turnkeeper_trio._model.times import instant_us
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.functions import Function
-from turnkeeper_trio._runtime.handle.scheduler import Scheduler
-from turnkeeper_trio._runtime.harness import Harness, attach, attached
+from turnkeeper_trio._runtime.hooks import TestHooks, attach, attached, running_loop
+from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio.abc import Store
-from turnkeeper_trio.testing._errors import SchedulerTimeError
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.testing._backends import Loop, backend_of, virtual_loop
 from turnkeeper_trio.testing._faults import FaultPlan
-from turnkeeper_trio.testing._grounds import Loop, ground_of
-from turnkeeper_trio.testing._leaks import leaks
-from turnkeeper_trio.testing._local import Local
-from turnkeeper_trio.testing._opened import Opened
-from turnkeeper_trio.testing._pace import DeadEnd, Mode, Pace
-from turnkeeper_trio.testing._tasks import current_task, stack
-from turnkeeper_trio.testing._wall import Wall
+from turnkeeper_trio.testing._inspect import Opened
+from turnkeeper_trio.testing._log_lines import Local
+from turnkeeper_trio.testing._task_inspection import current_task, leaks, stack
+from turnkeeper_trio.testing._virtual_time import DeadEnd, Mode, SettableClock, TimeGate
+
+__all__ = ["SchedulerTimeError"]
+
+
+@final
+class SchedulerTimeError(AssertionError):
+    """The time or the event that a test asked for, or waits for, cannot come. The message names what is due next."""
+
+    def __init__(
+        self, message: str, *, now: pendulum.DateTime, next_due: tuple[tuple[pendulum.DateTime, str], ...]
+    ) -> None:
+        """Describe what cannot come."""
+        super().__init__(message)
+        self.now = now
+        """What time it was."""
+        self.next_due = next_due
+        """The next planned occurrences, the first ones: when, and the name of the job."""
+
 
 HORIZON: Final = timedelta(days=1096)
 """How long virtual time may pass by itself before a test is taken to wait for what never comes."""
 
+
 SHOWN: Final = 5
 """How many of the next due jobs a message names."""
+
 
 _DEAD_ENDS: Final[dict[DeadEnd, str]] = {
     "held": "time has been held too long, by hold() or by a job's thread: a thread that waits for virtual time waits "
@@ -57,27 +77,27 @@ class Settings:
 
 
 @final
-class LoopHarness(Harness):
+class LoopHarness(TestHooks):
     """What is attached to an event loop."""
 
     def __init__(self, loop: Loop, settings: Settings) -> None:
         """Attach to a loop in virtual time."""
         self.settings: Final = settings
-        self.ground: Final = ground_of(loop)
-        self.pace: Final = Pace(self.ground, self._help)
-        self.wall: Final = Wall(settings.start, self.ground.time, self.pace)
+        self.backend: Final = backend_of(loop)
+        self.gate: Final = TimeGate(self.backend, self._help)
+        self.wall: Final = SettableClock(settings.start, self.backend.time, self.gate)
         self.opened_here: Final[list[Opened]] = []
         """The schedulers that were opened on this loop."""
-        self.on_time: Final[list[Callable[[], object]]] = self.pace.on_jump
+        self.on_time: Final[list[Callable[[], object]]] = self.gate.on_jump
         """What is called after the wall time has changed."""
         self._rng = random.Random(settings.seed)  # noqa: S311  (for jitter)
         self._guard: anyio.CancelScope | None = None
         self._guarded: Callable[[], str] = str
         self._dead_end: SchedulerTimeError | None = None
-        self.ground.follow(self.pace)
+        self.backend.follow(self.gate)
         attach(loop, self)
 
-    def clock(self) -> Wall:
+    def clock(self) -> SettableClock:
         """Return the clock of a scheduler that was told none."""
         return self.wall
 
@@ -142,7 +162,7 @@ class LoopHarness(Harness):
         """Guard the body of a test: it fails where it waits for what never comes, or if a scheduler ended wrong."""
         settings, task = self.settings, current_task()
         self._guarded = lambda: stack(task)
-        self.pace.frozen = settings.mode == "explicit"
+        self.gate.frozen = settings.mode == "explicit"
         try:
             with anyio.CancelScope() as self._guard:
                 self.extend_horizon()
@@ -158,11 +178,11 @@ class LoopHarness(Harness):
     def extend_horizon(self) -> None:
         """Let time pass by itself for as long again."""
         if self._guard is not None:
-            self.pace.horizon = self.ground.time() + self.settings.horizon.total_seconds()
+            self.gate.horizon = self.backend.time() + self.settings.horizon.total_seconds()
 
     def _thaw(self) -> None:
-        self.pace.frozen = False
-        self.pace.horizon = math.inf
+        self.gate.frozen = False
+        self.gate.horizon = math.inf
 
     def check_ended(self) -> None:
         """Check the schedulers that have ended: that their books balance, and that nothing of them is left alive.
@@ -181,3 +201,66 @@ def harness_of_loop() -> LoopHarness | None:
     """Return the harness of the running event loop, if one of this kind is attached."""
     harness = attached()
     return harness if isinstance(harness, LoopHarness) else None
+
+
+@final
+class Session:
+    """One test."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Have the settings of a test; loops come later."""
+        self.settings: Final = settings
+        self._harness: LoopHarness | None = None
+        self._listeners: list[Callable[[], object]] = []
+
+    def bind(self, loop: object) -> LoopHarness:
+        """Take over a loop in virtual time."""
+        virtual = virtual_loop(loop)
+        if virtual is None:
+            raise ConfigurationError(
+                f"the time of this event loop is not virtual: {loop!r}. Its kind was chosen before the test, or by "
+                f"hand: leave out use_uvloop, a loop factory or a clock of your own, or a loop shared by a module",
+                parameter="scheduler_time",
+            )
+        settings = self.settings
+        if isinstance(virtual, trio.testing.MockClock):
+            if virtual.rate:
+                raise ConfigurationError(
+                    f"the mock clock has rate={virtual.rate}: it goes on by itself, and nothing can be repeated; leave "
+                    f"the rate out",
+                    parameter="scheduler_time",
+                )
+            if virtual.autojump_threshold == math.inf:
+                settings = replace(settings, mode="explicit")  # pytest-trio's mock_clock: only the test moves it
+        self._harness = LoopHarness(virtual, settings)
+        self._harness.on_time.extend(self._listeners)
+        return self._harness
+
+    @property
+    def harness(self) -> LoopHarness:
+        """The harness of the running loop; outside of any, of the last one."""
+        try:
+            loop = running_loop()
+        except RuntimeError:
+            if self._harness is None:
+                raise
+            return self._harness
+        return harness_of_loop() or self.bind(loop)
+
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Have ``listener`` called whenever the wall time has changed, in the loops of now and of later."""
+        self._listeners.append(listener)
+        if self._harness is not None:
+            self._harness.on_time.append(listener)
+
+
+def current_session() -> Session:
+    """Return a session on the running event loop: with the settings of the harness that it has, or with the usual ones.
+
+    Raises:
+        ConfigurationError: its time is not virtual.
+    """
+    harness = harness_of_loop()
+    session = Session(Settings() if harness is None else harness.settings)
+    _ = session.harness
+    return session

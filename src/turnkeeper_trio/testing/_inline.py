@@ -17,26 +17,24 @@ from uuid import uuid4
 import anyio
 import pendulum
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._engine.attempt import Attempt
-from turnkeeper_trio._engine.endings import Ending
+from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.intake import Submission
-from turnkeeper_trio._engine.now import Now
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult
 from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._model.event import Event, RunRetrying
-from turnkeeper_trio._model.instants import MICROSECONDS, seconds, utc_datetime, utc_pendulum
+from turnkeeper_trio._engine.submission import Submission
 from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
-from turnkeeper_trio._runtime.context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.functions import Function, Functions
+from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.worker import call_plainly, heard
+from turnkeeper_trio.events import Event, RunRetrying
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
-from turnkeeper_trio.testing._runs import run
-from turnkeeper_trio.testing._schedules import Backend
-from turnkeeper_trio.testing._session import current_session
+from turnkeeper_trio.testing._backends import Backend
+from turnkeeper_trio.testing._harness import current_session
+from turnkeeper_trio.testing._run import run
 
 __all__ = ["InlineAttempt", "InlineRun", "run_inline"]
 
@@ -112,20 +110,20 @@ def run_inline(
     functions = Functions()
     engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311  (for jitter)
     engine.state.listening = True
-    now = Now(_checks.instant("start", start), 0)
+    now = Now(_validation.instant("start", start), 0)
     once = request.replace(schedule=Never(), initial_run_time=utc_datetime(now.wall), jitter=0)
     target = functions.target(fn)
-    engine.accept(Submission(uuid4(), once, target, args, dict(kwargs or {}), OnConflict.RAISE), now)
+    engine.accept(now, Submission(uuid4(), once, target, args, dict(kwargs or {}), OnConflict.RAISE))
     attempts: list[InlineAttempt] = []
     while True:
         engine.take_due(now)
         for attempt in engine.take_effects().assignments:
             now = _perform(engine, attempt, functions.resolve(target), now, backend=backend, seed=seed)
-            engine.report(attempt, now)
+            engine.report(now, attempt)
             attempts.append(_described(attempt, engine.take_effects().events))
         due = engine.next_due(now)
         if due is None:
-            (item,) = engine.state.archive.newest_first(None)
+            (item,) = engine.state.history.newest_first(None)
             return InlineRun(engine.state.record(item), tuple(attempts))
         now = Now(due, now.loop + due - now.wall)
 
@@ -149,7 +147,13 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
         error = heard(exc)
     ended = Now(now.wall + call.took, now.loop + call.took)
-    ending = Ending.RAISED if error is not None else Ending.TIMED_OUT if call.timed_out else Ending.RETURNED
+    ending = (
+        AttemptResult.RAISED
+        if error is not None
+        else AttemptResult.TIMED_OUT
+        if call.timed_out
+        else AttemptResult.RETURNED
+    )
     attempt.end(ended, ending, value=value, error=error)
     return ended
 
@@ -188,7 +192,7 @@ class _Call:
         """Call it, and return what it returns."""
 
         async def main() -> Any:
-            self._elapsed = current_session().harness.ground.time
+            self._elapsed = current_session().harness.backend.time
             value, error = None, None
             scope = self._attempt.scope = anyio.CancelScope(deadline=self._timeout)  # the loop's time begins at 0
             try:

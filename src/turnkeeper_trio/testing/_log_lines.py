@@ -1,25 +1,96 @@
-"""The lines of a run log: what happened, written down, and what was expected, read."""
+"""Instants as a test writes and reads them: on the wall clock of one zone."""
 
 import re
 from datetime import datetime
 from typing import Final, final
 
-from turnkeeper_trio._model.instants import instant_us
+import pendulum
+
 from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.times import MICROSECONDS, instant_us, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.testing._local import Local
+from turnkeeper_trio.schedules._zones import zone
+from turnkeeper_trio.schedules.once import label_us
+
+
+@final
+class Local:
+    """The wall clock of a zone."""
+
+    def __init__(self, timezone: str) -> None:
+        """Read wall clocks in this zone.
+
+        Raises:
+            ConfigurationError: there is no such zone.
+        """
+        self._zone: Final = zone(timezone)
+        self._pendulum = pendulum.timezone(self._zone.key)
+
+    @property
+    def timezone(self) -> str:
+        """The name of the zone."""
+        return self._zone.key
+
+    def instant(self, name: str, value: object) -> int:
+        """Return the instant that a datetime, or its text, names; without an offset it is a label in this zone.
+
+        Raises:
+            ConfigurationError: it names no instant, or two.
+        """
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise ConfigurationError(
+                    f"{name} must be a datetime or a text such as '2026-03-28 09:00', not {value!r}", parameter=name
+                ) from None
+        try:
+            naive = isinstance(value, datetime) and value.tzinfo is None
+            return label_us(value, self._zone.key if naive else None, None)[0]
+        except ConfigurationError as exc:
+            raise ConfigurationError(str(exc).replace("at ", f"{name} ", 1), parameter=name) from None
+
+    def read(self, us: int) -> pendulum.DateTime:
+        """Return an instant as a datetime in this zone."""
+        return self.convert(utc_pendulum(us))
+
+    def convert(self, at: pendulum.DateTime) -> pendulum.DateTime:
+        """Return a datetime in this zone."""
+        return at if self._zone.key == "UTC" else at.in_timezone(self._pendulum)
+
+    def show(self, us: int) -> str:
+        """Return the label of an instant, as short as is clear: with the offset only where the clock shows it twice."""
+        at = self._zone.local(us)
+        label = f"{at:%Y-%m-%d %H:%M}"
+        if at.second or us % MICROSECONDS:
+            label += f":{at:%S}"
+        if us % MICROSECONDS:
+            label += f".{us % MICROSECONDS:06}".rstrip("0")
+        offset = self._zone.offset(us)
+        first, second = self._zone.both(us + offset)
+        if first != second:
+            minutes = offset // (60 * MICROSECONDS)
+            label += f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+        return label
+
 
 OK: Final = "ok"
+
+
 _OUTCOMES: Final = "|".join([OK, *(outcome.value for outcome in Outcome)])
+
+
 _LINE: Final = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d\S*) +(?P<name>\S.*?) +"
     rf"(?P<outcome>{_OUTCOMES})(?: +(?P<rest>.*))?"
 )
+
+
 _DETAIL: Final = re.compile(r"(attempts|count|late|took)=(\S+)")
 
 
 @final
-class Line:
+class LogLine:
     """A line of what happened."""
 
     def __init__(self, when: str, name: str, outcome: str, details: dict[str, str], text: str) -> None:
@@ -61,7 +132,7 @@ class Expected:
         self._details = dict(_DETAIL.findall(rest))
         self._story = _DETAIL.sub("", rest).strip()
 
-    def fits(self, line: Line) -> bool:
+    def fits(self, line: LogLine) -> bool:
         """Return whether what happened is what was expected."""
         return (
             self.key == line.key
@@ -79,7 +150,7 @@ def _label(date: str, time: str) -> str:
     return f"{date} " + re.sub(r"^(\d\d:\d\d):00(?![.\d])", r"\1", time)
 
 
-def line_of(record: RunRecord, local: Local) -> Line:
+def line_of(record: RunRecord, local: Local) -> LogLine:
     """Return the line of a record."""
     details = {
         "attempts": str(record.attempts) if record.attempts > 1 else "",
@@ -89,7 +160,7 @@ def line_of(record: RunRecord, local: Local) -> Line:
     }
     error = record.error
     story = record.reason if error is None else f"{type(error).__name__}: {error}"
-    return Line(
+    return LogLine(
         local.show(instant_us(record.started_at or record.scheduled_at)),
         record.name,
         OK if record.outcome is Outcome.SUCCEEDED else record.outcome.value,

@@ -1,10 +1,10 @@
 """The log of a scheduler, as an assertion with a readable difference."""
 
-from turnkeeper_trio._runtime.handle.scheduler import Scheduler
+from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio.testing._harness import LoopHarness, harness_of_loop
-from turnkeeper_trio.testing._opened import Opened
-from turnkeeper_trio.testing._runs_seen import Runs
-from turnkeeper_trio.testing._time import SchedulerTime
+from turnkeeper_trio.testing._inspect import Opened
+from turnkeeper_trio.testing._runs import Runs
+from turnkeeper_trio.testing._scheduler_time import SchedulerTime
 
 __all__ = ["assert_run_log", "runs"]
 

@@ -1,98 +1,171 @@
-"""`run`: an async function in virtual time, from a plain test, without any plugin."""
+"""What has become of occurrences, as a value."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import Any, TypeVar, TypeVarTuple
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Final, Self, final, overload
 
-import anyio
+import pendulum
 
-from turnkeeper_trio import _checks
-from turnkeeper_trio._runtime.clock import VIRTUAL_START
-from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.testing._births import born_virtual
-from turnkeeper_trio.testing._faults import FaultPlan
-from turnkeeper_trio.testing._harness import HORIZON, Settings
-from turnkeeper_trio.testing._local import Local
-from turnkeeper_trio.testing._pace import Mode
-from turnkeeper_trio.testing._schedules import Backend, seeded_schedule
-from turnkeeper_trio.testing._session import Session
+from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.times import instant_us
+from turnkeeper_trio.testing._log_lines import Expected, Local, LogLine, line_of
 
-__all__ = ["run"]
-
-_T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
+__all__ = ["Runs"]
 
 
-def settings(
-    *,
-    start: datetime | str = VIRTUAL_START,
-    timezone: str = "UTC",
-    mode: Mode = "auto",
-    horizon: timedelta = HORIZON,
-    seed: int = 0,
-    faults: FaultPlan | None = None,
-) -> Settings:
-    """Check what a test asks of its virtual time.
+@final
+class Runs(Sequence[RunRecord]):
+    """Records in the order of time: of runs by their start, of occurrences that did not run by their instant."""
 
-    Raises:
-        ConfigurationError: a value makes no sense.
-    """
-    local = Local(timezone)
-    if mode not in {"auto", "explicit"}:
-        raise ConfigurationError(f"mode must be 'auto' or 'explicit', not {mode!r}", parameter="mode")
-    _checks.instance("horizon", horizon, timedelta, "a timedelta")
-    return Settings(
-        start=local.instant("start", start),
-        local=local,
-        mode=mode,
-        horizon=horizon,
-        seed=seed,
-        faults=FaultPlan() if faults is None else faults,
-    )
+    def __init__(self, records: Sequence[RunRecord], *, timezone: str = "UTC") -> None:
+        """Put records in order; instants are shown in ``timezone``."""
+        self._records: Final = sorted(records, key=lambda record: instant_us(record.started_at or record.scheduled_at))
+        self._local: Final = Local(timezone)
+
+    @overload
+    def __getitem__(self, index: int) -> RunRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> RunRecord | Self:
+        """Return one record, or several."""
+        if isinstance(index, slice):
+            return type(self)(self._records[index], timezone=self._local.timezone)
+        return self._records[index]
+
+    def __len__(self) -> int:
+        """Return how many records there are."""
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        """Show the log."""
+        return "\n".join([f"<Runs: {len(self)} ({self._local.timezone})>", *self.lines])
+
+    def of(self, name: str | None) -> Self:
+        """Return those of the jobs with a name; all for ``None``."""
+        kept = [record for record in self if name is None or record.name == name]
+        return type(self)(kept, timezone=self._local.timezone)
+
+    def with_outcome(self, *outcomes: Outcome | str) -> Self:
+        """Return those with one of these outcomes."""
+        wanted = {Outcome(outcome) for outcome in outcomes}
+        kept = [record for record in self if record.outcome in wanted]
+        return type(self)(kept, timezone=self._local.timezone)
+
+    @property
+    def ran(self) -> Self:
+        """Those that began."""
+        kept = [record for record in self if record.started_at is not None]
+        return type(self)(kept, timezone=self._local.timezone)
+
+    @property
+    def started(self) -> list[pendulum.DateTime]:
+        """When each run began, in the timezone. What did not run is not here."""
+        return [self._local.convert(record.started_at) for record in self if record.started_at is not None]
+
+    @property
+    def labels(self) -> list[str]:
+        """When each run began, as a text such as ``"2026-03-30 09:00"``."""
+        return [self._local.show(instant_us(started)) for started in self.started]
+
+    @property
+    def scheduled(self) -> list[pendulum.DateTime]:
+        """For when each occurrence was planned, in the timezone."""
+        return [self._local.convert(record.scheduled_at) for record in self]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """How each ended."""
+        return [record.outcome for record in self]
+
+    @property
+    def lateness(self) -> list[float]:
+        """How late each run began, in seconds. What did not run is not here."""
+        return [record.lateness for record in self if record.lateness is not None]
+
+    @property
+    def values(self) -> list[object]:
+        """What each run returned."""
+        return [record.value for record in self.ran]
+
+    @property
+    def lines(self) -> list[str]:
+        """The log, as `assert_run_log` reads it."""
+        return [line.text for line in self._lines()]
+
+    def _lines(self) -> Iterator[LogLine]:
+        return (line_of(record, self._local) for record in self)
+
+    def assert_succeeded(self) -> None:
+        """Assert that there are runs, and that each occurrence ran and succeeded.
+
+        Raises:
+            AssertionError: it is not so; the message shows those that did not.
+        """
+        self._assert_none("did not succeed", [line for line in self._lines() if line.outcome != "ok"])
+
+    def assert_on_time(self, *, tolerance: float = 0.0) -> None:
+        """Assert that there are runs, and that each began at its instant, or at most ``tolerance`` seconds late.
+
+        Raises:
+            AssertionError: it is not so; the message shows those that were late.
+        """
+        late = [record for record in self.ran if record.lateness is not None and record.lateness > tolerance]
+        self._assert_none(f"began more than {tolerance:g} s late", [line_of(record, self._local) for record in late])
+
+    def _assert_none(self, problem: str, lines: list[LogLine]) -> None:
+        if not self.ran:
+            raise AssertionError("there are no runs")
+        if lines:
+            shown = "\n".join(f"  {line.text}" for line in lines)
+            raise AssertionError(f"{len(lines)} of {len(self)} {problem} ({self._local.timezone}):\n{shown}")
+
+    def assert_log(self, expected: str) -> None:
+        """Assert that the log is as expected; `assert_run_log` tells how that is written.
+
+        Raises:
+            AssertionError: it is not; the message is the difference.
+            ConfigurationError: a line of ``expected`` cannot be read.
+        """
+        __tracebackhide__ = True
+        wanted = [Expected(line) for line in map(str.strip, expected.splitlines()) if line and line[0] != "#"]
+        happened = list(self._lines())
+        if not _matches(wanted, happened):
+            head = f"the run log is not as expected ({self._local.timezone}; - expected, + happened):"
+            raise AssertionError("\n".join([head, *_difference(wanted, happened)]))
 
 
-def run(
-    async_fn: Callable[[*_Ts], Awaitable[_T]],
-    *args: *_Ts,
-    start: datetime | str = VIRTUAL_START,
-    timezone: str = "UTC",
-    backend: Backend = "trio",
-    seed: int = 0,
-    mode: Mode = "auto",
-    horizon: timedelta = HORIZON,
-    faults: FaultPlan | None = None,
-) -> _T:
-    """Run ``async_fn(*args)`` on a fresh event loop in virtual time, and return what it returns.
+def _matches(wanted: list[Expected], happened: list[LogLine]) -> bool:
+    """Return whether the log is as expected, where ``...`` stands for any number of lines."""
+    if not any(line.anything for line in wanted):
+        return len(wanted) == len(happened) and all(map(Expected.fits, wanted, happened))
+    # As a pattern is matched against a text: for each prefix of the pattern, the prefixes of the log that fit it.
+    fitting = {0}
+    for line in wanted:
+        if line.anything:
+            fitting = set(range(min(fitting), len(happened) + 1))
+        else:
+            fitting = {at + 1 for at in fitting if at < len(happened) and line.fits(happened[at])}
+        if not fitting:
+            return False
+    return len(happened) in fitting
 
-    Every scheduler that is opened in it, in unchanged code too, goes by that time. When it has ended, the schedulers
-    that ended are checked: that their books balance, and that no task of a job is left alive. The same arguments give
-    the same trace, in any process.
 
-    Args:
-        async_fn: The function to run.
-        *args: Its arguments.
-        start: What the wall clock shows first: an instant, or a label in ``timezone``.
-        timezone: The timezone of labels; inside, `current_scheduler_time` shows instants in it, too.
-        backend: The kind of event loop.
-        seed: Which of trio's schedules to take (asyncio has but one), and which jitter.
-        mode: ``"auto"``: time passes whenever everything waits. ``"explicit"``: only where the test moves it.
-        horizon: How long time may pass by itself before the test is taken to wait for what never comes.
-        faults: Which calls of jobs, observers and stores are to fail.
-
-    Raises:
-        SchedulerTimeError: it waits for what never comes.
-        AssertionError: a scheduler has not ended as it must.
-        ConfigurationError: a parameter makes no sense.
-    """
-    session = Session(settings(start=start, timezone=timezone, mode=mode, horizon=horizon, seed=seed, faults=faults))
-
-    async def guarded() -> _T:
-        with session.harness.guarded():
-            return await async_fn(*args)
-        raise AssertionError  # pragma: no cover  (the guard swallows nothing)
-
-    options: dict[str, Any] = {"debug": False} if backend == "asyncio" else {}
-    with seeded_schedule(seed), born_virtual(session.bind):
-        value = anyio.run(guarded, backend=backend, backend_options=options)
-    session.settings.faults.assert_reached()
-    return value
+def _difference(wanted: list[Expected], happened: list[LogLine]) -> Iterator[str]:
+    """Yield the lines of both logs, the common ones once."""
+    left, right = [line.key for line in wanted], [line.key for line in happened]
+    for tag, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        if tag == "equal":
+            for line, other in zip(wanted[a:b], happened[c:d], strict=True):
+                if line.fits(other):
+                    yield f"    {line.text}"
+                else:
+                    yield f"  - {line.text}"
+                    yield f"  + {other.text}"
+            continue
+        missing = [(line.key[0], f"{'    ' if line.anything else '  - '}{line.text}") for line in wanted[a:b]]
+        excess = [(line.key[0], f"  + {line.text}") for line in happened[c:d]]
+        both = missing + excess
+        if not any(line.anything for line in wanted[a:b]):
+            # In the order of time, so that a run stands beside the one that was expected in its place.
+            both.sort(key=lambda line: line[0])
+        yield from (text for _, text in both)

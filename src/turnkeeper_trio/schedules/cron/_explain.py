@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from turnkeeper_trio.schedules.cron._days import ALL_DAYS, ALL_WEEKDAYS
-from turnkeeper_trio.schedules.cron._spec import MonthDays, Spec, WeekDays, bits
+from turnkeeper_trio.schedules.cron._calendar import ALL_DAYS, ALL_WEEKDAYS
+from turnkeeper_trio.schedules.cron._parser import MonthDays, Spec, WeekDays, bits
 
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _MONTHS: Final = (

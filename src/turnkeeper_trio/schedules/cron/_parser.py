@@ -1,13 +1,75 @@
-"""From the text of an expression to its meaning."""
+"""What a cron expression means, taken apart: sets of numbers as bit masks, and the special days."""
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.schedules.cron._fields import DAY, HOUR, LAYOUTS, MINUTE, SECOND, WEEKDAY, YEAR
-from turnkeeper_trio.schedules.cron._items import Parsed, Refused, parse_field
-from turnkeeper_trio.schedules.cron._spec import MonthDays, Spec, WeekDays
+from turnkeeper_trio.schedules.cron._field import (
+    DAY,
+    HOUR,
+    LAYOUTS,
+    MINUTE,
+    SECOND,
+    WEEKDAY,
+    YEAR,
+    Parsed,
+    Refused,
+    parse_field,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthDays:
+    """The day-of-month field."""
+
+    plain: int
+    """Bit n is day n."""
+    before_last: frozenset[int] = frozenset()
+    """``L`` is 0, ``L-n`` is n."""
+    nearest: frozenset[int] = frozenset()
+    """``nW``: the weekday nearest to day n."""
+    last_weekday: bool = False
+    """``LW``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeekDays:
+    """The weekday field; Sunday is 0."""
+
+    plain: int
+    """Bit n is weekday n."""
+    nth: frozenset[tuple[int, int]] = frozenset()
+    """``d#n`` as (d, n)."""
+    last: frozenset[int] = frozenset()
+    """``dL``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The meaning of an expression. Two expressions that mean the same are equal here."""
+
+    seconds: int
+    minutes: int
+    hours: int
+    days: MonthDays
+    months: int
+    weekdays: WeekDays
+    years: int | None
+    """``None`` is every year."""
+    both_days: bool
+    """A day must match both fields of days (one of them starts with ``*``), rather than either."""
+    every_pass: bool
+    """The minute or hour field starts with ``*``: it follows the clock through gaps and overlaps."""
+    stars: frozenset[str] = field(default=frozenset(), compare=False)
+    """The titles of the fields that are ``*`` or start with it, for explanation."""
+
+
+def bits(mask: int) -> list[int]:
+    """Return the numbers in a mask, ascending."""
+    return [number for number in range(mask.bit_length()) if mask >> number & 1]
+
 
 ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
@@ -20,8 +82,10 @@ ALIASES: Final = {
 }
 """What each alias stands for."""
 
+
 LONGEST: Final = 1000
 """Characters in an expression, so that none takes long to read."""
+
 
 _PRINTABLE = re.compile(r"[ -~\t]*")
 
@@ -60,11 +124,11 @@ def parse(text: str) -> Spec:
             f"6 (with the second first) or 7 (with the second first and the year last)",
         )
     parsed: dict[str, Parsed] = {}
-    for field, item in zip(layout, fields, strict=True):
+    for kind, item in zip(layout, fields, strict=True):
         try:
-            parsed[field.title] = parse_field(field, item)
+            parsed[kind.title] = parse_field(kind, item)
         except Refused as exc:
-            where = f"{field.title} {item!r}" if len(fields) > 1 else f"{item!r}"
+            where = f"{kind.title} {item!r}" if len(fields) > 1 else f"{item!r}"
             raise _error(text, f"{where}: {exc}") from None
     return _spec(parsed)
 

@@ -5,13 +5,11 @@ from functools import lru_cache
 from typing import Any, Self, final
 
 from turnkeeper_trio.schedules._base import set_slot
-from turnkeeper_trio.schedules._labels import next_every_pass, next_once
-from turnkeeper_trio.schedules._wall import WallSchedule
+from turnkeeper_trio.schedules._wall_clock import WallSchedule, next_every_pass, next_once
 from turnkeeper_trio.schedules._zones import Zone, zone
-from turnkeeper_trio.schedules.cron._clock import CronLabels
 from turnkeeper_trio.schedules.cron._explain import sentence
-from turnkeeper_trio.schedules.cron._parser import never_fires, normal, parse
-from turnkeeper_trio.schedules.cron._spec import Spec
+from turnkeeper_trio.schedules.cron._labels import CronLabels
+from turnkeeper_trio.schedules.cron._parser import Spec, never_fires, normal, parse
 
 
 @final

@@ -1,0 +1,238 @@
+"""What becomes of a run when one of its attempts has ended."""
+
+from types import CoroutineType
+from typing import Any, Final, assert_never, cast
+
+from turnkeeper_trio import _validation
+from turnkeeper_trio._engine.lifecycle import cancel_lineage, cancel_waiting, end_run
+from turnkeeper_trio._engine.overlap import promote_waiting
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Run
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.waits import EXECUTED
+from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import FailedAttempt, Outcome
+from turnkeeper_trio._model.times import Now, seconds
+from turnkeeper_trio.events import RunRetrying, RunStarted
+from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
+
+TOO_LATE = "it could not start before its start_deadline"
+
+
+BY_SHUTDOWN = "cut off by the shutdown"
+
+
+DURING_CLEANUP = "failed while it cleaned up after it was asked to end"
+
+
+NO_RETRY_AT_SHUTDOWN = "the scheduler shut down before its retry"
+
+
+def attempt_started(state: State, now: Now, attempt: Attempt) -> None:
+    """A worker has begun an attempt: tell it. Only called where somebody listens."""
+    run = attempt.run
+    state.emit(
+        now,
+        RunStarted,
+        job=run.job,
+        run_id=state.run_id(run),
+        name=run.job.request.name,
+        attempt=attempt.number,
+        lateness=seconds(attempt.started.wall - run.occurrence.due_at),
+    )
+
+
+def report(state: State, now: Now, attempt: Attempt) -> None:
+    """An attempt has come back from its worker."""
+    state.unassign(attempt)
+    if not attempt.claimed:
+        if not attempt.revoked:
+            end_run(state, now, attempt.run, Outcome.MISSED, TOO_LATE)
+        return
+    if EXECUTED in state.waits and not state.executing:
+        state.over(EXECUTED)
+    if attempt.revoked:
+        return  # The scheduler was torn down before it came back: its run was dealt with then.
+    record_attempt(state, attempt)
+    _read_verdict(attempt)
+    state.counters.count(attempt)
+    _decide(state, now, attempt.run, attempt)
+
+
+def record_attempt(state: State, attempt: Attempt) -> None:
+    """Note on a run what an attempt that has ended was."""
+    run = attempt.run
+    run.attempt = None
+    run.begun = attempt.number
+    run.since = attempt.ended.loop
+    run.executed += attempt.ended.loop - attempt.started.loop
+    if run.started_at is None:
+        run.started_at = attempt.started.wall
+        run.first_loop = attempt.started.loop
+        state.counters.queue_wait_count += 1
+        state.counters.queue_wait_sum += max(0, attempt.started.wall - run.occurrence.due_at)
+
+
+def _read_verdict(attempt: Attempt) -> None:
+    """A verdict means the same whether it was returned or raised."""
+    said = attempt.value if attempt.ending is AttemptResult.RETURNED else attempt.error
+    error: TypeError | None = None
+    if guard.is_a(said, Verdict):
+        error = _what_is_wrong(said)
+        if error is None:
+            attempt.ending, attempt.value, attempt.error = AttemptResult.VERDICT, said, None
+    elif guard.is_a(said, type) and Verdict in type.mro(cast("type", said)):
+        error = TypeError(
+            f"it returned the class {guard.class_name(cast('type', said))}: return or raise an instance of it"
+        )
+    if error is not None:
+        attempt.ending, attempt.value, attempt.error = AttemptResult.RAISED, None, error
+
+
+def _what_is_wrong(verdict: Any) -> TypeError | None:
+    """Return what is wrong with a verdict, if anything is: a subclass of one's own may be anything."""
+    kind = guard.type_name(verdict)
+    if not guard.is_a(verdict, (Retry, Snooze, GiveUp, CancelJob)):
+        return TypeError(f"{kind} is no verdict: use Retry, Snooze, GiveUp or CancelJob")
+    if guard.is_a(verdict, Retry):
+        after = guard.attribute(verdict, "after_us", _MISSING)
+        whole = after is None or _is_delay(after)
+    else:
+        whole = not guard.is_a(verdict, Snooze) or _is_delay(guard.attribute(verdict, "delay_us", _MISSING))
+    return None if whole else TypeError(f"{kind} says nothing: its __init__ must call super().__init__(...)")
+
+
+def _is_delay(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _validation.LONGEST
+
+
+_MISSING: Final = object()
+
+
+def _decide(state: State, now: Now, run: Run, attempt: Attempt) -> None:
+    if attempt.ending is AttemptResult.VERDICT:
+        _apply_verdict(state, now, run, attempt)
+    elif attempt.ending is AttemptResult.RETURNED and attempt.value is not False:
+        end_run(state, now, run, Outcome.SUCCEEDED, value=attempt.value)
+    elif attempt.ending is AttemptResult.FATAL:
+        state.effects.fatal = attempt.error
+        end_run(state, now, run, Outcome.FAILED, "it ended the program", error=attempt.error)
+    elif attempt.cause is not None or attempt.ending is AttemptResult.CUT_OFF:
+        _end_cancelled(state, now, run, attempt)
+    else:
+        _fail_attempt(state, now, run, attempt)
+
+
+def _end_cancelled(state: State, now: Now, run: Run, attempt: Attempt) -> None:
+    """It did not succeed, and it had been asked to end: nothing is tried again. To want to go on is not to fail."""
+    error = attempt.error
+    failed = attempt.ending is not AttemptResult.CUT_OFF and not guard.is_a(attempt.value, Snooze)
+    match attempt.cause:
+        case CancelCause.CANCEL | CancelCause.REPLACED if not failed:
+            end_run(state, now, run, Outcome.CANCELLED, run.reason)
+        case CancelCause.CANCEL | CancelCause.REPLACED:
+            end_run(state, now, run, Outcome.FAILED, DURING_CLEANUP, error=error)
+        case CancelCause.SHUTDOWN | None:
+            end_run(state, now, run, Outcome.INTERRUPTED, BY_SHUTDOWN, error=error)
+        case _:
+            assert_never(attempt.cause)
+
+
+def _fail_attempt(state: State, now: Now, run: Run, attempt: Attempt, after: int | None = None) -> None:
+    """An attempt failed: try again, ``after`` so long or as the policy says, if that is allowed."""
+    outcome = Outcome.TIMED_OUT if attempt.ending is AttemptResult.TIMED_OUT else Outcome.FAILED
+    reason = _reason(attempt)
+    job = run.job
+    run.failures += 1
+    if job.request.max_retries is not None and run.failures > job.request.max_retries:
+        end_run(state, now, run, outcome, reason, error=attempt.error)
+        return
+    why_not = attempt.last or ("its job was cancelled" if job.state is JobState.CANCELLED else "")
+    if why_not:
+        end_run(state, now, run, outcome, f"{reason}; not tried again, for {why_not}", error=attempt.error)
+        return
+    if after is None:
+        elapsed = seconds(attempt.ended.loop - run.first_loop)
+        after, why_not = _ask_policy(state, run, FailedAttempt(run.failures, outcome, attempt.error, elapsed))
+    if after is None:
+        end_run(state, now, run, outcome, f"{reason}; {why_not}", error=attempt.error)
+    elif state.closing is not None:
+        end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN, error=attempt.error)
+    else:
+        state.counters.retried += 1
+        _schedule_retry(state, now, run, attempt, after)
+
+
+def _reason(attempt: Attempt) -> str:
+    match attempt.ending:
+        case AttemptResult.RETURNED:
+            return "it returned False"
+        case AttemptResult.TIMED_OUT:
+            return "it did not end within its timeout"
+        case AttemptResult.VERDICT:
+            return guard.text(attempt.value)
+        case _:
+            return f"it raised {guard.type_name(attempt.error)}"
+
+
+def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | None, str]:
+    """Return the delay in microseconds, or ``None`` and why there is none. A policy is a user's: it may be faulty."""
+    policy = run.job.request.retry_policy
+    delay, fault = guard.call(lambda: policy.delay(failed, state.rng))
+    if fault is not None:
+        return None, f"its retry policy raised {guard.described(fault)}"
+    if guard.is_coroutine(delay):
+        guard.call(cast("CoroutineType[Any, Any, Any]", delay).close)  # or Python warns that it was never awaited
+        return None, "its retry policy is async: a policy answers at once, write plain def"
+    if delay is None:
+        return None, "its retry policy gave up"
+    us, fault = guard.call(_validation.duration, "the delay", delay)
+    return us, "" if fault is None else f"its retry policy gave no delay: {guard.text(fault)}"
+
+
+def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: int) -> None:
+    """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
+    job = run.job
+    run.waiting_retry = True
+    run.snoozed = guard.is_a(attempt.value, Snooze)
+    run.error = attempt.error
+    run.next_loop = attempt.ended.loop + delay
+    state.retries.push((run.next_loop, job.seq, run.number, run))
+    if attempt.error is not None:
+        state.effects.ended.append(run)
+    if state.listening:
+        state.emit(
+            now,
+            RunRetrying,
+            job=job,
+            run_id=state.run_id(run),
+            name=job.request.name,
+            attempt=attempt.number,
+            reason=_reason(attempt),
+            error=attempt.error,
+            delay=seconds(delay),
+        )
+    promote_waiting(state, job)
+
+
+def _apply_verdict(state: State, now: Now, run: Run, attempt: Attempt) -> None:
+    """The job said itself how its run is to go on. Having been asked to end goes before trying again."""
+    verdict: Any = attempt.value
+    if guard.is_a(verdict, CancelJob):
+        why = _reason(attempt)
+        if run.job.state is not JobState.CANCELLED:
+            cancel_lineage(state, now, run.job, why)
+        end_run(state, now, run, Outcome.CANCELLED, why)
+        cancel_waiting(state, now, run.job, why)
+    elif guard.is_a(verdict, GiveUp):
+        end_run(state, now, run, Outcome.FAILED, _reason(attempt))
+    elif attempt.cause is not None:
+        _end_cancelled(state, now, run, attempt)
+    elif guard.is_a(verdict, Retry):
+        _fail_attempt(state, now, run, attempt, verdict.after_us)
+    elif attempt.last or run.job.state is JobState.CANCELLED:
+        end_run(state, now, run, Outcome.CANCELLED, attempt.last or run.job.reason)
+    elif state.closing is not None:
+        end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN)
+    else:
+        _schedule_retry(state, now, run, attempt, verdict.delay_us)

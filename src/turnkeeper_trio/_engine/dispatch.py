@@ -1,0 +1,55 @@
+"""What happens when an instant comes: catch-up, arrival, the ready queue, and who is bound to a worker next."""
+
+from turnkeeper_trio._engine.change_log import PendingChange
+from turnkeeper_trio._engine.completion import TOO_LATE
+from turnkeeper_trio._engine.lifecycle import end_run
+from turnkeeper_trio._engine.rows import Attempt, Run
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio._model.times import Now
+
+
+def assign(state: State, now: Now, *, backlog: bool) -> None:
+    """Bind as many ready runs as there is capacity for, in their order.
+
+    With a backlog, of what is due and has not been moved, only those that nothing in it can go before: a run of low
+    priority must not overtake one of high priority that fell due at the same instant.
+    """
+    capacity = state.capacity
+    while capacity > 0 and not state.pauses and (entry := state.ready.peek()) is not None:
+        if backlog and not _goes_first(state, entry[-1]):
+            return
+        run = state.ready.pop()
+        start_by = _start_by(run)
+        if start_by is not None and now.wall > start_by:
+            end_run(state, now, run, Outcome.MISSED, TOO_LATE)
+            continue
+        _bind(state, now, run, start_by)
+        capacity -= 1
+
+
+def _goes_first(state: State, run: Run) -> bool:
+    """Return whether a ready run goes before all that is planned: by its priority, its instant, and its submission."""
+    if run.job.request.priority < state.top_priority:
+        return False
+    planned, delayed = state.queue.peek(), state.delays.peek()
+    own = (run.ready_at, run.job.seq)
+    return (planned is None or own <= planned[:2]) and (delayed is None or own <= (delayed[-1].due_at, delayed[1]))
+
+
+def _start_by(run: Run) -> int | None:
+    """Return the wall time by which the first attempt of a run has to begin_run, if its job says so."""
+    limit = run.job.request.start_deadline_us
+    return None if limit is None or run.begun else run.occurrence.due_at + limit
+
+
+def _bind(state: State, now: Now, run: Run, start_by: int | None) -> None:
+    attempt = Attempt(now, run, run.begun + 1)
+    attempt.start_by = start_by
+    run.attempt = attempt
+    state.assigned[attempt] = None
+    state.effects.assignments.append(attempt)
+    if state.change_log.asked:
+        data = {"scheduled_at": run.occurrence.scheduled_at, "origin": run.occurrence.origin, "attempt": attempt.number}
+        state.change_log.propose(ChangeKind.RUN_STARTED, run.job, data, PendingChange(attempt))

@@ -1,0 +1,173 @@
+"""Arrival: an occurrence has become due, and a run is made of it, by the rules for overlap."""
+
+from turnkeeper_trio._engine.catch_up import catch_up, miss, too_late
+from turnkeeper_trio._engine.lifecycle import (
+    end_occurrence,
+    end_run,
+    halt,
+    plan_after,
+    plan_next,
+    request_cancel,
+    settle_job,
+)
+from turnkeeper_trio._engine.overlap import (
+    add_waiting,
+    blocking_runs,
+    free_slots,
+    make_ready,
+    promote_waiting,
+    remove_waiting,
+    skip_reason,
+)
+from turnkeeper_trio._engine.planning import following_us, may_plan
+from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Occurrence, Run
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.waits import IDLE, IDLE_DUE
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Origin, Outcome
+from turnkeeper_trio._model.times import Now
+from turnkeeper_trio.policies import CatchUp, Overlap
+from turnkeeper_trio.schedules._adapter import ScheduleFault
+
+SUPERSEDED_BY_NEXT = "superseded by the next occurrence"
+
+
+NEWER = "a newer occurrence took its place"
+
+
+REPLACED = "replaced by the next occurrence"
+
+
+def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap | None = None) -> Run:
+    """Make a run of an occurrence that is due. It becomes ready, waits for others of its job, or ends as skipped."""
+    job = occurrence.job
+    alone = job.runs is NO_RUNS and job.state is not JobState.PAUSED and state.closing is None
+    # It arrives before anything else is decided: a job with an active run is never taken for finished.
+    run = _add_run(state, now, occurrence)
+    run.overlap = overlap
+    if alone:
+        make_ready(state, run)
+    else:
+        _apply_overlap(state, now, run)
+    return run
+
+
+def _add_run(state: State, now: Now, occurrence: Occurrence) -> Run:
+    job = occurrence.job
+    run = Run(occurrence, state.next_run(), now.loop)
+    if job.runs is NO_RUNS:
+        job.runs = {run: None}
+    else:
+        job.runs[run] = None
+    state.active[run] = None
+    job.ran += occurrence.origin is not Origin.TRIGGER
+    if occurrence.run_id is not None:
+        state.by_id[occurrence.run_id] = run
+    return run
+
+
+def _apply_overlap(state: State, now: Now, run: Run) -> None:
+    """Have a run that is not alone take its place among those of its job, or end it if it has none."""
+    job, policy = run.job, run.overlap or run.job.request.overlap
+    add_waiting(job, run)
+    if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
+        for other in tuple(job.runs):
+            if other.waiting_retry:
+                outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
+                end_run(state, now, other, outcome, SUPERSEDED_BY_NEXT, error=other.error)
+    if run not in job.runs:
+        return  # That was one failure too many: the job was halted, and this run ended with it.
+    promote_waiting(state, job)
+    if run.blocked and run.overlap is Overlap.ALLOW_ALL and free_slots(job, policy) >= 1:
+        remove_waiting(job, run)  # That it may run beside others is for this run, not for those before it that wait.
+        make_ready(state, run)
+    if run.blocked:
+        others = blocking_runs(job)
+        if why := skip_reason(job, policy, len(job.waiting) - 1):
+            end_run(state, now, run, Outcome.SKIPPED, why, by=others[0] if others else None)
+        elif policy is Overlap.CANCEL_OTHER:
+            _cancel_others(state, now, [other for other in job.waiting if other is not run], others)
+
+
+def _cancel_others(state: State, now: Now, waiting: list[Run], running: list[Run]) -> None:
+    for other in waiting:
+        end_run(state, now, other, Outcome.SUPERSEDED, NEWER)
+    for other in running:
+        if other.executing:
+            request_cancel(state, now, other, CancelCause.REPLACED, REPLACED)
+        else:
+            end_run(state, now, other, Outcome.CANCELLED, REPLACED, error=other.error)
+
+
+ALL_RUN = "its job has had all its runs"
+
+
+def take_due(state: State, now: Now, limit: int) -> bool:
+    """Move what has become due to the ready queue, at most ``limit`` of it; return whether all of it was moved."""
+    if state.pauses:
+        return True
+    left = limit
+    while left and (entry := state.retries.peek()) is not None and entry[0] <= now.loop:
+        _retry_due(state, now, state.retries.pop())
+        left -= 1
+    while left and (entry := state.queue.peek()) is not None and entry[0] <= now.wall:
+        fire(state, now, state.queue.pop())
+        left -= 1
+    while left and (entry := state.delays.peek()) is not None and entry[0] <= now.loop:
+        fire(state, now, state.delays.pop())
+        left -= 1
+    return left > 0
+
+
+def fire(state: State, now: Now, occurrence: Occurrence) -> None:
+    """The instant of an occurrence has come, and it has left its queue: begin_run, and plan the following one."""
+    occurrence.job.pending = None
+    handle_due(state, now, occurrence, occurrence.job.request.catch_up)
+    settle_job(state, now, occurrence.job)
+
+
+def handle_due(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> None:
+    """Begin what is to run of an occurrence that is due and those after it that have passed, and plan the next."""
+    job = occurrence.job
+    occurrences, latest, fault, following = [occurrence], occurrence.scheduled_at, None, None
+    try:
+        following = following_us(job, occurrence.scheduled_at)
+        if following is not None and following <= now.wall:
+            occurrences, latest = catch_up(state, now, occurrence, policy)
+        elif too_late(occurrence, now, policy):
+            miss(state, now, occurrence)
+            occurrences = []
+    except ScheduleFault as exc:
+        fault = exc
+    job.latest = latest
+    # Several at once come from `CatchUp.ALL`: they wait for one another, or its choice would be undone by the overlap.
+    in_order = len(occurrences) > 1 and job.request.overlap is not Overlap.ALLOW_ALL
+    for each in occurrences:
+        if may_plan(job, each.scheduled_at):
+            begin_run(state, now, each, Overlap.BUFFER_ALL if in_order else None)
+        else:
+            end_occurrence(state, now, each, Outcome.SKIPPED, ALL_RUN)
+    if fault is not None:
+        halt(state, now, job, str(fault))
+    elif job.pending is None and job.state is JobState.ACTIVE and not (job.runs and job.delayed):
+        if latest == occurrence.scheduled_at and not job.delayed:
+            plan_next(state, now, job, following)
+        else:
+            plan_after(state, now, job, latest)
+
+
+def _retry_due(state: State, now: Now, run: Run) -> None:
+    """The time of a retry has come: it takes its turn among the runs of its job."""
+    run.waiting_retry = False
+    run.since, run.ready_at = now.loop, now.wall
+    add_waiting(run.job, run)
+    promote_waiting(state, run.job)
+
+
+def answer_idle(state: State) -> None:
+    """Answer whoever waits for idleness, now that all that was due has been moved."""
+    if state.active:
+        return
+    state.over(IDLE_DUE)
+    if not state.pending:
+        state.over(IDLE)

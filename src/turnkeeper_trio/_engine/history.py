@@ -1,0 +1,236 @@
+"""The archive: runs and non-runs that have ended, within bounds of number and age, and the records made of them.
+
+Runs and non-runs are kept on two shelves, so that an occurrence skipped each second never displaces the record of a
+run. Age is looked at when something is added or read: there is no timer.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar, final
+from uuid import UUID
+
+from turnkeeper_trio._engine.rows import NO_NON_RUNS, Job, JobHistory, NonRun, Run
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
+from turnkeeper_trio._model.times import seconds, utc_pendulum
+
+Kept = TypeVar("Kept", Run, NonRun)
+
+
+@final
+class BoundedLog(Generic[Kept]):
+    """What has ended, the oldest first, at most so many in all and of each job."""
+
+    def __init__(self, limit: int, per_job: int, forget: Callable[[Kept], None]) -> None:
+        """Make an empty shelf; ``forget`` is told of everything that leaves it."""
+        self._limit = limit
+        self._per_job = per_job
+        self._forget: Callable[[Kept], None] = forget
+        self._kept: OrderedDict[Kept, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return how many are kept."""
+        return len(self._kept)
+
+    def newest_first(self) -> Iterator[Kept]:
+        """Iterate from the newest to the oldest."""
+        return reversed(self._kept)
+
+    def add(self, item: Kept, of_job: list[Kept]) -> None:
+        """Keep an item, and let the oldest go where a bound is passed."""
+        if not self._limit or not self._per_job:
+            self._forget(item)
+            return
+        self._kept[item] = None
+        of_job.append(item)
+        if len(of_job) > self._per_job:
+            self.drop(of_job[0], of_job)
+
+    def drop(self, item: Kept, of_job: list[Kept]) -> None:
+        """Let an item go; it is the oldest of its job."""
+        assert of_job[0] is item
+        del of_job[0]
+        del self._kept[item]
+        self._forget(item)
+
+    def renew(self, item: Kept) -> None:
+        """Make an item the newest: its age is what the bounds look at."""
+        self._kept.move_to_end(item)
+
+    def __contains__(self, item: Kept) -> bool:
+        """Return whether an item is kept."""
+        return item in self._kept
+
+    def oldest(self) -> Kept | None:
+        """Return the oldest, or ``None`` where nothing is kept."""
+        return next(iter(self._kept), None)
+
+    @property
+    def overfull(self) -> bool:
+        """Whether more is kept than allowed."""
+        return len(self._kept) > self._limit
+
+
+@final
+class History:
+    """Both shelves."""
+
+    def __init__(
+        self, *, limit: int, per_job: int, ttl: int | None, by_id: dict[UUID, object], remains: dict[UUID, Job]
+    ) -> None:
+        """Make an empty archive. ``by_id``, the ids that were read, and ``remains`` are tables it keeps in step."""
+        self._by_id = by_id
+        self._remains = remains
+        self._ttl = ttl
+        self._numbers = 0
+        self.runs: BoundedLog[Run] = BoundedLog(limit, per_job, self._forget)
+        self.non_runs: BoundedLog[NonRun] = BoundedLog(limit, per_job, self._forget)
+
+    def next_number(self) -> int:
+        """Return the number of the next record."""
+        self._numbers += 1
+        return self._numbers
+
+    def keeps(self, item: Run | NonRun) -> bool:
+        """Return whether the archive still has this item."""
+        return item in self.runs if isinstance(item, Run) else item in self.non_runs
+
+    def add_run(self, run: Run) -> None:
+        """Keep a run that has ended."""
+        run.number = self.next_number()
+        history = history_of(run.job)
+        history.last_run = run
+        if history.skipped == history.skipped_before:
+            history.skipped = 0
+        history.skipped_before = history.skipped
+        if run.outcome is Outcome.SUCCEEDED:
+            history.last_success = run
+            history.consecutive_failures = 0
+        elif run.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+            history.last_failure = run
+            history.consecutive_failures += 1
+        if run.occurrence.run_id is not None:
+            self._by_id[run.occurrence.run_id] = run
+        self.runs.add(run, history.runs)
+        self.trim(run.finished_at)
+
+    def add_non_run(self, item: NonRun) -> NonRun:
+        """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart.
+
+        One that was asked for by hand does not: somebody has its id.
+        """
+        history = history_of(item.occurrence.job)
+        last = history.non_runs[-1] if history.non_runs else None
+        newest_run = history.runs[-1].number if history.runs else 0
+        if last is not None and last.number > newest_run and _are_alike(last, item):
+            self._forget(last)
+            last.occurrence, last.scheduled_at = item.occurrence, item.scheduled_at
+            last.finished_at = item.finished_at
+            last.count += item.count
+            last.number = item.number
+            item = last
+            self.non_runs.renew(item)
+        if item.occurrence.run_id is not None:
+            self._by_id[item.occurrence.run_id] = item
+        if item is not last:
+            if history.non_runs is NO_NON_RUNS:
+                history.non_runs = []
+            self.non_runs.add(item, history.non_runs)
+        self.trim(item.finished_at)
+        return item
+
+    def trim(self, now: int) -> None:
+        """Let go what is too much or too old."""
+        if self._ttl is None and not (self.runs.overfull or self.non_runs.overfull):
+            return
+        horizon = None if self._ttl is None else now - self._ttl
+        while (run := self.runs.oldest()) and (
+            self.runs.overfull or (horizon is not None and run.finished_at < horizon)
+        ):
+            self.runs.drop(run, history_of(run.job).runs)
+        while (non := self.non_runs.oldest()) and (
+            self.non_runs.overfull or (horizon is not None and non.finished_at < horizon)
+        ):
+            self.non_runs.drop(non, history_of(non.occurrence.job).non_runs)
+
+    def forget_job(self, job: Job) -> None:
+        """Let go everything of one job."""
+        if job.history is not None:
+            while job.history.runs:
+                self.runs.drop(job.history.runs[0], job.history.runs)
+            while job.history.non_runs:
+                self.non_runs.drop(job.history.non_runs[0], job.history.non_runs)
+            job.history.forget_runs()
+            job.history.consecutive_failures = 0
+
+    def newest_first(self, job: Job | None) -> Iterator[Run | NonRun]:
+        """Iterate over the runs and non-runs of a job, or of all, the newest first."""
+        runs: Iterator[Run | NonRun]
+        non_runs: Iterator[Run | NonRun]
+        if job is None:
+            runs, non_runs = self.runs.newest_first(), self.non_runs.newest_first()
+        elif job.history is None:
+            return
+        else:
+            runs, non_runs = reversed(job.history.runs), reversed(job.history.non_runs)
+        run, non = next(runs, None), next(non_runs, None)
+        while run is not None or non is not None:
+            if non is None or (run is not None and run.number > non.number):
+                assert run is not None
+                yield run
+                run = next(runs, None)
+            else:
+                yield non
+                non = next(non_runs, None)
+
+    def _forget(self, item: Run | NonRun) -> None:
+        if item.occurrence.run_id is not None:
+            self._by_id.pop(item.occurrence.run_id, None)
+        forgotten = self._remains.get(item.occurrence.job.job_id)
+        if forgotten is not None and not is_left(forgotten):
+            del self._remains[forgotten.job_id]
+            history_of(forgotten).forget_runs()
+
+
+def _are_alike(last: NonRun, item: NonRun) -> bool:
+    by_hand = Origin.TRIGGER in (last.occurrence.origin, item.occurrence.origin)
+    return not by_hand and (last.outcome, last.reason) == (item.outcome, item.reason)
+
+
+def is_left(job: Job) -> bool:
+    """Return whether anything is left of a job that is forgotten: a run that executes, or a record."""
+    return bool(job.runs or (job.history is not None and (job.history.runs or job.history.non_runs)))
+
+
+def history_of(job: Job) -> JobHistory:
+    """Return the history of a job, made now if it has none."""
+    if job.history is None:
+        job.history = JobHistory()
+    return job.history
+
+
+def record_of(item: Run | NonRun, run_id: UUID) -> RunRecord:
+    """Return the record of a run that has ended, or of an occurrence that did not run."""
+    occurrence = item.occurrence
+    job = occurrence.job
+    assert item.outcome is not None
+    ran = item if isinstance(item, Run) else None
+    started_at = ran.started_at if ran else None
+    return RunRecord(
+        run_id=RunId(run_id),
+        job_id=RecurringJobId(job.job_id),
+        name=job.request.name,
+        origin=occurrence.origin,
+        scheduled_at=utc_pendulum(item.scheduled_at if isinstance(item, NonRun) else occurrence.scheduled_at),
+        due_at=utc_pendulum(occurrence.due_at),
+        started_at=None if started_at is None else utc_pendulum(started_at),
+        finished_at=utc_pendulum(item.finished_at),
+        attempts=ran.begun if ran else 0,
+        outcome=item.outcome,
+        value=ran.value if ran else None,
+        error=ran.error if ran else None,
+        reason=item.reason,
+        lateness=None if started_at is None else seconds(started_at - occurrence.due_at),
+        duration=seconds(ran.executed) if ran else 0.0,
+        count=item.count if isinstance(item, NonRun) else 1,
+    )

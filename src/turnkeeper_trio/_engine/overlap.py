@@ -1,0 +1,109 @@
+"""Whose turn it is among the runs of one job: a run that has to wait for others waits at its job.
+
+So the ready queue holds only what may start, nothing in it is looked at twice, and the run that ends calls the next.
+"""
+
+import math
+from typing import assert_never
+
+from turnkeeper_trio._engine.rows import NO_RUNS, Job, Run
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio.policies import Overlap
+
+
+def blocking_runs(job: Job) -> list[Run]:
+    """Return the active runs of a job that count against how many there may be at once."""
+    past_next = job.request.retry_past_next
+    return [run for run in job.runs if run not in job.waiting and (past_next or not run.waiting_retry)]
+
+
+def free_slots(job: Job, overlap: Overlap) -> float:
+    """Return how many further runs of a job may be at once."""
+    request = job.request
+    limit = 1 if overlap is not Overlap.ALLOW_ALL else request.max_concurrent or math.inf
+    return limit - len(blocking_runs(job))
+
+
+def add_waiting(job: Job, run: Run) -> None:
+    """Have a run wait: behind the others, or before them if it was in their way already, as it waited for its retry."""
+    if run.begun and job.request.retry_past_next:
+        job.waiting = {run: None, **job.waiting}
+        return
+    if job.waiting is NO_RUNS:
+        job.waiting = {}
+    job.waiting[run] = None
+
+
+def remove_waiting(job: Job, run: Run) -> None:
+    """Take a run from those that wait."""
+    del job.waiting[run]
+    if not job.waiting:
+        job.waiting = NO_RUNS
+
+
+def promote_waiting(state: State, job: Job) -> None:
+    """Let those that wait go to the ready queue, in their order, while there is free_slots. A paused job's only by hand."""
+    if job.waiting is NO_RUNS or state.closing is not None:
+        return
+    for run in tuple(job.waiting):
+        if job.state is JobState.PAUSED and run.occurrence.origin is not Origin.TRIGGER:
+            continue
+        if free_slots(job, run.overlap or job.request.overlap) < 1:
+            return
+        remove_waiting(job, run)
+        make_ready(state, run)
+
+
+def unassign_run(state: State, run: Run) -> None:
+    """Take a run that waits for a worker from the ready queue, or from the worker it is bound to."""
+    if run.attempt is not None:
+        assert not run.attempt.claimed
+        run.attempt.revoked = True
+        run.attempt = None
+    else:
+        state.ready.remove(run)
+
+
+def requeue_unstarted(state: State, job: Job) -> None:
+    """Have the runs of a job that wait for a worker wait for their turn again, before those that do: rules changed.
+
+    At the end of the scheduler none gets its turn any more: they stay where they are, and are about to be ended.
+    """
+    if state.closing is not None:
+        return
+    back = [run for run in job.runs if not (run.executing or run.waiting_retry or run.blocked)]
+    if back:
+        for run in back:
+            unassign_run(state, run)
+        job.waiting = dict.fromkeys([*back, *job.waiting])
+
+
+def make_ready(state: State, run: Run) -> None:
+    """Put a run in the ready queue: by priority, then the instant it is due, then the order of submission."""
+    state.ready.push((-run.job.request.priority, run.ready_at, run.job.seq, run.number, run))
+
+
+OVERLAP = "the run before it had not ended"
+
+
+ONE_WAITS = "another occurrence was waiting already"
+
+
+TOO_MANY_WAIT = "max_waiting others were waiting already"
+
+
+def skip_reason(job: Job, overlap: Overlap, waiting: int) -> str:
+    """Return why an occurrence that cannot start is skipped, with so many others waiting; empty if it may wait."""
+    match overlap:
+        case Overlap.SKIP:
+            return OVERLAP
+        case Overlap.BUFFER_ONE:
+            return ONE_WAITS if waiting else ""
+        case Overlap.BUFFER_ALL | Overlap.ALLOW_ALL:
+            return TOO_MANY_WAIT if waiting >= job.request.max_waiting else ""
+        case Overlap.CANCEL_OTHER:
+            return ""
+        case _:
+            assert_never(overlap)

@@ -1,0 +1,283 @@
+"""What users ask about: jobs, runs, history, numbers. Nothing is changed, but that ids are made when first read."""
+
+from collections.abc import Collection, Iterable, Iterator
+from heapq import heappop, heappush, merge
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from turnkeeper_trio._engine.control import find_job, find_run
+from turnkeeper_trio._engine.planning import following_us
+from turnkeeper_trio._engine.rows import Job, Occurrence, Run
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.waits import IDLE, IDLE_DUE, Wait
+from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
+from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
+from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
+from turnkeeper_trio.errors import RunNotFound
+from turnkeeper_trio.jobs import JobDetails, JobSummary
+from turnkeeper_trio.policies import Overlap
+from turnkeeper_trio.schedules._adapter import ScheduleFault
+
+
+def job_details(state: State, now: Now, job_id: UUID | str) -> JobDetails:
+    """Return all there is to know about a job."""
+    job = find_job(state, job_id)
+    request, history, following = job.request, job.history, _next(job, now)
+    last = {name: getattr(history, name, None) for name in ("last_run", "last_success", "last_failure")}
+    return JobDetails(
+        job_id=RecurringJobId(job.job_id),
+        key=request.key,
+        name=request.name,
+        tags=request.tags,
+        schedule=job.schedule,
+        target=str(job.target),
+        priority=request.priority,
+        max_retries=request.max_retries,
+        retry=None if request.max_retries == 0 else request.retry_policy,
+        retry_count=max((run.failures for run in job.runs), default=0),
+        state=job.state,
+        state_reason=job.reason,
+        version=job.version,
+        next_run_time=None if following is None else utc_pendulum(following[0]),
+        next_run_instance=None if following is None else state.run_id(following[1]),
+        active_runs=tuple(state.active_run(now, run) for run in job.runs),
+        waiting_runs=len(job.waiting),
+        last_run=_record(state, last["last_run"]),
+        last_success=_record(state, last["last_success"]),
+        last_failure=_record(state, last["last_failure"]),
+        consecutive_failures=0 if history is None else history.consecutive_failures,
+    )
+
+
+def _next(job: Job, now: Now) -> tuple[int, Occurrence | Run] | None:
+    """Return when something of a job begins next, if that is known, and what: its next occurrence, or a retry."""
+    retries = ((run.next_attempt(now), run) for run in job.runs)
+    found: list[tuple[int, Occurrence | Run]] = [(at, run) for at, run in retries if at is not None]
+    if job.pending is not None:
+        found.append((job.pending.due_at, job.pending))
+    return min(found, key=itemgetter(0), default=None)
+
+
+def _record(state: State, run: Run | None) -> RunRecord | None:
+    return None if run is None else state.record(run)
+
+
+def list_jobs(
+    state: State,
+    now: Now,
+    *,
+    states: Collection[JobState] | None,
+    tags: Collection[str] | None,
+    after: UUID | str | None,
+    limit: int,
+) -> list[JobSummary]:
+    """Return the jobs in the order of submission: those of certain states, with any of certain tags, after another."""
+    start = -1 if after is None else find_job(state, after).seq
+    wanted = (
+        job
+        for job in state.jobs.values()
+        if job.seq > start
+        and (states is None or job.state in states)
+        and (tags is None or any(tag in job.request.tags for tag in tags))
+    )
+    return [_summary(job, now) for job in islice(wanted, limit)]
+
+
+def _summary(job: Job, now: Now) -> JobSummary:
+    following = _next(job, now)
+    return JobSummary(
+        job_id=RecurringJobId(job.job_id),
+        key=job.request.key,
+        name=job.request.name,
+        tags=job.request.tags,
+        state=job.state,
+        next_run_time=None if following is None else utc_pendulum(following[0]),
+        active=len(job.runs),
+    )
+
+
+def list_active(state: State, now: Now, *, job_id: UUID | str | None) -> list[ActiveRun]:
+    """Return the active runs of a job, or of all, in the order in which they became due."""
+    runs: Iterable[Run] = state.active if job_id is None else find_job(state, job_id).runs
+    return [state.active_run(now, run) for run in runs]
+
+
+def run_history(
+    state: State,
+    now: Now,
+    *,
+    job_id: UUID | str | None,
+    since: int | None,
+    outcomes: Collection[Outcome] | None,
+    limit: int,
+) -> list[RunRecord]:
+    """Return records of what has ended, the newest first."""
+    state.history.trim(now.wall)
+    job = None if job_id is None else find_job(state, job_id)
+    wanted = (
+        item
+        for item in state.history.newest_first(job)
+        if (outcomes is None or item.outcome in outcomes) and (since is None or item.finished_at >= since)
+    )
+    return [state.record(item) for item in islice(wanted, limit)]
+
+
+def wait_run(state: State, now: Now, run_id: UUID) -> "Wait | RunRecord":
+    """Answer with the record of a run once it has ended."""
+    del now
+    item = find_run(state, run_id)
+    if not isinstance(item, Occurrence) and item.outcome is not None:
+        return state.record(item)
+    occurrence = item if isinstance(item, Occurrence) else item.occurrence
+    return state.waits.on([occurrence], lambda came: state.record(came[0]))
+
+
+def wait_job(state: State, now: Now, job_id: UUID | str) -> "Wait | RunRecord | RunNotFound":
+    """Answer with the last record of a job once no further run of it is to come; with an error if none ever began."""
+    del now
+    job = find_job(state, job_id)
+
+    def last(came: list[Any]) -> RunRecord | RunNotFound:
+        del came
+        run = None if job.history is None else job.history.last_run
+        return _never_ran(job) if run is None else state.record(run)
+
+    over = job.pending is None and not job.runs and job.state is not JobState.PAUSED
+    return last([]) if over else state.waits.on([job], last)
+
+
+def _never_ran(job: Job) -> RunNotFound:
+    message = f"no run of {job.request.name!r} has begun, and none is planned: it is {job.state}"
+    message += f", {job.reason}" if job.reason else ""
+    if job.history is not None and job.history.non_runs:
+        last = job.history.non_runs[-1]
+        message += f"; its last occurrence is {last.outcome}: {last.reason}"
+    return RunNotFound(message, job_id=job.job_id)
+
+
+def wait_idle(state: State, now: Now, *, due_only: bool) -> "Wait | None":
+    """Answer once nothing is active and nothing is planned (or due)."""
+    del now
+    return state.waits.on([IDLE_DUE if due_only else IDLE], lambda _: None)
+
+
+def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int) -> MetricsSnapshot:
+    """Return the counters and gauges; what staging counts, the runtime tells."""
+    counters = state.counters
+    outcomes = counters.outcomes
+    return MetricsSnapshot(
+        jobs_submitted=counters.submitted,
+        jobs_executed_success=counters.succeeded,
+        jobs_executed_fail=counters.returned_false,
+        jobs_panicked=counters.raised,
+        jobs_timed_out=counters.timed_out,
+        jobs_retried=counters.retried,
+        jobs_snoozed=counters.snoozed,
+        jobs_permanently_failed=outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT],
+        jobs_lineage_cancelled=counters.lineage_cancelled,
+        jobs_instance_discarded_cancelled=(
+            counters.discarded_cancelled + state.queue.discarded + state.delays.discarded
+        ),
+        staging_submitted_total=staged_total,
+        staging_rejected_full=rejected_total,
+        job_queue_scheduled_current=state.pending,
+        job_staging_buffer_current=staged,
+        workers_active_current=sum(attempt.scope is not None for attempt in state.assigned),
+        job_execution_duration=DurationStatistics(counters.execution_count, seconds(counters.execution_sum)),
+        job_queue_wait_duration=DurationStatistics(counters.queue_wait_count, seconds(counters.queue_wait_sum)),
+        books=books(state),
+    )
+
+
+def books(state: State) -> Books:
+    """Return what became of every planned occurrence; pending and active are read off the tables."""
+    outcomes = state.counters.outcomes
+    return Books(
+        planned=state.counters.planned,
+        pending=state.pending,
+        active=len(state.active),
+        **{outcome.value: count for outcome, count in outcomes.items()},
+    )
+
+
+Next = tuple[int, int, int, Job]
+"""An instant, the number of its job in the order of submission, the how manieth of it this is, and the job."""
+
+
+def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
+    """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries."""
+    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state, now))
+    found: list[UpcomingRun] = []
+    for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):
+        if len(found) == limit or (until is not None and at > until):
+            break
+        found.append(UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt))
+    return found
+
+
+def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
+    """Iterate over the attempts that runs wait for, but for those that the next occurrence will have ended by then."""
+    for entry in state.retries.in_order():
+        run: Run = entry[-1]
+        job, at = run.job, run.next_attempt(now)
+        request, pending = job.request, job.pending
+        goes_beside = request.retry_past_next or request.overlap is Overlap.ALLOW_ALL
+        if at is not None and (goes_beside or pending is None or at <= pending.due_at):
+            yield at, job.seq, run.begun + 1, job
+
+
+def _all_in_order(state: State, now: Now) -> Iterator[Next]:
+    """Merge what is planned with what follows it; only jobs that have come up are asked for what follows."""
+    following: list[Next] = []
+    planned = _planned(state, now)
+    head = next(planned, None)
+    while head is not None or following:
+        if head is not None and (not following or head < following[0]):
+            one = head
+            head = next(planned, None)
+        else:
+            one = heappop(following)
+        yield one
+        at, seq, number, job = one
+        later = _following(job, at, number)
+        if later is not None:
+            heappush(following, (later, seq, number + 1, job))
+
+
+def _planned(state: State, now: Now) -> Iterator[Next]:
+    """Iterate over what is planned in the order of the instants: the queues have it in that of the jittered ones."""
+    early: list[Next] = []
+    for due_at, _, at, job in merge(_on_the_grid(state), _delayed(state, now), key=itemgetter(0, 1)):
+        while early and early[0][0] + state.longest_jitter <= due_at:
+            yield heappop(early)
+        heappush(early, (at, job.seq, 1, job))
+    while early:
+        yield heappop(early)
+
+
+def _on_the_grid(state: State) -> Iterator[Next]:
+    """Iterate over what is planned by the wall clock: when it is due, its job's number, its instant, and its job."""
+    for entry in state.queue.in_order():
+        occurrence: Occurrence = entry[-1]
+        yield occurrence.due_at, occurrence.job.seq, occurrence.scheduled_at, occurrence.job
+
+
+def _delayed(state: State, now: Now) -> Iterator[Next]:
+    """Iterate over fixed delays likewise. They go by the loop's clock: the wall clock may have stepped since."""
+    for entry in state.delays.in_order():
+        occurrence: Occurrence = entry[-1]
+        due_at = now.wall + entry[0] - now.loop
+        yield due_at, occurrence.job.seq, occurrence.scheduled_at + due_at - occurrence.due_at, occurrence.job
+
+
+def _following(job: Job, at: int, number: int) -> int | None:
+    if job.request.max_runs is not None and job.ran + number >= job.request.max_runs:
+        return None
+    try:
+        return following_us(job, at)
+    except ScheduleFault:
+        return None  # The job will be halted when it comes to that.

@@ -1,0 +1,149 @@
+"""Shutdown: what is let run, what is ended, and what is said about it."""
+
+from typing import Final
+
+from turnkeeper_trio._engine.completion import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN, record_attempt
+from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, request_cancel, settle_job
+from turnkeeper_trio._engine.planning import remove_pending
+from turnkeeper_trio._engine.rows import CancelCause, Job, Occurrence, Run, Shutdown
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.waits import IDLE, Subject
+from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio._model.shutdown_report import ShutdownReport
+from turnkeeper_trio._model.times import Now
+from turnkeeper_trio.errors import SchedulerClosed
+from turnkeeper_trio.events import ShutdownStarted
+
+SHUT_DOWN_FIRST: Final = "the scheduler shut down first"
+
+
+_WARN_AFTER: Final = (5_000_000, 30_000_000, 60_000_000)
+"""Microseconds after which a shutdown that still waits says so; then once more each minute."""
+
+
+def begin_shutdown(state: State, now: Now, *, forced: bool) -> None:
+    """Begin to shut down, or go from graceful to forced. Idempotent."""
+    closing = state.closing
+    if closing is None:
+        closing = state.closing = Shutdown(now.loop)
+        closing.warn_at = now.loop + _WARN_AFTER[0]
+        for run in tuple(state.active):
+            if run.blocked:
+                _end_waiting(state, now, run)
+        if state.listening:
+            state.emit(now, ShutdownStarted, forced=forced)
+    if forced and not closing.forced:
+        closing.forced = True
+        if state.listening:
+            state.emit(now, ShutdownStarted, forced=True)
+
+
+def cut_off(state: State, now: Now) -> None:
+    """Force, and have every attempt that executes end. It proposes nothing: it may be done while a store commits."""
+    begin_shutdown(state, now, forced=True)
+    for attempt in state.assigned:
+        if attempt.scope is not None and attempt.run.attempt is attempt:
+            request_cancel(state, now, attempt.run, CancelCause.SHUTDOWN, BY_SHUTDOWN)
+
+
+def end_unstarted(state: State, now: Now, limit: int) -> bool:
+    """Go on closing: end what is due and has not begun, at most ``limit`` of it; return whether all of it was ended."""
+    closing = state.closing
+    assert closing is not None
+    for attempt in tuple(state.assigned):
+        run = attempt.run
+        if run.attempt is attempt and not attempt.claimed:
+            _end_waiting(state, now, run)
+        elif closing.forced and run.attempt is attempt:
+            request_cancel(state, now, run, CancelCause.SHUTDOWN, BY_SHUTDOWN)
+    left = limit
+    while left and len(state.ready):
+        run = state.ready.pop()
+        _end_waiting(state, now, run)
+        left -= 1
+    while left and len(state.retries):
+        run = state.retries.pop()
+        _end_waiting(state, now, run)
+        left -= 1
+    for queue, time in ((state.queue, now.wall), (state.delays, now.loop)):
+        while left and (entry := queue.peek()) is not None and entry[0] <= time:
+            occurrence = entry[-1]
+            remove_pending(state, occurrence)
+            end_occurrence(state, now, occurrence, Outcome.NEVER_STARTED, SHUT_DOWN_FIRST)
+            settle_job(state, now, occurrence.job)
+            left -= 1
+    return left > 0
+
+
+def answer_hopeless(state: State) -> None:
+    """Under force, answer whoever waits for what was planned for later: it will not come about.
+
+    The caller may be a thread of a run that is cut off. Nothing else ends its waiting (asyncio cancels nothing that a
+    thread begins after it was cut off), and the shutdown waits for the thread.
+    """
+    if state.closing is None or not state.closing.forced:
+        return
+    for subject in state.waits.subjects():
+        if _hopeless(state, subject):
+            for wait in state.waits.lost(subject):
+                error = SchedulerClosed("the scheduler shuts down: what was planned for later will not come about")
+                state.effects.answers.append((wait.token, error))
+
+
+def _hopeless(state: State, subject: Subject) -> bool:
+    match subject:
+        case Occurrence():
+            return subject.job.pending is subject
+        case Job():
+            return not subject.runs
+        case _:
+            return subject == IDLE and state.pending > 0
+
+
+def end_all(state: State, now: Now) -> None:
+    """End what is left: nothing at all, unless the scheduler was torn down.
+
+    Attempts that are still out stay in the table of assignments: they come back to find their run ended.
+    """
+    while not end_unstarted(state, now, len(state.jobs) + 1):
+        pass
+    for run in tuple(state.active):
+        if run.executing:
+            attempt = run.attempt
+            assert attempt is not None
+            attempt.ended, attempt.revoked = now, True
+            record_attempt(state, attempt)
+            end_run(state, now, run, Outcome.INTERRUPTED, BY_SHUTDOWN)
+        else:
+            _end_waiting(state, now, run)
+
+
+def warn_waiting(state: State, now: Now) -> None:
+    """Say what the shutdown has been waiting for, if it is time to."""
+    closing = state.closing
+    assert closing is not None
+    if now.loop >= closing.warn_at and state.active:
+        state.effects.shutdown_waits = tuple(state.active_run(now, run) for run in state.active)
+        waited = now.loop - closing.since
+        later = (after for after in _WARN_AFTER if after > waited)
+        closing.warn_at = closing.since + next(later, waited - waited % _WARN_AFTER[-1] + _WARN_AFTER[-1])
+
+
+def _end_waiting(state: State, now: Now, run: Run) -> None:
+    """End a run that waits for a worker: its first attempt never began, or its retry will not."""
+    if run.begun:
+        end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN, error=run.error)
+    else:
+        end_run(state, now, run, Outcome.NEVER_STARTED, SHUT_DOWN_FIRST)
+
+
+def shutdown_report(state: State, now: Now) -> ShutdownReport:
+    """Return what the shutdown has done so far."""
+    closing = state.closing or Shutdown(now.loop)
+    return ShutdownReport(
+        finished=tuple(state.record(run) for run in closing.finished),
+        interrupted=tuple(state.record(run) for run in closing.interrupted),
+        never_started=tuple(state.record(item) for item in closing.never_started),
+        still_running=tuple(state.active_run(now, run) for run in state.active),
+        unrun=state.pending,
+    )

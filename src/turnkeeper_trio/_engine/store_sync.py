@@ -1,0 +1,130 @@
+"""How jobs come in: submitted by a caller, or admitted from a store; and how a refused one goes again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+from uuid import UUID
+
+from turnkeeper_trio._engine.anchoring import insert_job
+from turnkeeper_trio._engine.lifecycle import halt, remove_run
+from turnkeeper_trio._engine.overlap import promote_waiting
+from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, remove_pending
+from turnkeeper_trio._engine.rows import Attempt, Job, Occurrence, Run
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.record import plain
+from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio._model.times import Now
+from turnkeeper_trio.errors import JobNotFound, RunNotFound
+from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.schedules._adapter import ScheduleFault
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    """A job as a store hands it over: its definition, and its next occurrence (microseconds), already planned."""
+
+    job_id: UUID
+    request: RecurringJobRequest
+    target: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] | None = None
+    next_run_at: int | None = None
+
+
+def definition(job: Job) -> dict[str, Any]:
+    """Return what defines a job, as JSON values."""
+    request = job.request
+    return {
+        "name": request.name,
+        "target": str(job.target),
+        "args": plain(job.args),
+        "kwargs": plain(job.kwargs or {}),
+        "schedule": plain(job.schedule),
+        "max_retries": request.max_retries,
+        "retry": plain(request.retry),
+        "initial_run_time": plain(request.initial_run_time),
+        "timeout": request.timeout_us,
+        "overlap": request.overlap,
+        "catch_up": request.catch_up,
+        "retry_past_next": request.retry_past_next,
+        "priority": request.priority,
+        "jitter": request.jitter_us,
+        "tags": list(request.tags),
+    }
+
+
+def admit(state: State, now: Now, stored: StoredJob) -> Job:
+    """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
+    job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
+    insert_job(state, now, job, state.jobs.get(job.job_id))
+    at = stored.next_run_at
+    if at is not None and job.delayed:
+        plan_delay(state, now, job, max(0, at - now.wall))
+    elif at is not None:
+        try:
+            plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
+        except ScheduleFault as fault:
+            halt(state, now, job, str(fault))
+    return job
+
+
+def release(state: State, job: Job) -> None:
+    """Let go of a job that is not ours any more: it leaves the books as if it had never been in them.
+
+    What executes of the job that had its id before goes on.
+    """
+    if state.jobs.get(job.job_id) is not job:
+        return  # It was deleted, or it has ended and is forgotten.
+    del state.jobs[job.job_id]
+    state.ended_jobs.pop(job, None)
+    state.history.forget_job(job)
+    if (occurrence := job.pending) is not None:
+        remove_pending(state, occurrence)
+        _discard_occurrence(state, occurrence)
+    for run in tuple(job.runs):
+        if run.job is job:
+            _discard_run(state, run)
+    if job.runs:
+        job.state = JobState.CANCELLED
+        state.remains[job.job_id] = job
+    state.lost(job, JobNotFound(f"the job {job.request.name!r} is not here any more", job_id=job.job_id))
+
+
+def lose_run(state: State, run: Run) -> None:
+    """Take a run that has not begun out of the books: somebody else runs it. What it was the last run of goes too."""
+    job = run.job
+    _discard_run(state, run)
+    promote_waiting(state, job)
+    if job.pending is not None or job.runs:
+        return
+    if job.state is JobState.ACTIVE and job.had_occurrence:
+        release(state, job)
+    else:
+        state.over(job)
+
+
+def _discard_run(state: State, run: Run) -> None:
+    assert not run.executing
+    remove_run(state, run)
+    if run.attempt is not None:
+        unassign_unsent(state, run.attempt)
+    _discard_occurrence(state, run.occurrence)
+
+
+def _discard_occurrence(state: State, occurrence: Occurrence) -> None:
+    """An occurrence leaves the books without an outcome."""
+    state.counters.planned -= 1
+    run_id = occurrence.run_id
+    if run_id is not None:
+        del state.by_id[run_id]
+        state.lost(occurrence, RunNotFound(f"the run {run_id} is not here any more", run_id=run_id))
+
+
+def unassign_unsent(state: State, attempt: Attempt) -> None:
+    """Take back an attempt that has not been handed to a worker yet."""
+    attempt.revoked = True
+    attempt.run.attempt = None
+    state.unassign(attempt)
+    state.effects.assignments.remove(attempt)

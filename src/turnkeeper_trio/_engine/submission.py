@@ -1,0 +1,134 @@
+"""How jobs come in: submitted by a caller, or admitted from a store; and how a refused one goes again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never, final
+from uuid import UUID
+
+from turnkeeper_trio._engine.anchoring import (
+    bind_schedule,
+    halt_or_settle,
+    initial_us,
+    insert_job,
+    plan_first,
+)
+from turnkeeper_trio._engine.change_log import PendingChange
+from turnkeeper_trio._engine.control import delete_job
+from turnkeeper_trio._engine.rows import Job
+from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.store_sync import definition
+from turnkeeper_trio._engine.updates import Call, change_job, has_same_schedule
+from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio.errors import SchedulerClosed
+from turnkeeper_trio.events import JobAdded
+from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
+from turnkeeper_trio.policies import OnConflict
+
+
+@final
+@dataclass(slots=True)
+class Submission:
+    """A job as it lies in staging."""
+
+    job_id: UUID
+    request: RecurringJobRequest
+    target: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] | None
+    on_conflict: OnConflict
+    token: Any = None
+    """Who waits until the store has committed it, where somebody does."""
+    staged: Now | None = None
+    """When it was put in staging: from then on its schedule counts. ``None``: from when it is taken."""
+
+
+def add_job(
+    state: State, now: Now, submission: Submission, before: Job | None = None, latest: int | None = None
+) -> Job:
+    """Take a new job into the books, and plan its first occurrence from when it was staged.
+
+    ``before`` is an ended one that has its id, and ``latest`` the last instant at which another of its id had its turn.
+    """
+    request = submission.request
+    job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
+    insert_job(state, now, job, before)
+    state.counters.submitted += 1
+    job.latest = latest
+    since = submission.staged or now
+    first, fault = bind_schedule(state, now, job, initial_us(request.initial_run_time, since), since)
+    if state.change_log.asked:
+        proposal = PendingChange(job, submission.token)
+        state.change_log.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
+    plan_first(state, job, first, fault, since)
+    if state.listening:
+        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+        state.emit(now, JobAdded, job=job, name=request.name, next_run_time=at)
+    halt_or_settle(state, now, job, fault)
+    return job
+
+
+NOT_IN_SET = "it is not in the job set any more"
+
+
+def accept(state: State, now: Now, submission: Submission) -> Job:
+    """Take what was submitted: a new job, or a change of the one that has the key."""
+    job = state.jobs.get(submission.job_id)
+    if job is None or _frees_key(job, submission.on_conflict):
+        return add_job(state, now, submission, job, None if job is None else job.latest)
+    match submission.on_conflict:
+        case OnConflict.UPDATE if job.state is not JobState.CANCELLED:
+            change_job(state, now, job, submission.request, _call_from(submission), staged=submission.staged)
+        case OnConflict.REPLACE:
+            delete_job(state, now, submission.job_id)
+            return add_job(state, now, submission, latest=job.latest)
+        case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
+            pass  # Cancelled stays cancelled; and who is to be told was told: it looked, and staged, in one step.
+        case _:
+            assert_never(submission.on_conflict)
+    if submission.token is not None:
+        state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
+    return job
+
+
+def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
+    """Return whether a job that has ended leaves its key, and its history, to a new one: added again, it runs again."""
+    if job.state is JobState.CANCELLED:
+        return on_conflict is OnConflict.RAISE
+    return job.state is JobState.FINISHED and on_conflict in {OnConflict.UPDATE, OnConflict.RAISE}
+
+
+def _call_from(submission: Submission) -> Call:
+    return Call(target=submission.target, args=submission.args, kwargs=submission.kwargs or {})
+
+
+def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobSetChanges:
+    """Have the jobs of a set, and of the sets before it, be what the set says."""
+    if state.closing is not None:
+        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+    added: list[RecurringJobId] = []
+    updated: list[RecurringJobId] = []
+    unchanged: list[RecurringJobId] = []
+    removed: list[RecurringJobId] = []
+    for submission in submissions:
+        job = state.jobs.get(submission.job_id)
+        job_id = RecurringJobId(submission.job_id)
+        if job is None or (job.state is JobState.FINISHED and not has_same_schedule(job, submission.request)):
+            add_job(state, now, submission, job)
+            added.append(job_id)
+        elif job.state in ENDED_STATES:
+            unchanged.append(job_id)  # It has run, or somebody has cancelled it: the set does not say to run it again.
+        elif change_job(state, now, job, submission.request, _call_from(submission)):
+            updated.append(job_id)
+        else:
+            unchanged.append(job_id)
+    wanted = {submission.job_id: None for submission in submissions}
+    for gone in [job_id for job_id in state.applied if job_id not in wanted]:
+        job = state.jobs.get(gone)
+        if job is not None and job.state not in ENDED_STATES:
+            delete_job(state, now, gone, reason=NOT_IN_SET)
+            removed.append(RecurringJobId(gone))
+    state.applied = wanted
+    return JobSetChanges(tuple(added), tuple(updated), tuple(unchanged), tuple(removed))

@@ -1,0 +1,60 @@
+"""What a shutdown did."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio._model.text import counted, listed
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ShutdownReport(Record):
+    """Every run that the shutdown dealt with."""
+
+    finished: tuple[RunRecord, ...]
+    """Runs that ended by themselves after the shutdown had begun."""
+
+    interrupted: tuple[RunRecord, ...]
+    """Runs that the shutdown ended: cut off while executing, or while they waited for a retry."""
+
+    never_started: tuple[RunRecord, ...]
+    """Runs that were due and had not been started; a record may stand for ``count`` occurrences of one job."""
+
+    still_running: tuple[ActiveRun, ...]
+    """Runs that had not ended when the report was made; empty in the final report."""
+
+    unrun: int
+    """Occurrences whose instant had not come: they are left as they were planned, and will not run."""
+
+    def __str__(self) -> str:
+        """Return the counts in one line, then a line for each run; of many runs the first of each kind."""
+        groups = (
+            ("finished", self.finished),
+            ("interrupted", self.interrupted),
+            ("never started", self.never_started),
+            ("still running", self.still_running),
+        )
+        counts = listed(f"{_occurrences(runs)} {kind}" for kind, runs in groups if runs)
+        head = f"{'still shutting down' if self.still_running else 'shut down'}: {counts or 'no run was active'}"
+        if self.unrun:
+            head += f"; {counted(self.unrun, 'occurrence')} planned for later, left unrun"
+        width = max((len(run.name) for _, runs in groups for run in runs[:_SHOWN]), default=0)
+        return "\n".join([head, *(line for kind, runs in groups for line in _lines(kind, runs, width))])
+
+
+_SHOWN: Final = 10
+"""How many runs of each kind are shown to people."""
+
+
+def _occurrences(runs: Sequence[RunRecord | ActiveRun]) -> int:
+    return sum(run.count if isinstance(run, RunRecord) else 1 for run in runs)
+
+
+def _lines(kind: str, runs: Sequence[RunRecord | ActiveRun], width: int) -> Iterator[str]:
+    for run in runs[:_SHOWN]:
+        yield f"  {run.name:<{width}}  {str(run).splitlines()[0]}"
+    if len(runs) > _SHOWN:
+        yield f"  and {_occurrences(runs[_SHOWN:])} more {kind}"

@@ -1,0 +1,240 @@
+"""The house: the tasks and streams of one open scheduler, put together and taken apart.
+
+The tasks live in the task group around the body. They are shielded: a cancellation from outside reaches the body and,
+through a watcher that is not shielded, the coordinator, which cuts off the runs; the coordinator itself and the workers
+always come to their own end. So nothing but the body's own exception ever leaves the task group.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from contextvars import copy_context
+from typing import Final, final
+
+import anyio
+from anyio.abc import TaskGroup
+from trio.lowlevel import enable_ki_protection
+
+from turnkeeper_trio._engine.engine import Engine
+from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._model.ids import RandomIds
+from turnkeeper_trio._runtime.affinity import Affinity
+from turnkeeper_trio._runtime.clock import BoundClock, in_trio
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation
+from turnkeeper_trio._runtime.coordinator import Coordinator
+from turnkeeper_trio._runtime.dispatcher import Dispatcher
+from turnkeeper_trio._runtime.functions import Functions
+from turnkeeper_trio._runtime.hooks import TestHooks
+from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
+from turnkeeper_trio._runtime.publisher import EventPublisher
+from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
+from turnkeeper_trio._runtime.signals import sigint_forces
+from turnkeeper_trio._runtime.worker import Worker
+from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps
+from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.errors import CriticalJobFailed, InternalError
+from turnkeeper_trio.jobs.defaults import Defaults
+
+
+@final
+class Runner:
+    """One open scheduler."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        staging_size: int,
+        command_size: int,
+        shutdown_grace: float | None,
+        clock: Clock,
+        observers: Iterable[object],
+        rng: random.Random,
+        store: Store | None,
+        hooks: TestHooks,
+        defaults: Defaults,
+    ) -> None:
+        """Put the parts together; no task runs yet."""
+        wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), RandomIds()
+        self._options = options
+        self._grace = shutdown_grace
+        self._context = copy_context()
+        self._affinity = Affinity()
+        self._engine: Final = Engine(options, new_id=new_id, rng=rng)
+        self._staging: Inbox[Submission] = Inbox(staging_size, wakeup)
+        self._commands: Inbox[Command] = Inbox(command_size, wakeup)
+        publisher = EventPublisher(observers)
+        self._dispatcher = Dispatcher(
+            max_workers=options.max_workers,
+            dispatch_buffer=options.dispatch_buffer,
+            clock=bound,
+            wakeup=wakeup,
+            functions=functions,
+            hooks=hooks,
+        )
+        command_queue = CommandQueue(self._engine.state, self._commands)
+        self._coordinator = Coordinator(
+            self._engine,
+            clock=bound,
+            wakeup=wakeup,
+            dispatcher=self._dispatcher,
+            staging=self._staging,
+            command_queue=command_queue,
+            publisher=publisher,
+            store=store,
+        )
+        self.scheduler: Final = Scheduler(
+            Parts(
+                engine=self._engine,
+                affinity=self._affinity,
+                clock=clock,
+                read=bound.read,
+                coordinator=self._coordinator,
+                staging=self._staging,
+                commands=self._commands,
+                command_queue=command_queue,
+                functions=functions,
+                new_id=new_id,
+                publisher=publisher,
+                store=store,
+                shutdown_grace=shutdown_grace,
+                defaults=defaults,
+            )
+        )
+        self._watching = anyio.CancelScope()
+        self._watcher_begun = False
+        self._pool = WorkerPool(self._dispatcher, self._make_worker, self._coordinator.abort)
+
+    def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
+        """Start the tasks; ``body`` is the scope to cancel when the program is to end."""
+        self._coordinator.body = body
+        tasks.start_soon(self._coordinator.run, name="turnkeeper coordinator")
+        self._pool.open(tasks, self._options.max_workers)
+        tasks.start_soon(self._watch, name="turnkeeper watcher")
+
+    def _make_worker(self) -> Worker:
+        return Worker(self._dispatcher, self._engine.state, self._context, self.scheduler)
+
+    @enable_ki_protection
+    async def _watch(self) -> None:
+        """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
+        self._watcher_begun = True
+        if not in_trio():
+            # It was started last, so each of the others has had time for its first first_steps.
+            self._check_started()
+        with self._watching:
+            try:
+                await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class() as exc:
+                if not _is_native(exc):
+                    raise
+                self._coordinator.abort(exc)  # Let through, it would cancel the body, and nobody would know why.
+            finally:
+                if not self._watching.cancel_called:
+                    self._coordinator.close(forced=True)
+
+    def _check_started(self) -> None:
+        """See to the tasks that never begin, for they were cancelled natively before: each has had time to."""
+        if not self._coordinator.begun:
+            self._coordinator.abort(asyncio.CancelledError())
+            self._coordinator.end()
+        self._pool.check_started()
+        if not self._watcher_begun:
+            self._coordinator.abort(asyncio.CancelledError())
+
+    async def wait_until_ended(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
+        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
+
+        On trio, Ctrl-C is delivered to the main task wherever it waits, protected and shielded or not: also here. It
+        ends the program, as one that a job raises does; were it let through, it would leave in the task group's group.
+        """
+        with sigint_forces(self._interrupted):
+            return await self._wait_until_ended(host, failed=failed)
+
+    def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
+        coordinator = self._coordinator
+        coordinator.fatal = interrupt if coordinator.fatal is None else coordinator.fatal
+        if not coordinator.ended.is_set():
+            coordinator.close(forced=True)
+
+    async def _wait_until_ended(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
+        coordinator = self._coordinator
+        coordinator.close(forced=failed)
+        cancelled: BaseException | None = None
+        if not in_trio() and not (self._coordinator.begun and self._pool.all_begun and self._watcher_begun):
+            cancelled = await first_steps() or cancelled
+            self._check_started()
+        if not failed:
+            try:
+                with anyio.move_on_after(self._grace):
+                    await coordinator.ended.wait()
+                coordinator.close(forced=not coordinator.ended.is_set())
+                await coordinator.ended.wait()
+            except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
+                cancelled = exc
+            except KeyboardInterrupt as exc:
+                coordinator.fatal = exc
+        host.shield = True
+        over = False
+        while not over:
+            if not coordinator.ended.is_set():
+                coordinator.close(forced=True)
+            with anyio.CancelScope(shield=True):
+                try:
+                    await coordinator.ended.wait()
+                    await self._affinity.shut()
+                    over = True
+                except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
+                    # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
+                    cancelled = exc
+                except KeyboardInterrupt as exc:
+                    coordinator.fatal = exc
+        self._watching.cancel()
+        return cancelled  # noqa: ASYNC910  (leaving the task group is one)
+
+    def close_streams(self) -> None:
+        """No task is left: take in what lies in the streams, and close them. Synchronous, and never fails half-way."""
+        self._coordinator.finish()
+        self._staging.release()
+        self._commands.release()
+        self._dispatcher.release()
+        self._affinity.leave()
+
+    @property
+    def ends_program(self) -> bool:
+        """Whether an error of the program leaves, and not a cancellation of the body.
+
+        If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
+        """
+        coordinator = self._coordinator
+        fatal = coordinator.fatal is not None or coordinator.critical is not None
+        return fatal or (coordinator.crash is not None and not is_cancellation(coordinator.crash))
+
+    @property
+    def internal_error(self) -> InternalError | None:
+        """What made it impossible to go on."""
+        cause = self._coordinator.crash
+        return None if cause is None else internal_error(cause)
+
+    @property
+    def fatal(self) -> BaseException | None:
+        """What ends the program: the ``KeyboardInterrupt`` or ``SystemExit`` of a job or an observer, or a Ctrl-C."""
+        return self._coordinator.fatal
+
+    @property
+    def critical_failure(self) -> CriticalJobFailed | None:
+        """The failure of a critical job, from the job's exception."""
+        record = self._coordinator.critical
+        if record is None:
+            return None
+        error = CriticalJobFailed(record)
+        error.__cause__ = record.error
+        return error
+
+
+def _is_native(cancellation: BaseException) -> bool:
+    """Return whether a cancellation is of a task, on asyncio, not of a scope: anyio tells its own by the same text."""
+    reason = cancellation.args[0] if cancellation.args else None
+    of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
+    return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

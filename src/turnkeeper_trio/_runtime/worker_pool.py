@@ -1,0 +1,90 @@
+"""The crew: the workers of one scheduler, and who takes the place of one whose task a job has spoilt.
+
+On asyncio a job can cancel the task that it runs in when it has long returned: by a timer, by a timeout that it left
+open, by a child. That task is its worker's, and the cancellation would strike whichever run has the worker then. Nobody
+can cancel a task without a reference to it: so after each attempt the worker counts the references to its task, and
+where there are more than before, the task ends, and another takes its place. The alternative, a task for each attempt,
+costs what the rest of the attempt does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import final
+
+from anyio.abc import TaskGroup
+from anyio.lowlevel import cancel_shielded_checkpoint
+from trio.lowlevel import enable_ki_protection
+
+from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.dispatcher import Dispatcher
+from turnkeeper_trio._runtime.worker import Worker
+
+
+@final
+class WorkerPool:
+    """As many workers as there are to be."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, make: Callable[[], Worker], abort: Callable[[BaseException], None]
+    ) -> None:
+        """Have workers made by ``make``; ``abort`` is told what must not happen."""
+        self._dispatcher = dispatcher
+        self._make = make
+        self._abort = abort
+        self._tasks: TaskGroup
+        self._first: list[Worker] = []
+
+    def open(self, tasks: TaskGroup, workers: int) -> None:
+        """Start the workers."""
+        self._tasks = tasks
+        self._first = [self._start(number) for number in range(workers)]
+
+    @property
+    def all_begun(self) -> bool:
+        """Whether each of the first workers has begun, or is known not to."""
+        return all(worker.begun for worker in self._first)
+
+    def check_started(self) -> None:
+        """Look for workers that have not begun, though each of the first has had time for its first first_steps."""
+        for worker in self._first:
+            self._check_started(worker)
+
+    def _start(self, number: int) -> Worker:
+        worker = self._make()
+        self._dispatcher.workers += 1
+        self._tasks.start_soon(self._work, worker, number, name=f"turnkeeper worker {number}")
+        return worker
+
+    def _check_started(self, worker: Worker) -> None:
+        """On asyncio a task that is cancelled before its first first_steps never takes it, and nothing in it hears of that."""
+        if not worker.begun:
+            worker.begun = True
+            self._dispatcher.worker_ended()
+            self._abort(asyncio.CancelledError())
+
+    @enable_ki_protection
+    async def _work(self, worker: Worker, number: int) -> None:  # noqa: ASYNC910  (a task of its own)
+        worker.begun = True
+        try:
+            await worker.work()
+            if worker.needs_replacing:
+                await self._replace(number)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
+            self._abort(exc)
+        finally:
+            self._dispatcher.worker_ended()
+
+    async def _replace(self, number: int) -> None:  # noqa: ASYNC910  (on trio a task that was started begins)
+        successor = self._start(number)
+        if not in_trio():
+            await first_steps()
+            self._check_started(successor)
+
+
+async def first_steps() -> BaseException | None:
+    """Let what was started before have its first first_steps, on asyncio; return a native cancellation that came meanwhile."""
+    try:
+        await cancel_shielded_checkpoint()
+    except asyncio.CancelledError as exc:  # noqa: ASYNC103  (the caller knows what to do with it)
+        return exc
+    return None  # noqa: ASYNC910  (it has waited)

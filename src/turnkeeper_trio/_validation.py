@@ -1,0 +1,214 @@
+"""Checks of what a user hands in: each raises at the call where the mistake was made, and names the parameter.
+
+What is returned is of the plain type: an instance of a subclass of ``int`` or ``str`` is a user's object, whose
+comparison may do anything, and the engine compares.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
+
+from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.times import MICROSECONDS, duration_us, instant_us
+from turnkeeper_trio.errors import ConfigurationError
+
+E = TypeVar("E", bound=StrEnum)
+
+
+T = TypeVar("T")
+
+
+LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
+"""No duration longer than the calendar has a meaning here."""
+
+
+def instance(name: str, value: object, kind: type[T], example: str) -> T:
+    """Return ``value`` if it is of a kind; ``example`` says what to write instead.
+
+    A class is not one of its instances, though it has their methods, which is all that a protocol looks at.
+    """
+    # A protocol may be met by an attribute of the instance alone: so it is the instance that is asked.
+    is_one = type(value) is kind or (not guard.is_a(value, type) and guard.call(isinstance, value, kind)[0])
+    if not is_one:
+        raise ConfigurationError(f"{name} must be {example}, not {guard.shown(value)}", parameter=name)
+    return cast("T", value)
+
+
+def integer(name: str, value: object, *, least: int | None = None) -> int:
+    """Return ``value`` if it is an integer, and at least ``least``."""
+    number = value if type(value) is int else _plain_int(value)
+    if number is None or (least is not None and number < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise ConfigurationError(f"{name} must be an integer{bound}, not {guard.shown(value)}", parameter=name)
+    return number
+
+
+def _plain_int(value: object) -> int | None:
+    return int.__int__(cast("int", value)) if guard.is_a(value, int) and not guard.is_a(value, bool) else None
+
+
+def number(name: str, value: object, *, least: float, most: float) -> float:
+    """Return ``value`` if it is a number from ``least`` to ``most``."""
+    if not _is_number(value) or not least <= cast("float", value) <= most:
+        message = f"{name} must be a number from {least:g} to {most:g}, not {guard.shown(value)}"
+        raise ConfigurationError(message, parameter=name)
+    return cast("float", value)
+
+
+def _is_number(value: object) -> bool:
+    return guard.is_a(value, (int, float)) and not guard.is_a(value, bool)
+
+
+def duration(name: str, value: object, *, least: int = 0) -> int:
+    """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if finite and at least ``least`` microseconds."""
+    if guard.is_a(value, timedelta) or _is_number(value):
+        try:
+            us = duration_us(cast("float | timedelta", value))
+        except (OverflowError, ValueError):
+            raise ConfigurationError(f"{name} must be finite, not {guard.shown(value)}", parameter=name) from None
+        if us > LONGEST:
+            raise ConfigurationError(f"{name} is longer than the calendar: {guard.shown(value)}", parameter=name)
+        if us < least:
+            floor = "negative" if least == 0 else f"less than {least / 1_000_000:g} s"
+            raise ConfigurationError(f"{name} must not be {floor}, it is {guard.shown(value)}", parameter=name)
+        return us
+    message = f"{name} must be seconds (a number) or a timedelta, not {guard.shown(value)}"
+    raise ConfigurationError(message, parameter=name)
+
+
+def optional_duration(name: str, value: object, *, least: int = 0) -> int | None:
+    """Return ``None`` for ``None``, else as `duration`."""
+    return None if value is None else duration(name, value, least=least)
+
+
+def limit(name: str, value: object, *, least: int = 0) -> int | None:
+    """Return ``None``, which is without limit, for ``None`` and for ``math.inf``, else as `duration`."""
+    return None if isinstance(value, float) and value == math.inf else optional_duration(name, value, least=least)
+
+
+def patience(name: str, value: object) -> int:
+    """Return a duration in microseconds, where ``math.inf`` is the longest there is."""
+    return LONGEST if isinstance(value, float) and value == math.inf else duration(name, value)
+
+
+def instant(name: str, value: object) -> int:
+    """Return an aware datetime in microseconds since the epoch."""
+    if not guard.is_a(value, datetime):
+        raise ConfigurationError(f"{name} must be a datetime with a timezone, not {guard.shown(value)}", parameter=name)
+    try:
+        return instant_us(cast("datetime", value))
+    except ValueError:
+        raise ConfigurationError(
+            f"{name} must have a timezone: {guard.shown(value)} names no instant; "
+            f"write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or tzinfo=UTC",
+            parameter=name,
+        ) from None
+
+
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is ``True`` or ``False``."""
+    if value is not True and value is not False:
+        raise ConfigurationError(f"{name} must be True or False, not {guard.shown(value)}", parameter=name)
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """Return ``value`` if it is a string that is not blank."""
+    plain = value if type(value) is str else str.__str__(cast("str", value)) if guard.is_a(value, str) else ""
+    if not plain.strip():
+        raise ConfigurationError(f"{name} must be a string that is not blank, not {guard.shown(value)}", parameter=name)
+    return plain
+
+
+def words(name: str, value: object) -> str:
+    """Return ``value`` if it is a string, which may be empty."""
+    if not guard.is_a(value, str):
+        raise ConfigurationError(f"{name} must be a string, not {guard.shown(value)}", parameter=name)
+    return str.__str__(cast("str", value))
+
+
+def key(name: str, value: object) -> str:
+    """Return ``value`` if it can be the key of a job: a string that is not blank, and that can be written in UTF-8."""
+    plain = text(name, value)
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        message = f"{name} must be a text that can be written in UTF-8, not {guard.shown(value)}"
+        raise ConfigurationError(message, parameter=name) from None
+    return plain
+
+
+def job(name: str, value: object) -> UUID | str:
+    """Return ``value`` if it can name a job: its id, its key, or its id as text. Which it is the books tell."""
+    if type(value) is UUID:
+        return value
+    if guard.is_a(value, UUID):
+        return UUID(int=cast("UUID", value).int)
+    if not guard.is_a(value, str):
+        message = f"{name} must be the id of a job or its key, not {guard.shown(value)}"
+        raise ConfigurationError(message, parameter=name)
+    return key(name, value)
+
+
+def run(name: str, value: object) -> UUID:
+    """Return the id of a run; its text is parsed."""
+    if guard.is_a(value, UUID):
+        return UUID(int=cast("UUID", value).int)
+    parsed = parsed_id(words(name, value)) if guard.is_a(value, str) else None
+    if parsed is None:
+        raise ConfigurationError(f"{name} must be the id of a run, not {guard.shown(value)}", parameter=name)
+    return parsed
+
+
+def parsed_id(plain: str) -> UUID | None:
+    """Return the id that a text writes, or ``None`` if it writes none."""
+    try:
+        return UUID(plain)
+    except ValueError:
+        return None
+
+
+def member(name: str, value: object, kind: type[E]) -> E:
+    """Return ``value`` as a member of the enumeration ``kind``."""
+    if type(value) is kind:
+        return value
+    choices = ", ".join(f"{kind.__name__}.{each.name}" for each in kind)
+    raise ConfigurationError(f"{name} must be one of {choices}, not {guard.shown(value)}", parameter=name)
+
+
+def several(name: str, value: object, example: str) -> tuple[object, ...]:
+    """Return the items of ``value``; a string is none of several strings, and a mapping is no list of its keys."""
+    if guard.is_a(value, (str, bytes, Mapping, type)) or not guard.is_a(value, Iterable):
+        raise ConfigurationError(f"{name} must be several {example}, not {guard.shown(value)}", parameter=name)
+    return tuple(cast("Iterable[object]", value))
+
+
+def members(name: str, value: object, kind: type[E]) -> frozenset[E]:
+    """Return the items of ``value``, each as a member of the enumeration ``kind``."""
+    example = f"of {kind.__name__}, such as [{kind.__name__}.{next(iter(kind)).name}]"
+    return frozenset(member(name, item, kind) for item in several(name, value, example))
+
+
+def texts(name: str, value: object, example: str) -> tuple[str, ...]:
+    """Return the items of ``value``, each a string that is not blank."""
+    return tuple(text(name, item) for item in several(name, value, f"strings, such as {example}"))
+
+
+def arguments(name: str, value: object) -> tuple[Any, ...]:
+    """Return the positional arguments of a function."""
+    if not guard.is_a(value, (tuple, list)):
+        message = f"{name} must be a tuple of arguments, such as (1, 'two'), not {guard.shown(value)}"
+        raise ConfigurationError(message, parameter=name)
+    return tuple(cast("Collection[Any]", value))
+
+
+def keywords(name: str, value: object) -> dict[str, Any]:
+    """Return a copy of the keyword arguments of a function."""
+    items = dict(cast("Mapping[object, Any]", value)) if guard.is_a(value, Mapping) else None
+    if items is None or not all(guard.is_a(each, str) for each in items):
+        message = f"{name} must be a mapping of names to values, such as {{'name': 1}}, not {guard.shown(value)}"
+        raise ConfigurationError(message, parameter=name)
+    return cast("dict[str, Any]", items)

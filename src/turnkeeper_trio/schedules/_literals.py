@@ -1,0 +1,159 @@
+"""Values as the code that makes them, and as JSON; and times of day in microseconds since midnight."""
+
+import math
+from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from typing import Any, Final
+
+import pendulum
+
+from turnkeeper_trio._model.times import MICROSECONDS, instant_us, utc_datetime
+from turnkeeper_trio._validation import LONGEST
+from turnkeeper_trio.errors import ConfigurationError
+
+
+def time_us(name: str, value: object) -> int:
+    """Return a wall-clock time of day in microseconds since midnight.
+
+    Raises:
+        ConfigurationError: It is no ``datetime.time``, has an offset, or asks for a second pass.
+    """
+    if not isinstance(value, time):
+        raise ConfigurationError(f"{name} must hold times, such as time(9, 30), not {value!r}", parameter=name)
+    if value.tzinfo is not None:
+        raise ConfigurationError(
+            f"{name} must hold times without a zone, not {value!r}: the zone is the schedule's, timezone=…",
+            parameter=name,
+        )
+    if value.fold:
+        raise ConfigurationError(
+            f"{name} must hold times without fold, not {value!r}: a time shown twice happens the first time",
+            parameter=name,
+        )
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * MICROSECONDS + value.microsecond
+
+
+def us_time(us: int) -> time:
+    """Return the time of day that is ``us`` after midnight."""
+    seconds, micro = divmod(us, MICROSECONDS)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return time(hour, minute, second, micro)
+
+
+def time_code(value: time) -> str:
+    """Return the code that makes a time of day."""
+    parts = [value.hour, value.minute, value.second, value.microsecond]
+    while len(parts) > 1 and parts[-1] == 0:
+        parts.pop()
+    return f"time({', '.join(map(str, parts))})"
+
+
+def time_from_text(text: Any) -> time:
+    """Return the time of day that JSON has as ``"09:30:00"``."""
+    return time.fromisoformat(text)
+
+
+def date_code(value: date) -> str:
+    """Return the code that makes a date."""
+    return f"date({value.year}, {value.month}, {value.day})"
+
+
+def instant_code(at: int, zone: Any = None) -> str:
+    """Return the code that makes an aware datetime, in the zone given or in UTC."""
+    when = utc_datetime(at)
+    key = "UTC"
+    if zone is not None:
+        when, key = when.astimezone(zone.info), zone.key
+    parts = [when.year, when.month, when.day, when.hour, when.minute, when.second, when.microsecond]
+    while len(parts) > 5 and parts[-1] == 0:  # noqa: PLR2004  (seconds and microseconds are left out if zero)
+        parts.pop()
+    fold = "fold=1, " if when.fold else ""
+    return f"datetime({', '.join(map(str, parts))}, {fold}tzinfo=ZoneInfo({key!r}))"
+
+
+def instant_text(at: int) -> str:
+    """Return an instant as JSON has it: ISO 8601 in UTC."""
+    return utc_datetime(at).isoformat().replace("+00:00", "Z")
+
+
+def instant_from_text(text: Any) -> datetime:
+    """Return the instant that `instant_text` wrote."""
+    when = datetime.fromisoformat(text)
+    instant_us(when)  # refuses a naive one
+    return when.astimezone(UTC)
+
+
+UNITS: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+"""Seconds in a unit, longest first."""
+
+
+def total_us(name: str, whole: object, units: dict[str, object], *, least: int) -> int:
+    """Return a duration in microseconds, given as ``whole`` or as a sum of units.
+
+    Args:
+        name: What ``whole`` is called where it was given.
+        whole: Seconds, or a ``timedelta``; ``None`` if units are given.
+        units: Numbers by the names of `UNITS`; ``None`` is not given.
+        least: The shortest that makes sense, in microseconds.
+
+    Raises:
+        ConfigurationError: Nothing or both were given, or what was given is no such duration.
+    """
+    given = {unit: value for unit, value in units.items() if value is not None}
+    if whole is None and not given:
+        raise ConfigurationError(
+            f"{name} is missing: give it in seconds, as a timedelta, or in units such as hours=1", parameter=name
+        )
+    if whole is not None and given:
+        both = ", ".join(f"{unit}=" for unit in given)
+        raise ConfigurationError(f"{name} and {both} are both given: give one or the other", parameter=name)
+    if whole is not None:
+        us = _whole_us(name, whole)
+    else:
+        name = next(iter(given))
+        us = round(sum(_number(unit, value) * UNITS[unit] for unit, value in given.items()) * MICROSECONDS)
+    if us < least:
+        floor = f"at least {least / MICROSECONDS:g} s" if least else "not negative"
+        raise ConfigurationError(f"{name} must be {floor}, it is {us / MICROSECONDS:g} s", parameter=name)
+    if us > LONGEST:
+        raise ConfigurationError(f"{name} is longer than the calendar: {us / MICROSECONDS:g} s", parameter=name)
+    return us
+
+
+def duration_code(us: int) -> str:
+    """Return a duration as keyword arguments: ``hours=1, minutes=30``."""
+    rest, fraction = divmod(us, MICROSECONDS)
+    parts: list[str] = []
+    for unit, size in UNITS.items():
+        amount, rest = divmod(rest, size)
+        if amount and not (unit == "seconds" and fraction):
+            parts.append(f"{unit}={amount}")
+    if fraction:  # below 60 s a float tells each microsecond, so reading the code gives the same duration
+        parts.append(f"seconds={(us % (60 * MICROSECONDS)) / MICROSECONDS!r}")
+    return ", ".join(parts) or "seconds=0"
+
+
+def _whole_us(name: str, value: object) -> int:
+    if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and value.months + value.years:
+        raise ConfigurationError(
+            f"{name} has months or years, which have no fixed length: {value!r}; write CalendarInterval(months=…)",
+            parameter=name,
+        )
+    if isinstance(value, timedelta):
+        # By the fields, since pendulum's Duration cannot be divided by a timedelta.
+        return (value.days * 86_400 + value.seconds) * MICROSECONDS + value.microseconds
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(_number(name, value) * MICROSECONDS)
+    raise ConfigurationError(f"{name} must be seconds (a number) or a timedelta, not {value!r}", parameter=name)
+
+
+def _number(name: str, value: object) -> Fraction:
+    """Return a number exactly, so that a sum of units is rounded once."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be a number, not {value!r}", parameter=name)
+    if not math.isfinite(value):
+        raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
+    if value < 0:
+        raise ConfigurationError(f"{name} must not be negative, it is {value!r}", parameter=name)
+    return Fraction(value)

@@ -1,0 +1,237 @@
+"""Which days an expression means, by months as bit masks.
+
+The days of a month that match depend on two things only: how many days the month has, and the weekday of its first.
+That makes 28 masks at most, each made when first needed. Whether a year has any matching day depends on its kind
+(common or leap, and the weekday of 1 January): 14 kinds. So the years that have one are a mask as well, and a
+29 February that falls on a Monday is found without walking through the years between.
+"""
+
+from datetime import date
+from typing import Final, final
+
+from turnkeeper_trio.schedules.cron._parser import MonthDays, Spec, WeekDays
+
+ALL_DAYS: Final = (1 << 32) - 2
+"""Days 1 to 31."""
+
+
+ALL_WEEKDAYS: Final = (1 << 7) - 1
+"""Weekdays 0 to 6."""
+
+
+_LENGTHS: Final = (
+    (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
+    (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
+)
+
+
+_EACH_WEEK: Final = sum(1 << 7 * week for week in range(5))
+
+
+_SATURDAY: Final = 6
+
+
+_ALWAYS_THERE: Final = 28  # each month has these days
+
+
+def _leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def _kinds_of_years() -> tuple[int, ...]:
+    """Return the years 1 to 9999 of each kind, as masks; kind = weekday of 1 January + 7 if it is a leap year."""
+    cycle = [0] * 14  # the calendar repeats every 400 years, weekdays included
+    for year in range(1, 401):
+        cycle[date(year, 1, 1).toordinal() % 7 + 7 * _leap(year)] |= 1 << year
+    whole = (1 << 10_000) - 1
+    return tuple(sum(mask << 400 * turn for turn in range(25)) & whole for mask in cycle)
+
+
+_YEARS_OF_KIND: Final = _kinds_of_years()
+
+
+_EVERY_YEAR: Final = sum(_YEARS_OF_KIND)
+
+
+@final
+class Days:
+    """The days of a `Spec`."""
+
+    __slots__ = ("_counts", "_days", "_masks", "_months", "_spec", "_weekdays", "_years", "every_day")
+
+    def __init__(self, spec: Spec) -> None:
+        """Take the days of an expression."""
+        self._spec = spec
+        self._days = spec.days
+        self._weekdays = spec.weekdays
+        self._months = spec.months
+        self._masks: list[int | None] = [None] * 28
+        self._counts: dict[int, int] = {}
+        whole_days, whole_week = spec.days.plain == ALL_DAYS, spec.weekdays.plain == ALL_WEEKDAYS
+        any_day = (whole_days and whole_week) if spec.both_days else (whole_days or whole_week)
+        self.every_day = any_day and spec.months == (1 << 13) - 2 and spec.years is None
+        """Whether each day of the calendar matches."""
+        self._years: int | None = None
+
+    @property
+    def exist(self) -> bool:
+        """Whether any day of the calendar matches; costs less than to find all years."""
+        allowed = _EVERY_YEAR if self._spec.years is None else self._spec.years
+        if self._each_month():
+            return bool(allowed)
+        # Leap years first: they have all the days that common years have, and 29 February.
+        return any(allowed & _YEARS_OF_KIND[kind] and self._in_kind(kind) for kind in reversed(range(14)))
+
+    @property
+    def years(self) -> int:
+        """The years that have a matching day, as a mask."""
+        if self._years is None:
+            self._years = self._all_years() if self._spec.years is None else self._all_years() & self._spec.years
+        return self._years
+
+    def next_day(self, day: int) -> int | None:
+        """Return the first matching day on or after a day, both as ordinals, or ``None``."""
+        at = date.fromordinal(day)
+        year, month = at.year, at.month
+        if self.years >> year & 1:
+            found = self._in_year(year, month, at.day)
+            if found is not None:
+                return found
+        later = self.years >> (year + 1)
+        if not later:
+            return None
+        return self._in_year(year + (later & -later).bit_length(), 1, 1)
+
+    def matches(self, day: int) -> bool:
+        """Return whether a day, given as an ordinal, matches."""
+        at = date.fromordinal(day)
+        return bool(self.years >> at.year & 1 and self._mask(at.year, at.month) >> at.day & 1)
+
+    def count(self, start: int, end: int) -> int:
+        """Return the number of matching days in ``[start, end)``, given as ordinals."""
+        return self._count_before(end) - self._count_before(start) if start < end else 0
+
+    # -- months and years
+
+    def _in_year(self, year: int, month: int, day: int) -> int | None:
+        months = self._months >> month
+        while months:
+            skipped = (months & -months).bit_length() - 1
+            if skipped:
+                month, day = month + skipped, 1
+            mask = self._mask(year, month) >> day
+            if mask:
+                return date(year, month, day).toordinal() + (mask & -mask).bit_length() - 1
+            months >>= skipped + 1
+            month, day = month + 1, 1
+        return None
+
+    def _mask(self, year: int, month: int) -> int:
+        """Return the matching days of a month, one that the month field need not have."""
+        if not self._months >> month & 1:
+            return 0
+        return self._month_mask(_LENGTHS[_leap(year)][month], date(year, month, 1).toordinal() % 7)
+
+    def _month_mask(self, length: int, first: int) -> int:
+        at = (length - _ALWAYS_THERE) * 7 + first
+        mask = self._masks[at]
+        if mask is None:
+            days, weekdays = _days_mask(self._days, length, first), _weekdays_mask(self._weekdays, length, first)
+            mask = self._masks[at] = days & weekdays if self._spec.both_days else days | weekdays
+        return mask
+
+    def _all_years(self) -> int:
+        """Return the years that have a matching day, not looking at the year field."""
+        if self._each_month():
+            return _EVERY_YEAR
+        return sum(of_kind for kind, of_kind in enumerate(_YEARS_OF_KIND) if self._in_kind(kind))
+
+    def _in_kind(self, kind: int) -> bool:
+        """Return whether a year of a kind has a matching day."""
+        leap, first = divmod(kind, 7)
+        for month, length in enumerate(_LENGTHS[leap]):
+            if self._months >> month & 1 and self._month_mask(length, first):
+                return True
+            first = (first + length) % 7
+        return False
+
+    def _each_month(self) -> bool:
+        """Return whether it is plain to see that each month has a matching day, as it nearly always is."""
+        days, weekdays = self._days, self._weekdays
+        low = (1 << _ALWAYS_THERE + 1) - 1
+        some_day = bool(
+            days.plain & low
+            or days.last_weekday
+            or any(before < _ALWAYS_THERE for before in days.before_last)
+            or any(near <= _ALWAYS_THERE for near in days.nearest)
+        )
+        some_weekday = bool(weekdays.plain or weekdays.last or any(nth < 5 for _, nth in weekdays.nth))  # noqa: PLR2004  (of five)
+        if self._spec.both_days:
+            whole_days, whole_week = days.plain == ALL_DAYS, weekdays.plain == ALL_WEEKDAYS
+            return (whole_week and some_day) or (whole_days and some_weekday)
+        return some_day or some_weekday
+
+    # -- counting
+
+    def _count_before(self, day: int) -> int:
+        """Return the number of matching days before a day."""
+        at = date.fromordinal(min(day, date.max.toordinal()))
+        count = sum(
+            (years & self.years).bit_count() * self._count_of_kind(kind)
+            for kind, of_kind in enumerate(_YEARS_OF_KIND)
+            if (years := of_kind & (1 << at.year) - 1)
+        )
+        if self.years >> at.year & 1:
+            count += sum(self._mask(at.year, month).bit_count() for month in range(1, at.month))
+            upto = at.day if day == at.toordinal() else at.day + 1
+            count += (self._mask(at.year, at.month) & (1 << upto) - 1).bit_count()
+        return count
+
+    def _count_of_kind(self, kind: int) -> int:
+        """Return the number of matching days in a year of a kind."""
+        count = self._counts.get(kind)
+        if count is None:
+            leap, first = divmod(kind, 7)
+            count = 0
+            for month, length in enumerate(_LENGTHS[leap]):
+                if self._months >> month & 1:
+                    count += self._month_mask(length, first).bit_count()
+                first = (first + length) % 7
+            self._counts[kind] = count
+        return count
+
+
+def _days_mask(days: MonthDays, length: int, first: int) -> int:
+    """Return the days of a month that the day-of-month field means; ``first`` is the weekday of day 1."""
+    mask = days.plain
+    for before in days.before_last:
+        if before < length:
+            mask |= 1 << length - before
+    if days.last_weekday:
+        mask |= 1 << _nearest_weekday(length, length, first)
+    for day in days.nearest:
+        if day <= length:
+            mask |= 1 << _nearest_weekday(day, length, first)
+    return mask & (1 << length + 1) - 2
+
+
+def _nearest_weekday(day: int, length: int, first: int) -> int:
+    """Return the weekday (Monday to Friday) nearest to a day within its month."""
+    weekday = (first + day - 1) % 7
+    if weekday == _SATURDAY:
+        return day - 1 if day > 1 else day + 2
+    if weekday == 0:
+        return day + 1 if day < length else day - 2
+    return day
+
+
+def _weekdays_mask(weekdays: WeekDays, length: int, first: int) -> int:
+    """Return the days of a month that the weekday field means; ``first`` is the weekday of day 1."""
+    first_week = (weekdays.plain >> first | weekdays.plain << 7 - first) & ALL_WEEKDAYS
+    mask = (first_week * _EACH_WEEK) << 1
+    for weekday, nth in weekdays.nth:
+        mask |= 1 << (weekday - first) % 7 + 1 + 7 * (nth - 1)
+    for weekday in weekdays.last:
+        earliest = (weekday - first) % 7 + 1
+        mask |= 1 << earliest + (length - earliest) // 7 * 7
+    return mask & (1 << length + 1) - 2

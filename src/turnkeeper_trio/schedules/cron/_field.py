@@ -1,0 +1,312 @@
+"""The fields of a cron expression: their ranges and their names."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+"""January first."""
+
+
+WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+"""Sunday first, as cron counts: 0, and 7 as well."""
+
+
+class Field(NamedTuple):
+    """What one field may hold."""
+
+    title: str
+    """What messages call it."""
+    low: int
+    """The lowest value."""
+    high: int
+    """The highest value that ``*`` stands for."""
+    names: dict[str, int]
+    """The names that may stand for values."""
+    top: int
+    """The highest number that may be written: ``high``, or 7 for Sunday."""
+
+    def text(self, value: int, *, named: bool) -> str:
+        """Return a value as it was written: by its name, or as a number."""
+        return next((name for name, number in self.names.items() if named and number == value), str(value))
+
+
+def _field(title: str, low: int, high: int, names: dict[str, int] | None = None, top: int | None = None) -> Field:
+    return Field(title, low, high, names or {}, high if top is None else top)
+
+
+SECOND: Final = _field("second", 0, 59)
+
+
+MINUTE: Final = _field("minute", 0, 59)
+
+
+HOUR: Final = _field("hour", 0, 23)
+
+
+DAY: Final = _field("day of month", 1, 31)
+
+
+MONTH: Final = _field("month", 1, 12, {name: number for number, name in enumerate(MONTHS, start=1)})
+
+
+WEEKDAY: Final = _field("weekday", 0, 6, {name: number for number, name in enumerate(WEEKDAYS)}, top=7)
+
+
+YEAR: Final = _field("year", 1970, 9999)
+
+
+LAYOUTS: Final = {
+    5: (MINUTE, HOUR, DAY, MONTH, WEEKDAY),
+    6: (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY),
+    7: (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY, YEAR),
+}
+"""The fields by their number."""
+
+
+FULL_NAMES: Final = {
+    name: name[:3]
+    for name in (
+        "JANUARY", "FEBRUARY", "MARCH", "APRIL", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER",
+        "DECEMBER", "SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "TUES", "WEDS",
+        "THUR", "THURS", "SEPT",
+    )
+}  # fmt: skip
+"""Names that people write, and cron does not take."""
+
+
+_NUMBER: Final = re.compile(r"[0-9]+")
+
+
+_LAST: Final = re.compile(r"L(?:-([0-9]+))?")
+
+
+_NEAREST: Final = re.compile(r"([0-9]+)W")
+
+
+_NTH: Final = re.compile(r"([0-9A-Z]+)#(.*)")
+
+
+_OF_LAST: Final = re.compile(r"([0-9]+|[A-Z]{3})L")
+
+
+_MOST_DIGITS = 4
+
+
+_ELSEWHERE: Final = {
+    "second": "Interval(seconds={})",
+    "minute": "Interval(minutes={})",
+    "hour": "Interval(hours={})",
+    "day of month": "CalendarInterval(days={})",
+    "month": "CalendarInterval(months={})",
+    "weekday": "CalendarInterval(days={})",
+    "year": "CalendarInterval(years={})",
+}
+"""How to write steps that a field cannot hold."""
+
+
+_MOST_BEFORE_LAST = 30
+
+
+_WEEKS = 5
+
+
+class Refused(Exception):
+    """What is wrong with an item, and what to write instead."""
+
+
+@dataclass(slots=True)
+class Parsed:
+    """The numbers in a field."""
+
+    text: str
+    plain: int = 0
+    whole: bool = False
+    before_last: set[int] = field(default_factory=set[int])
+    nearest: set[int] = field(default_factory=set[int])
+    last_weekday: bool = False
+    nth: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    last: set[int] = field(default_factory=set[int])
+
+    @property
+    def starred(self) -> bool:
+        """Whether the field starts with ``*``; ``?`` is another way to write it."""
+        return self.text.startswith(("*", "?"))
+
+
+def parse_field(kind: Field, text: str) -> Parsed:
+    """Return the numbers in a field.
+
+    Raises:
+        Refused: An item is not understood.
+    """
+    text = text.upper()
+    parsed = Parsed(text)
+    if text == "*" or (text == "?" and (kind is DAY or kind is WEEKDAY)):
+        parsed.plain, parsed.whole = _mask(range(kind.low, kind.high + 1)), True
+        return parsed
+    for item in text.split(","):
+        if not item:
+            raise Refused("an item of the list is empty; leave out the comma")
+        special = (kind is DAY and _day_special(item, parsed)) or (kind is WEEKDAY and _week_special(item, parsed))
+        if not special:
+            parsed.plain |= _mask(_values(kind, item))
+    if kind is WEEKDAY and parsed.plain >> WEEKDAY.top & 1:  # 7 is Sunday, as is 0
+        parsed.plain = parsed.plain & ~(1 << WEEKDAY.top) | 1
+    return parsed
+
+
+def _mask(values: range) -> int:
+    if values.step == 1:
+        return (1 << values.stop) - (1 << values.start)
+    return int(("0" * (values.step - 1) + "1") * len(values), 2) << values.start
+
+
+def _day_special(item: str, parsed: Parsed) -> bool:
+    """Take ``L``, ``L-n``, ``LW`` and ``nW``; return whether it was one."""
+    if item == "LW":
+        parsed.last_weekday = True
+    elif match := _LAST.fullmatch(item):
+        before = 0 if match[1] is None else _number(match[1], 1, _MOST_BEFORE_LAST, "L-1 to L-30")
+        parsed.before_last.add(before)
+    elif match := _NEAREST.fullmatch(item):
+        parsed.nearest.add(_number(match[1], DAY.low, DAY.high, "1W to 31W"))
+    else:
+        return False
+    return True
+
+
+def _week_special(item: str, parsed: Parsed) -> bool:
+    """Take ``d#n`` and ``dL``; return whether it was one."""
+    if match := _NTH.fullmatch(item):
+        day = _value(WEEKDAY, match[1]) % 7
+        if not re.fullmatch("0*[1-5]", match[2]):
+            raise Refused(
+                f"a month has a weekday up to {_WEEKS} times; write {match[1]}#1 to {match[1]}#{_WEEKS}, "
+                f"or {match[1]}L for the last one"
+            )
+        parsed.nth.add((day, int(match[2])))
+    elif match := _OF_LAST.fullmatch(item):
+        parsed.last.add(_value(WEEKDAY, match[1]) % 7)
+    else:
+        return False
+    return True
+
+
+def _values(kind: Field, item: str) -> range:
+    """Return the values of ``*``, a value or a range, with or without a step."""
+    base, slash, step_text = item.partition("/")
+    if base == "*":
+        low, high = kind.low, kind.high
+    elif "-" in base:
+        low, high = _range(kind, base, step_text)
+    else:
+        low = _value(kind, base) if base or not slash else _missing_base(item)
+        if slash:  # a value with a step goes on to the end of the field: 5/15 is 5-59/15
+            low, high = low % 7 if kind is WEEKDAY else low, kind.high
+        else:
+            high = low
+    return range(low, high + 1, _step(kind, base, step_text) if slash else 1)
+
+
+def _missing_base(item: str) -> int:
+    raise Refused(f"what the step applies to is missing; write *{item}")
+
+
+def _step(kind: Field, base: str, text: str) -> int:
+    if not text:
+        raise Refused(f"the step is missing; write {base}/2, or {base} without a step")
+    if "/" in text:
+        raise Refused(f"it has two steps; write one, such as {base}/{text.split('/', 1)[0] or 2}")
+    step = _digits(text) if _NUMBER.fullmatch(text) else None
+    if step is None:
+        raise Refused(f"the step {text!r} is not a whole number; write {base}/2")
+    if step == 0:
+        raise Refused(f"a step of 0 never moves on; write {base}/1 or more")
+    if step > kind.top:
+        once = kind.low if base == "*" else base.split("-", maxsplit=1)[0]
+        raise Refused(
+            f"the step {text} is larger than the field, which ends at {kind.top}: only {once} would be left; "
+            f"write {once}, or {_ELSEWHERE[kind.title].format(text)}"
+        )
+    return step
+
+
+def _range(kind: Field, base: str, step: str) -> tuple[int, int]:
+    ends = base.split("-")
+    if len(ends) != 2:  # noqa: PLR2004  (both ends)
+        raise Refused(f"a range has two ends; write {'-'.join(end for end in (ends[0], ends[-1]) if end) or kind.low}")
+    if not all(ends):
+        first, last = ends[0] or str(kind.low), ends[1] or str(kind.high)
+        raise Refused(f"a range has two ends, and no number has a sign; write {first}-{last}")
+    low, high = _value(kind, ends[0]), _value(kind, ends[1])
+    if kind is WEEKDAY and ends[1] == "SUN" and low > 0:
+        high = WEEKDAY.top  # FRI-SUN ends with the week
+    if low > high:
+        raise Refused(f"the range is reversed; write {_rewritten(kind, ends, low, high, step)}")
+    return low, high
+
+
+def _rewritten(kind: Field, ends: list[str], low: int, high: int, step: str) -> str:
+    """Return what a reversed range means where it goes round, as a list."""
+    named = not all(_NUMBER.fullmatch(end) for end in ends)
+    if kind.title == "year":
+        return f"{high}-{low}"
+    low %= 7 if kind is WEEKDAY else kind.high + 1
+    size = kind.high - kind.low + 1
+    if _NUMBER.fullmatch(step) and 0 < (stride := _digits(step)) <= size:
+        values = range(low, high + (size if low > high else 0) + 1, stride)
+        return ",".join(kind.text((value - kind.low) % size + kind.low, named=named) for value in values)
+    parts = [(low, high)] if low <= high else [(low, kind.high), (kind.low, high)]
+    return ",".join(
+        kind.text(first, named=named) + ("" if first == last else f"-{kind.text(last, named=named)}")
+        for first, last in parts
+    )
+
+
+def _value(kind: Field, text: str) -> int:
+    """Return the value of a number or a name."""
+    if (value := kind.names.get(text)) is not None:
+        return value
+    if _NUMBER.fullmatch(text):
+        return _number(text, kind.low, kind.top, f"{kind.low} to {kind.top}")
+    raise Refused(_why(kind, text))
+
+
+def _number(text: str, low: int, high: int, bounds: str) -> int:
+    value = _digits(text)
+    if not low <= value <= high:
+        raise Refused(f"{text} is out of range; write {bounds}")
+    return value
+
+
+def _digits(text: str) -> int:
+    """Return a number; one with many digits as some number that is out of each range."""
+    text = text.lstrip("0")
+    return int(text or "0") if len(text) <= _MOST_DIGITS else 10**_MOST_DIGITS
+
+
+def _why(kind: Field, text: str) -> str:  # noqa: PLR0911  (one line a mistake)
+    """Say what is wrong with a text that is no value of the field."""
+    bounds = f"{kind.low} to {kind.top}" + (f" or {', '.join(kind.names)}" if kind.names else "")
+    if "?" in text:
+        return f"? stands alone, and only for the day of month or the weekday; write * or {bounds}"
+    if text.startswith("+") or "." in text:
+        return f"{text!r} is no whole number without a sign; write {bounds}"
+    if "*" in text:
+        return f"* stands alone or before a step; write * or */2, not {text!r}"
+    if (short := FULL_NAMES.get(text)) is not None and short in kind.names:
+        return f"names have three letters; write {short}"
+    if (short := FULL_NAMES.get(text, text)) in WEEKDAY.names or short in MONTH.names:
+        where = WEEKDAY if short in WEEKDAY.names else MONTH
+        return f"{text} is the name of a {where.title}, and this is the field of the {kind.title}; write {bounds}"
+    if kind is WEEKDAY and text == "L":
+        return "L is a day of the month; write SAT for Saturday, or FRIL for the last Friday of the month"
+    if kind is WEEKDAY and re.fullmatch("L[0-7]", text):
+        return f"the last of a weekday in a month is written {text[1]}L"
+    if "L" in text or "W" in text or "#" in text:
+        return (
+            f"{text!r} is not understood here; the special days are L, L-3, LW, 15W (day of month) and FRI#2, FRIL "
+            f"(weekday), without ranges or steps"
+        )
+    return f"{text!r} is not understood; write {bounds}"

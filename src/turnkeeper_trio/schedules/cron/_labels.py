@@ -1,0 +1,106 @@
+"""The wall labels of an expression: its days, and its times of day to the second."""
+
+from datetime import date
+from typing import Final, final
+
+from turnkeeper_trio._model.times import MICROSECONDS
+from turnkeeper_trio.schedules.cron._calendar import Days
+from turnkeeper_trio.schedules.cron._parser import Spec
+
+_DAY: Final = 86_400
+
+
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+
+
+_LAST_DAY: Final = date.max.toordinal()
+
+
+@final
+class CronLabels:
+    """The set of wall labels that an expression means."""
+
+    __slots__ = ("_days", "_first", "_hours", "_last", "_minutes", "_seconds")
+
+    def __init__(self, spec: Spec) -> None:
+        """Take the labels of an expression."""
+        self._days = Days(spec)
+        self._seconds, self._minutes, self._hours = spec.seconds, spec.minutes, spec.hours
+        self._first = (_lowest(self._hours) * 60 + _lowest(self._minutes)) * 60 + _lowest(self._seconds)
+        self._last = (_highest(self._hours) * 60 + _highest(self._minutes)) * 60 + _highest(self._seconds)
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is any label at all."""
+        return self._days.exist
+
+    @property
+    def first_year(self) -> int:
+        """The first year that has one."""
+        return _lowest(self._days.years)
+
+    def next_label(self, after: int) -> int | None:
+        """Return the first label greater than ``after``, or ``None``."""
+        day, at = divmod(after // MICROSECONDS + 1, _DAY)
+        if at > self._last:
+            day, at = day + 1, 0
+        if not self._days.every_day:
+            wanted = day + _EPOCH
+            if wanted > _LAST_DAY:
+                return None
+            found = self._days.next_day(wanted)
+            if found is None:
+                return None
+            if found != wanted:
+                return ((found - _EPOCH) * _DAY + self._first) * MICROSECONDS
+        return (day * _DAY + self._time_from(at)) * MICROSECONDS
+
+    def count_labels(self, after: int, until: int) -> int:
+        """Return the number of labels with ``after < label <= until``."""
+        first_day, first = divmod(after // MICROSECONDS + 1, _DAY)
+        last_day, last = divmod(until // MICROSECONDS + 1, _DAY)
+        days = self._days.count(first_day + _EPOCH, last_day + _EPOCH)
+        a_day = self._hours.bit_count() * self._minutes.bit_count() * self._seconds.bit_count()
+        return days * a_day + self._before(last_day, last) - self._before(first_day, first)
+
+    def _time_from(self, at: int) -> int:
+        """Return the first time of day from ``at`` on, in seconds; there is one."""
+        minute_of_day, second = divmod(at, 60)
+        hour, minute = divmod(minute_of_day, 60)
+        if self._hours >> hour & 1:
+            minutes = self._minutes >> minute
+            if minutes & 1:
+                seconds = self._seconds >> second
+                if seconds:
+                    return at + _lowest(seconds)
+            minutes >>= 1
+            if minutes:
+                return (hour * 60 + minute + 1 + _lowest(minutes)) * 60 + _lowest(self._seconds)
+        hour += 1 + _lowest(self._hours >> (hour + 1))
+        return hour * 3600 + self._first % 3600
+
+    def _before(self, day: int, at: int) -> int:
+        """Return the number of labels on a day before a time of day."""
+        if at == 0 or not self._days.matches(day + _EPOCH):
+            return 0
+        minute_of_day, second = divmod(at, 60)
+        hour, minute = divmod(minute_of_day, 60)
+        a_minute = self._seconds.bit_count()
+        count = _below(self._hours, hour) * self._minutes.bit_count() * a_minute
+        if self._hours >> hour & 1:
+            count += _below(self._minutes, minute) * a_minute
+            if self._minutes >> minute & 1:
+                count += _below(self._seconds, second)
+        return count
+
+
+def _lowest(mask: int) -> int:
+    return (mask & -mask).bit_length() - 1
+
+
+def _highest(mask: int) -> int:
+    return mask.bit_length() - 1
+
+
+def _below(mask: int, number: int) -> int:
+    return (mask & (1 << number) - 1).bit_count()

@@ -1,0 +1,279 @@
+"""What `Except` excludes: read from its arguments, and the zone in which a day is meant."""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, tzinfo
+from typing import Any, Final, Self, final
+
+from turnkeeper_trio._model import guard
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules import _adapter
+from turnkeeper_trio.schedules._base import set_slot
+from turnkeeper_trio.schedules._calendar_days import DayRange, day_end, day_of, day_start, spans, union
+from turnkeeper_trio.schedules._literals import date_code
+from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
+from turnkeeper_trio.schedules.combined import Combination, part, part_from_json, part_to_json, zones_of
+
+_WRITE = "write dates, ranges (first, last) of dates, or schedules"
+
+
+def taken_apart(excluded: Iterable[object]) -> tuple[tuple[DayRange, ...], tuple[Schedule, ...]]:
+    """Return the days as ranges, in order and merged where they meet, and the schedules.
+
+    Raises:
+        ConfigurationError: Something is neither a date, nor a range of dates, nor a schedule.
+    """
+    ranges: list[DayRange] = []
+    schedules: list[Schedule] = []
+    for each in excluded:
+        if isinstance(each, date):
+            day = _day(each)
+            ranges.append((day, day))
+        elif isinstance(each, tuple):
+            ranges.append(_range(each))  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(each, list | set | frozenset | dict):
+            raise ConfigurationError(
+                f"excluded must not hold a {type(each).__name__}: put a * before it, as in Except(schedule, *holidays)",  # pyright: ignore[reportUnknownArgumentType]
+                parameter="excluded",
+            )
+        else:
+            schedules.append(_schedule(each))
+    return _merged(ranges), tuple(schedules)
+
+
+def _schedule(value: object) -> Schedule:
+    if not hasattr(value, "next_after"):
+        raise ConfigurationError(f"excluded must not hold {value!r}; {_WRITE}", parameter="excluded")
+    return part("excluded", value)
+
+
+def _day(value: object) -> int:
+    if isinstance(value, datetime):
+        raise ConfigurationError(
+            f"excluded must hold dates, and {value!r} is an instant; write date({value.year}, {value.month}, "
+            f"{value.day})",
+            parameter="excluded",
+        )
+    if not isinstance(value, date):
+        raise ConfigurationError(f"excluded must not hold {value!r}; {_WRITE}", parameter="excluded")
+    return value.toordinal()
+
+
+def _range(pair: tuple[object, ...]) -> DayRange:
+    if len(pair) != 2:  # noqa: PLR2004  (a pair)
+        raise ConfigurationError(f"a range of dates is (first, last), not {pair!r}; {_WRITE}", parameter="excluded")
+    first, last = _day(pair[0]), _day(pair[1])
+    if last < first:
+        raise ConfigurationError(
+            f"a range of dates must not end before it starts: write ({pair[1]}, {pair[0]}), not {pair!r}",
+            parameter="excluded",
+        )
+    return first, last
+
+
+def _merged(ranges: Iterable[DayRange]) -> tuple[DayRange, ...]:
+    merged: list[DayRange] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = merged[-1][0], max(merged[-1][1], last)
+        else:
+            merged.append((first, last))
+    return tuple(merged)
+
+
+def zone_of_days(given: Zone | None, own: Collection[str], involved: Collection[str]) -> Zone:
+    """Return the zone in which days are meant: the one given, else the own one, else the only one involved.
+
+    Raises:
+        ConfigurationError: There is no such zone, or more than one.
+    """
+    if given is not None:
+        return given
+    for zones in (own, involved):
+        if len(zones) == 1:
+            return zone_named(next(iter(zones)))
+    found = f"the zones {', '.join(sorted(involved))} are involved" if involved else "no zone is involved"
+    raise ConfigurationError(
+        f"timezone is missing: a day is a day in some zone, and {found}; write timezone='Europe/Berlin'",
+        parameter="timezone",
+    )
+
+
+_LAST_DAY: Final = date.max.toordinal()
+
+
+DAYS_IN_A_ROW: Final = 4000
+"""After so many occurrences in a row, each on another excluded day, there is none any more (over ten years of days).
+Ranges of dates are left in one step each, and do not count."""
+
+
+@final
+class Except(Combination):
+    """What a schedule does, but for certain days.
+
+    A day is excluded as a whole, from the first to the last instant at which the calendar of the zone shows it. An
+    excluded schedule stands for the days on which it has an occurrence, in its own zone if it has one. If 4,000
+    occurrences in a row fall on days of excluded schedules, there is none any more; dates count nothing.
+
+    Args:
+        schedule: The schedule, the library's or one's own. `FixedDelay` has no place here.
+        *excluded: Dates; ranges of dates ``(first, last)``, both included; schedules.
+        timezone: The zone of the dates and days. It may be left out if exactly one zone is involved.
+
+    Raises:
+        ConfigurationError: Something is no date, range or schedule; or the zone of the days is not clear.
+    """
+
+    __slots__ = ("_dates", "_given", "_part", "_schedules", "_zone", "_zones")
+    kind = "except"
+    _part: Schedule
+    _dates: tuple[DayRange, ...]
+    _schedules: tuple[Schedule, ...]
+    _given: Zone | None
+    _zone: Zone | None  # that of the dates, if there are any
+    _zones: tuple[Zone, ...]
+
+    def __init__(
+        self, schedule: Schedule, *excluded: date | tuple[date, date] | Schedule, timezone: str | tzinfo | None = None
+    ) -> None:
+        """Make the schedule without these days."""
+        base = part("schedule", schedule)
+        dates, schedules = taken_apart(excluded)
+        given = None if timezone is None else zone(timezone)
+        involved = zones_of((base, *schedules))
+        set_slot(self, "_part", base)
+        set_slot(self, "_dates", dates)
+        set_slot(self, "_schedules", schedules)
+        set_slot(self, "_given", given)
+        set_slot(self, "_zone", zone_of_days(given, (), involved) if dates else None)
+        own = tuple(zone_of_days(given, zones_of((each,)), involved) for each in schedules)
+        set_slot(self, "_zones", own)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule from which days are taken."""
+        return self._part
+
+    @property
+    def excluded(self) -> tuple[date | tuple[date, date] | Schedule, ...]:
+        """The excluded dates and ranges, in order and merged where they meet, then the schedules."""
+        days = [(date.fromordinal(first), date.fromordinal(last)) for first, last in self._dates]
+        return (*(first if first == last else (first, last) for first, last in days), *self._schedules)
+
+    @property
+    def zones(self) -> frozenset[str]:
+        """The zones of the schedule, of the excluded ones, and of the days."""
+        given = frozenset[str]() if self._given is None else frozenset((self._given.key,))
+        return zones_of((self._part, *self._schedules)) | given
+
+    def next_after_us(self, after: int) -> int | None:
+        """Return the first occurrence strictly later than ``after``, or ``None``."""
+        steps = DAYS_IN_A_ROW + len(self._dates)
+        at = _adapter.next_after_us(self._part, after)
+        while at is not None and (end := self._excluded_until(at)) is not None:
+            steps -= 1
+            at = _adapter.next_after_us(self._part, end - 1) if steps else None
+        return at
+
+    def first_us(self, at: int) -> int | None:
+        """Return the first occurrence if it was accepted at ``at``."""
+        first = _adapter.first_us(self._part, at)
+        return self.next_after_us(at) if first is None else self.next_after_us(first - 1)
+
+    def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:
+        """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
+        count, exact = _adapter.count_between_us(self._part, after, until, limit)
+        if not count or not exact:
+            return self._listed(after, until, limit) if count else (0, True)
+        for first, last in union(self._spans(after, until)):
+            low, high = max(first, after), min(last, until)
+            if low < high:
+                count -= _adapter.count_between_us(self._part, low, high, limit)[0]
+        return count, True
+
+    def anchored_us(self, at: int) -> Self:
+        """Return it with all schedules bound; itself where nothing is to bind."""
+        base = _adapter.anchored_us(self._part, at)
+        bound = [_adapter.anchored_us(each, at) for each in self._schedules]
+        if base is self._part and all(new is old for new, old in zip(bound, self._schedules, strict=True)):
+            return self
+        dates = [(date.fromordinal(first), date.fromordinal(last)) for first, last in self._dates]
+        return type(self)(base, *dates, *bound, timezone=None if self._given is None else self._given.key)
+
+    def _excluded_until(self, at: int) -> int | None:
+        """Return when the excluded days around an instant end, or ``None`` if it is on none."""
+        if self._zone is not None:
+            day = day_of(self._zone, at)
+            index = bisect_right(self._dates, (day, _LAST_DAY)) - 1
+            if index >= 0 and day <= (last := self._dates[index][1]):
+                return day_end(self._zone, last, at)
+        for each, where in zip(self._schedules, self._zones, strict=True):
+            day = day_of(where, at)
+            if _happens_on(each, where, day):
+                return day_end(where, day, at)
+        return None
+
+    def _spans(self, after: int, until: int) -> list[tuple[int, int]]:
+        """Return the excluded time that meets ``(after, until]``, as pairs of the same kind."""
+        found: list[tuple[int, int]] = []
+        if self._zone is not None:
+            first, last = day_of(self._zone, after), day_of(self._zone, until)
+            for days in self._dates:
+                if days[1] >= first - 1 and days[0] <= last + 1:
+                    found += spans(self._zone, (max(days[0], first - 2), min(days[1], last + 2)))
+        for each, where in zip(self._schedules, self._zones, strict=True):
+            at = _adapter.next_after_us(each, day_start(where, day_of(where, after)) - 1)
+            limit = day_end(where, day_of(where, until), until)
+            while at is not None and at < limit:
+                day = day_of(where, at)
+                found += spans(where, (day, day))
+                at = _adapter.next_after_us(each, day_end(where, day, at) - 1)
+        return found
+
+    def _listed(self, after: int, until: int, limit: int) -> tuple[int, bool]:
+        count = 0
+        at = self.next_after_us(after)
+        while at is not None and at <= until and count < limit:
+            count += 1
+            at = self.next_after_us(at)
+        return count, at is None or at > until
+
+    def _meaning(self) -> tuple[object, ...]:
+        zone_key = None if self._zone is None else self._zone.key
+        return self._part, self._dates, zone_key, self._schedules, tuple(where.key for where in self._zones)
+
+    def _code(self) -> str:
+        parts = [guard.shown(self._part)]
+        for days in self._dates:
+            first, last = (date_code(date.fromordinal(day)) for day in days)
+            parts.append(first if first == last else f"({first}, {last})")
+        parts += map(guard.shown, self._schedules)
+        if self._given is not None:
+            parts.append(f"timezone={self._given.key!r}")
+        return ", ".join(parts)
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "schedule": part_to_json(self._part),
+            "dates": [[date.fromordinal(day).isoformat() for day in days] for days in self._dates],
+            "schedules": [part_to_json(each) for each in self._schedules],
+            "timezone": None if self._given is None else self._given.key,
+        }
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        dates = [(date.fromisoformat(first), date.fromisoformat(last)) for first, last in data["dates"]]
+        schedules = [part_from_json(each) for each in data["schedules"]]
+        return cls(part_from_json(data["schedule"]), *dates, *schedules, timezone=data["timezone"])
+
+
+def _happens_on(asked: Schedule, where: Zone, day: int) -> bool:
+    """Return whether a schedule has an occurrence on a day."""
+    end = day_end(where, day, day_start(where, day), last_pass=True)
+    at = _adapter.next_after_us(asked, day_start(where, day) - 1)
+    while at is not None and at < end:
+        if day_of(where, at) == day:
+            return True
+        at = _adapter.next_after_us(asked, at)
+    return False

@@ -1,0 +1,34 @@
+"""What happens once, and what never does."""
+
+from typing import Any, Self, final
+
+from turnkeeper_trio.schedules._base import BuiltinSchedule
+
+
+@final
+class Never(BuiltinSchedule):
+    """Never by itself: a job that runs only when it is triggered, or at its initial run time."""
+
+    __slots__ = ()
+    kind = "never"
+
+    def next_after_us(self, after: int) -> int | None:  # noqa: ARG002  (never)
+        """Return ``None``."""
+        return None
+
+    def count_between_us(self, after: int, until: int) -> int:  # noqa: ARG002  (never)
+        """Return 0."""
+        return 0
+
+    def _meaning(self) -> tuple[object, ...]:
+        return ()
+
+    def _code(self) -> str:
+        return ""
+
+    def _fields(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:  # noqa: ARG003  (it has no fields)
+        return cls()

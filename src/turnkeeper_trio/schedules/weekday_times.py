@@ -1,0 +1,194 @@
+"""Times of day on days of the week."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from datetime import time, tzinfo
+from enum import IntEnum, StrEnum
+from typing import Any, Final, Self, cast, final
+
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules._base import set_slot
+from turnkeeper_trio.schedules._literals import time_code, time_from_text, time_us, us_time
+from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._zones import DAY, zone
+
+_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
+
+
+@final
+class Weekday(StrEnum):
+    """A day of the week. Numbers are not taken for days: cron, Python and Quartz each count them differently."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+    MON = MONDAY
+    TUE = TUESDAY
+    WED = WEDNESDAY
+    THU = THURSDAY
+    FRI = FRIDAY
+    SAT = SATURDAY
+    SUN = SUNDAY
+
+    def __repr__(self) -> str:
+        return f"Weekday.{self.name}"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Weekday | None":
+        """Take full and three-letter names in any case."""
+        if isinstance(value, str) and value.isascii():
+            return cls.__members__.get(value.upper())
+        return None
+
+
+EVERY_DAY: Final = tuple(Weekday)
+"""Monday to Sunday."""
+
+
+WORKDAYS: Final = EVERY_DAY[:5]
+"""Monday to Friday."""
+
+
+WEEKEND: Final = EVERY_DAY[5:]
+"""Saturday and Sunday."""
+
+
+_INDEX: Final = {day: index for index, day in enumerate(EVERY_DAY)}
+
+
+def _weekday(value: object) -> Weekday:
+    """Return a day given as a member, by name, or as a member of another library's enumeration of weekdays."""
+    name: object = value.name if isinstance(value, IntEnum) else value
+    if isinstance(name, str):
+        try:
+            return Weekday(name)
+        except ValueError:
+            pass
+    why = "; a number could be counted from Sunday or from Monday, from 0 or from 1" if isinstance(value, int) else ""
+    raise ConfigurationError(
+        f"a weekday is Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', not {value!r}{why}",
+        parameter="pairs",
+    )
+
+
+@final
+class WeekdayTimes(WallSchedule):
+    """At given times of day on given days of the week, by the wall clock of a zone.
+
+    Each day and time happens once: a time that the clock leaves out (02:30 in the night it goes forward) happens at
+    the end of the gap, a time it shows twice happens the first time. Seconds and microseconds of a time count.
+
+    Args:
+        pairs: Pairs of a day (`Weekday`, or its full or three-letter name in any case) and a ``datetime.time``. Equal
+            pairs merge; without any, it never happens.
+        timezone: An IANA name, or a ``ZoneInfo``.
+
+    Raises:
+        ConfigurationError: A day or zone is unknown, or a time has an offset.
+    """
+
+    __slots__ = ("_times",)
+    kind = "weekday_times"
+    _times: tuple[tuple[int, ...], ...]
+
+    def __init__(self, pairs: Iterable[tuple[Weekday | str, time]], *, timezone: str | tzinfo = "UTC") -> None:
+        """Make the schedule of these days and times."""
+        days: list[set[int]] = [set() for _ in EVERY_DAY]
+        for day, at in _pairs(pairs):
+            days[_INDEX[day]].add(at)
+        set_slot(self, "_times", tuple(tuple(sorted(times)) for times in days))
+        set_slot(self, "_zone", zone(timezone))
+
+    @classmethod
+    def on(cls, days: Iterable[Weekday | str] | Weekday | str, *times: time, timezone: str | tzinfo = "UTC") -> Self:
+        """Make the schedule of each of ``times`` on each of ``days``.
+
+        Args:
+            days: Days, as in ``pairs``: `WORKDAYS`, `WEEKEND`, `EVERY_DAY`, any iterable of days, or one day.
+            *times: At least one ``datetime.time``.
+            timezone: An IANA name, or a ``ZoneInfo``.
+
+        Raises:
+            ConfigurationError: As the constructor, or there is no time.
+        """
+        if not times:
+            raise ConfigurationError(
+                "times are missing: write WeekdayTimes.on(WORKDAYS, time(9), time(17))", parameter="times"
+            )
+        named = cast("object", [days] if isinstance(days, str) else days)
+        if not isinstance(named, Iterable):
+            raise ConfigurationError(f"days must be weekdays, such as WORKDAYS, not {days!r}", parameter="days")
+        listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]
+        return cls([(day, at) for day in listed for at in times], timezone=timezone)
+
+    @property
+    def pairs(self) -> tuple[tuple[Weekday, time], ...]:
+        """The days and times, in the order of the week."""
+        return tuple((day, us_time(at)) for day, times in zip(EVERY_DAY, self._times, strict=True) for at in times)
+
+    @property
+    def labels(self) -> Self:
+        """The set of wall labels: this object itself."""
+        return self
+
+    def next_label(self, after: int) -> int | None:
+        """Return the first label greater than ``after``, or ``None``."""
+        day, at = divmod(after, DAY)
+        weekday = (day + _EPOCH_WEEKDAY) % 7
+        times = self._times[weekday]
+        if times and times[-1] > at:
+            return day * DAY + times[bisect_right(times, at)]
+        for ahead in range(1, 8):
+            times = self._times[(weekday + ahead) % 7]
+            if times:
+                return (day + ahead) * DAY + times[0]
+        return None
+
+    def count_labels(self, after: int, until: int) -> int:
+        """Return the number of labels with ``after < label <= until``."""
+        return self._count_until(until) - self._count_until(after)
+
+    def _count_until(self, until: int) -> int:
+        """Return the number of labels up to ``until``, from the Monday before the epoch on; negative before it."""
+        day, at = divmod(until, DAY)
+        weeks, weekday = divmod(day + _EPOCH_WEEKDAY, 7)
+        sizes = [len(times) for times in self._times]
+        return weeks * sum(sizes) + sum(sizes[:weekday]) + bisect_right(self._times[weekday], at)
+
+    def _meaning(self) -> tuple[object, ...]:
+        return self._times, self._zone.key
+
+    def _code(self) -> str:
+        pairs = ", ".join(f"({day!r}, {time_code(at)})" for day, at in self.pairs)
+        return f"[{pairs}], timezone={self._zone.key!r}"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"pairs": [[day.value, at.isoformat()] for day, at in self.pairs], "timezone": self._zone.key}
+
+    @classmethod
+    def _from_fields(cls, data: dict[str, Any]) -> Self:
+        pairs = [(day, time_from_text(at)) for day, at in data["pairs"]]
+        return cls(pairs, timezone=data["timezone"])
+
+
+def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
+    """Yield each pair as a day and the microseconds since midnight."""
+    if isinstance(pairs, str | bytes | dict) or not isinstance(pairs, Iterable):
+        raise ConfigurationError(
+            f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not {pairs!r}; "
+            f"for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
+            parameter="pairs",
+        )
+    listed: Iterable[Any] = pairs  # pyright: ignore[reportUnknownVariableType]
+    for each in listed:
+        if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  (a pair)  # pyright: ignore[reportUnknownArgumentType]
+            raise ConfigurationError(
+                f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {each!r}",
+                parameter="pairs",
+            )
+        day, at = cast("tuple[object, object]", each)
+        yield _weekday(day), time_us("pairs", at)

@@ -1,0 +1,72 @@
+"""A scheduler whose block is hosted by a task of its own.
+
+An ``async with`` must be left by the task that entered it. The plugins of pytest set a fixture up in one task and tear
+it down in the same one, in another, or beside the test; none of them promises which. So the block stands in a task that
+belongs to nobody else, and set-up and tear-down only wait for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, final
+
+import anyio
+import trio
+
+from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.opening import open_scheduler
+from turnkeeper_trio._runtime.scheduler import Scheduler
+
+
+@final
+class HostedScheduler:
+    """One scheduler, and the task that hosts it."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        """Prepare to open a scheduler with these options."""
+        self._options = options
+        self._changed = anyio.Event()
+        self._leave = anyio.Event()
+        self._ended = anyio.Event()
+        self._scheduler: Scheduler | None = None
+        self._error: BaseException | None = None
+        self._task: object = None
+
+    async def open(self) -> Scheduler:
+        """Open it, in a new task, and return it once it is open."""
+        self._task = _start(self._host)
+        await self._changed.wait()
+        if self._scheduler is None:
+            await self.close()
+        assert self._scheduler is not None
+        return self._scheduler
+
+    async def close(self) -> None:
+        """Leave its block, and raise what left it."""
+        self._leave.set()
+        await self._ended.wait()
+        if isinstance(self._error, Exception):
+            raise self._error
+        if self._error is not None:
+            raise AssertionError(f"the scheduler ended the program: {self._error!r}") from self._error
+
+    async def _host(self) -> None:
+        try:
+            async with open_scheduler(**self._options) as self._scheduler:
+                self._changed.set()
+                await self._leave.wait()
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as exc:  # noqa: BLE001  (whoever closes it is told)
+            self._error = exc
+        finally:
+            self._changed.set()
+            self._ended.set()
+
+
+def _start(host: Callable[[], Any]) -> object:
+    """Start a task that belongs to nobody, and return it: asyncio's loop holds its tasks weakly."""
+    name = "the host of the fixture 'scheduler'"
+    if in_trio():
+        return trio.lowlevel.spawn_system_task(host, name=name, context=copy_context())
+    return asyncio.get_running_loop().create_task(host(), name=name)
