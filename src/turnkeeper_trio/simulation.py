@@ -12,10 +12,7 @@ from uuid import UUID
 import pendulum
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.rows import Attempt, AttemptResult
-from turnkeeper_trio._engine.state import Effects, Options
-from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, Options, Submission
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.text import duration_text
@@ -143,7 +140,7 @@ class _DryRun:
         numbers = count(1)
         options = Options(max_workers=workers, dispatch_buffer=0, history_limit=0)
         self._engine: Final = Engine(options, new_id=lambda: UUID(int=next(numbers)), rng=rng)
-        self._engine.state.listening = True
+        self._engine.listening = True
         self._durations = durations
         self._now = Now(start, 0)
         self._free = list(range(workers))

@@ -7,18 +7,50 @@ then `take_effects`: what the runtime has to do about it.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, final
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
-from turnkeeper_trio._engine import completion, dispatch, firing, shutdown, store_sync, watchdog
-from turnkeeper_trio._engine.rows import Attempt, Job
+from turnkeeper_trio._engine import completion, dispatch, firing, queries, shutdown, store_sync, watchdog
+from turnkeeper_trio._engine.invariants import check, is_whole
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, NonRun, Run
 from turnkeeper_trio._engine.state import Effects, Options, State
 from turnkeeper_trio._engine.store_sync import StoredJob
 from turnkeeper_trio._engine.submission import Submission, accept
+from turnkeeper_trio._engine.waits import Wait
 from turnkeeper_trio._model.change import Change, Refusal
-from turnkeeper_trio._model.ids import RecurringJobId
-from turnkeeper_trio._model.times import NEVER, Now
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.job import ENDED_STATES
+from turnkeeper_trio._model.metrics import MetricsSnapshot
+from turnkeeper_trio._model.run import RunRecord
+from turnkeeper_trio._model.shutdown_report import ShutdownReport
+from turnkeeper_trio._model.times import NEVER, Now, seconds
 from turnkeeper_trio.errors import SubmissionRefused
+from turnkeeper_trio.events import Event, RunStuck
+
+__all__ = [
+    "BATCH",
+    "Attempt",
+    "AttemptResult",
+    "CancelCause",
+    "Decision",
+    "Effects",
+    "Engine",
+    "Now",
+    "Options",
+    "Query",
+    "Run",
+    "Submission",
+    "Wait",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Query = Callable[Concatenate[State, P], R]
+"""A question that needs no time: a function of `queries`."""
+
+Decision = Callable[Concatenate[State, Now, P], R]
+"""A function of `control`, `queries`, `submission` or `updates`: it decides at once, or says what its answer waits for."""
 
 BATCH: Final = 200
 """How much is moved in one turn at most: a few milliseconds of work, so that other tasks get their share."""
@@ -44,6 +76,137 @@ class Engine:
     def begin_shutdown(self, now: Now, *, forced: bool) -> None:
         """Begin to shut down, or go from graceful to forced."""
         shutdown.begin_shutdown(self.state, now, forced=forced)
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody wants to hear of ordinary events; failures are always told, for the log."""
+        return self.state.listening
+
+    @listening.setter
+    def listening(self, listening: bool) -> None:
+        self.state.listening = listening
+
+    @property
+    def capacity(self) -> int:
+        """How many attempts may be assigned now."""
+        return self.state.capacity
+
+    @property
+    def backed_up(self) -> bool:
+        """Whether due runs wait for workers, while nothing shuts down."""
+        return bool(len(self.state.ready)) and self.state.closing is None
+
+    @property
+    def assigned(self) -> Iterable[Attempt]:
+        """Attempts that went out and have not come back."""
+        return self.state.assigned
+
+    @property
+    def cancels(self) -> list[Attempt]:
+        """Attempts whose scope is to be cancelled: at once, before the store commits. The runtime empties the list."""
+        return self.state.effects.cancels
+
+    @property
+    def stuck(self) -> list[Attempt]:
+        """Attempts that the watchdog has found, to be told with their stacks."""
+        return self.state.effects.stuck
+
+    def ask(self, query: Callable[Concatenate[State, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Answer a question that needs no time."""
+        return query(self.state, *args, **kwargs)
+
+    def decide(
+        self, decision: Callable[Concatenate[State, Now, P], R], now: Now, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Decide what a caller asks for."""
+        return decision(self.state, now, *args, **kwargs)
+
+    def answer(self, token: object, answer: object) -> None:
+        """Have a caller answered when the changes of this turn are committed."""
+        self.state.effects.answers.append((token, answer))
+
+    def emit(self, now: Now, kind: type[Event], **fields: Any) -> None:
+        """Tell an event that belongs to no job."""
+        self.state.emit(now, kind, **fields)
+
+    def emit_stuck(self, now: Now, attempt: Attempt, stack: str) -> None:
+        """Tell of an attempt that the watchdog has found, and where it stands."""
+        run = attempt.run
+        self.state.emit(
+            now,
+            RunStuck,
+            job=run.job,
+            run_id=self.state.run_id(run),
+            name=run.job.request.name,
+            attempt=attempt.number,
+            phase=run.phase,
+            running_for=seconds(now.loop - run.phase_since),
+            stack=stack,
+        )
+
+    def attempt_started(self, now: Now, attempt: Attempt) -> None:
+        """A worker has begun an attempt: tell it."""
+        completion.attempt_started(self.state, now, attempt)
+
+    def run_id(self, item: Run | NonRun) -> RunId:
+        """Return the id of a run; it is made when first read."""
+        return self.state.run_id(item)
+
+    def record(self, item: Run | NonRun) -> RunRecord:
+        """Return the record of something that has ended."""
+        return self.state.record(item)
+
+    def cut_off(self, now: Now) -> None:
+        """Force a shutdown, and have every attempt that executes end; legal while a store commits."""
+        shutdown.cut_off(self.state, now)
+
+    def end_all(self, now: Now) -> None:
+        """End what is left: nothing at all, unless the scheduler was torn down."""
+        shutdown.end_all(self.state, now)
+
+    def shutdown_report(self, now: Now) -> ShutdownReport:
+        """Return what a shutdown has dealt with so far."""
+        return shutdown.shutdown_report(self.state, now)
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether a shutdown has begun."""
+        return self.state.closing is not None
+
+    def metrics(self, *, staged: int, staged_total: int, rejected_total: int) -> MetricsSnapshot:
+        """Return the counters and gauges; what staging counts, the runtime tells."""
+        return queries.metrics(self.state, staged=staged, staged_total=staged_total, rejected_total=rejected_total)
+
+    @property
+    def only_worker(self) -> bool:
+        """Whether there is one worker."""
+        return self.state.options.max_workers == 1
+
+    def takes_key(self, job_id: UUID) -> bool:
+        """Return whether a job that has not ended has this id."""
+        job = self.state.jobs.get(job_id)
+        return job is not None and job.state not in ENDED_STATES
+
+    @property
+    def executing(self) -> bool:
+        """Whether any attempt is being executed."""
+        return self.state.executing
+
+    def body_began(self, now: Now, attempt: Attempt) -> bool:
+        """A worker begins an attempt: set its checks; return whether the coordinator has to look earlier than it would."""
+        return watchdog.body_began(self.state, now, attempt)
+
+    def is_whole(self) -> bool:
+        """Return whether the tables agree with each other."""
+        return is_whole(self.state)
+
+    def check(self) -> None:
+        """Assert that the tables agree with each other and that the books balance."""
+        check(self.state)
+
+    def __repr__(self) -> str:
+        """Tell how many jobs there are, and how many runs are active."""
+        return f"<Engine, {len(self.state.jobs)} jobs, {len(self.state.active)} active>"
 
     def take_due(self, now: Now) -> None:
         """Move what is due, and bind what there is capacity for; while closing, end it instead."""

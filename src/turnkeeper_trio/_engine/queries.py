@@ -7,13 +7,14 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from turnkeeper_trio._engine.control import find_job, find_run
+from turnkeeper_trio._engine.control import find_job, find_run, job_id_of
 from turnkeeper_trio._engine.planning import following_us
 from turnkeeper_trio._engine.rows import Job, Occurrence, Run
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._engine.waits import IDLE, IDLE_DUE, Wait
 from turnkeeper_trio._model.ids import RecurringJobId
-from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
 from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
@@ -126,9 +127,8 @@ def run_history(
     return [state.record(item) for item in islice(wanted, limit)]
 
 
-def wait_run(state: State, now: Now, run_id: UUID) -> "Wait | RunRecord":
+def wait_run(state: State, run_id: UUID) -> "Wait | RunRecord":
     """Answer with the record of a run once it has ended."""
-    del now
     item = find_run(state, run_id)
     if not isinstance(item, Occurrence) and item.outcome is not None:
         return state.record(item)
@@ -136,9 +136,8 @@ def wait_run(state: State, now: Now, run_id: UUID) -> "Wait | RunRecord":
     return state.waits.on([occurrence], lambda came: state.record(came[0]))
 
 
-def wait_job(state: State, now: Now, job_id: UUID | str) -> "Wait | RunRecord | RunNotFound":
+def wait_job(state: State, job_id: UUID | str) -> "Wait | RunRecord | RunNotFound":
     """Answer with the last record of a job once no further run of it is to come; with an error if none ever began."""
-    del now
     job = find_job(state, job_id)
 
     def last(came: list[Any]) -> RunRecord | RunNotFound:
@@ -159,9 +158,8 @@ def _never_ran(job: Job) -> RunNotFound:
     return RunNotFound(message, job_id=job.job_id)
 
 
-def wait_idle(state: State, now: Now, *, due_only: bool) -> "Wait | None":
+def wait_idle(state: State, *, due_only: bool) -> "Wait | None":
     """Answer once nothing is active and nothing is planned (or due)."""
-    del now
     return state.waits.on([IDLE_DUE if due_only else IDLE], lambda _: None)
 
 
@@ -281,3 +279,64 @@ def _following(job: Job, at: int, number: int) -> int | None:
         return following_us(job, at)
     except ScheduleFault:
         return None  # The job will be halted when it comes to that.
+
+
+def current_call(state: State, name: UUID | str) -> Call:
+    """Return what a job calls, if there is such a job and it has not ended; else what says nothing."""
+    job = state.jobs.get(job_id_of(state, name))
+    if job is None or job.state in ENDED_STATES:
+        return Call()
+    return Call(target=job.target, args=job.args, kwargs=job.kwargs)
+
+
+def sizes(state: State) -> tuple[int, int]:
+    """Return how many jobs there are, and how many runs are active."""
+    return len(state.jobs), len(state.active)
+
+
+def planned(state: State, now: Now) -> list[tuple[int, str]]:
+    """Return when something of a job is to happen next, and the name of the job, in order."""
+    found = [(job.pending.due_at, job.request.name) for job in state.jobs.values() if job.pending is not None]
+    retry = state.retries.peek()
+    if retry is not None:
+        found.append((now.wall + retry[0] - now.loop, f"{retry[-1].job.request.name} (retry)"))
+    return sorted(found)
+
+
+def all_records(state: State) -> tuple[list[RunRecord], int]:
+    """Return the records of all that has ended, the oldest first, and how many have been forgotten."""
+    records = [state.record(item) for item in state.history.newest_first(None)][::-1]
+    return records, sum(state.counters.outcomes.values()) - sum(record.count for record in records)
+
+
+def job_names(state: State) -> list[str]:
+    """Return the names of the jobs, in the order of submission."""
+    return list(dict.fromkeys(job.request.name for job in state.jobs.values()))
+
+
+def ended_runs(state: State, which: UUID | str, after: int) -> list[tuple[int, Run]]:
+    """Return the runs of a job, or of all with a name, that ended after a mark; each with a mark of its own."""
+    found: list[tuple[int, Run]] = []
+    for job in _jobs_by(state, which):
+        for run in reversed(job.history.runs if job.history is not None else ()):
+            if run.number <= after:
+                break
+            found.append((run.number, run))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def newest_mark(state: State) -> int:
+    """Return a mark that is after all that has ended so far."""
+    newest = next(state.history.newest_first(None), None)
+    return 0 if newest is None else newest.number
+
+
+def outlook(state: State, which: UUID | str) -> list[tuple[str, bool]]:
+    """Return for each job: its state, and whether a run of it is active or planned."""
+    return [(job.state.value, bool(job.pending or job.runs)) for job in _jobs_by(state, which)]
+
+
+def _jobs_by(state: State, which: UUID | str) -> Iterator[Job]:
+    if isinstance(which, str):
+        return (job for job in state.jobs.values() if job.request.name == which)
+    return (job for job in (state.jobs.get(which),) if job is not None)

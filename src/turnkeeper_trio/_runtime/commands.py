@@ -7,10 +7,7 @@ from typing import Any, Final, cast, final
 import anyio
 import trio
 
-from turnkeeper_trio._engine.engine import BATCH
-from turnkeeper_trio._engine.invariants import is_whole
-from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.waits import Wait
+from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
@@ -65,7 +62,7 @@ class Reply:
 class Command:
     """A decision that a caller asks for: a function of the engine's ring, its arguments, and where to answer."""
 
-    __slots__ = ("after", "args", "changes", "decide", "kwargs", "reply")
+    __slots__ = ("after", "args", "changes", "decide", "kwargs", "reply", "timed")
 
     def __init__(
         self,
@@ -76,8 +73,9 @@ class Command:
         reply: Reply,
         after: int,
         changes: bool,
+        timed: bool,
     ) -> None:
-        """Ask for ``decide(state, now, *args, **kwargs)``."""
+        """Ask for ``decide(state, now, *args, **kwargs)``; without ``now`` where it is not ``timed``."""
         self.decide: Callable[..., Any] = decide
         self.args: tuple[Any, ...] = args
         self.kwargs: dict[str, Any] = kwargs
@@ -86,19 +84,23 @@ class Command:
         """How many submissions had been staged when it was asked: these are taken first, so that it knows them."""
         self.changes: bool = changes
         """Whether it changes anything; if not, it can be answered after the end."""
+        self.timed: bool = timed
+        """Whether the decision needs the time."""
 
-    def run(self, state: State, now: Now) -> Any:
+    def run(self, engine: Engine, now: Now) -> Any:
         """Decide. What is raised for the caller is the answer."""
-        return self.decide(state, now, *self.args, **self.kwargs)
+        if self.timed:
+            return engine.decide(self.decide, now, *self.args, **self.kwargs)
+        return engine.ask(self.decide, *self.args, **self.kwargs)
 
 
 @final
 class CommandQueue:
     """Commands that have been taken and wait for their turn, and replies that have not been answered."""
 
-    def __init__(self, state: State, commands: Inbox[Command]) -> None:
+    def __init__(self, engine: Engine, commands: Inbox[Command]) -> None:
         """Take commands from a stream."""
-        self._state = state
+        self._engine = engine
         self._commands = commands
         self._pending: list[Command] = []
         self._replies: dict[Reply, None] = {}
@@ -135,7 +137,7 @@ class CommandQueue:
         reply = command.reply
         if not reply.given_up:
             self.expect(reply)
-        answer, fault = guard.call(command.run, self._state, now)
+        answer, fault = guard.call(command.run, self._engine, now)
         if fault is not None:
             answer = self._answer_to_fault(fault)
         if isinstance(answer, Wait):
@@ -145,13 +147,13 @@ class CommandQueue:
             else:
                 reply.wait = answer
         else:
-            self._state.effects.answers.append((reply, answer))
+            self._engine.answer(reply, answer)
 
     def _answer_to_fault(self, fault: BaseException) -> Exception:
         """Return what a caller is told whose command raised. Where the tables are whole, it is nobody else's affair."""
         if guard.is_a(fault, TurnKeeperError):
             return cast("TurnKeeperError", fault)
-        if not is_whole(self._state):
+        if not self._engine.is_whole():
             raise fault
         return failed_operation(fault)
 
@@ -183,7 +185,7 @@ class CommandQueue:
         closed = SchedulerClosed("the scheduler has ended")
         if command.changes:
             return closed
-        answer, fault = guard.call(command.run, self._state, last_turn)
+        answer, fault = guard.call(command.run, self._engine, last_turn)
         if fault is not None:
             if guard.is_a(fault, TurnKeeperError):
                 return fault

@@ -21,11 +21,7 @@ from typing import Final, final
 import anyio
 from trio.lowlevel import enable_ki_protection
 
-from turnkeeper_trio._engine import completion, shutdown
-from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.rows import CancelCause
-from turnkeeper_trio._engine.state import Effects
-from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._engine.engine import Attempt, CancelCause, Effects, Engine, Submission
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.record import forget_locals
 from turnkeeper_trio._model.run import RunRecord
@@ -39,7 +35,7 @@ from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import StoreUnavailable
-from turnkeeper_trio.events import ClockStepped, RunStuck, SchedulerStopped
+from turnkeeper_trio.events import ClockStepped, SchedulerStopped
 
 STEP: Final = 1 * MICROSECONDS
 """By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
@@ -70,7 +66,7 @@ class Coordinator:
         self._wakeup = wakeup
         self._dispatcher = dispatcher
         self._staging = staging
-        self._batcher = SubmissionBatcher(engine.state, staging, clock=clock, wakeup=wakeup)
+        self._batcher = SubmissionBatcher(engine, staging, clock=clock, wakeup=wakeup)
         self._publisher = publisher
         self._store = store
         self._command_queue = command_queue
@@ -107,8 +103,8 @@ class Coordinator:
 
     def _cut_off(self) -> None:
         """Force, while a store is waited for: to end a run never waits for that."""
-        shutdown.cut_off(self._engine.state, self._clock.read())
-        self._cancel(self._engine.state.effects)
+        self._engine.cut_off(self._clock.read())
+        self._cancel(self._engine.cancels)
 
     @property
     def closing(self) -> bool:
@@ -118,7 +114,7 @@ class Coordinator:
     @property
     def held_up(self) -> bool:
         """Whether it waits for a run or for a store, and not only for its next turn."""
-        return self._committing or self._engine.state.executing
+        return self._committing or self._engine.executing
 
     @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
@@ -155,9 +151,9 @@ class Coordinator:
             self._check_clock_step(now)
             self._take_input(now)
             engine.take_due(now)
-            if engine.state.effects.stuck:
+            if engine.stuck:
                 self._report_stuck(now)
-            self._cancel(engine.state.effects)
+            self._cancel(engine.cancels)
             if self._store is not None:
                 await self._commit(self._store)
                 self._committed = self._staging.taken
@@ -178,14 +174,14 @@ class Coordinator:
     def _check_clock_step(self, now: Now) -> None:
         drift = now.wall - now.loop
         if self._drift is not None and abs(drift - self._drift) >= STEP:
-            self._engine.state.emit(now, ClockStepped, seconds=seconds(drift - self._drift))
+            self._engine.emit(now, ClockStepped, seconds=seconds(drift - self._drift))
         self._drift = drift
 
     def _take_input(self, now: Now) -> None:
         engine, dispatcher = self._engine, self._dispatcher
-        engine.state.listening = dispatcher.telling = self._publisher.wanted
+        engine.listening = dispatcher.telling = self._publisher.wanted
         for attempt in dispatcher.take_started():
-            completion.attempt_started(engine.state, now, attempt)
+            engine.attempt_started(now, attempt)
         outcomes = dispatcher.take_outcomes()
         for attempt in outcomes:
             engine.report(now, attempt)
@@ -220,11 +216,11 @@ class Coordinator:
                     self._committing = False
                     engine.settle(refusals)
 
-    def _cancel(self, effects: Effects) -> None:
-        for attempt in effects.cancels:
+    def _cancel(self, cancels: list[Attempt]) -> None:
+        for attempt in cancels:
             assert attempt.scope is not None  # nothing was awaited since this was decided
             attempt.scope.cancel()
-        effects.cancels.clear()
+        cancels.clear()
 
     def _act(self, effects: Effects) -> None:
         for reply, answer in effects.answers:
@@ -236,7 +232,7 @@ class Coordinator:
         if effects.shutdown_waits:
             log_waiting(effects.shutdown_waits)
         if effects.critical is not None and self.critical is None:
-            self.critical = self._engine.state.record(effects.critical)
+            self.critical = self._engine.record(effects.critical)
             self._end_program()
         for run in effects.ended:
             forget_locals(run.error)
@@ -246,20 +242,8 @@ class Coordinator:
             self._end_program()
 
     def _report_stuck(self, now: Now) -> None:
-        state = self._engine.state
-        for attempt in state.effects.stuck:
-            run, name = attempt.run, attempt.run.job.request.name
-            state.emit(
-                now,
-                RunStuck,
-                job=run.job,
-                run_id=state.run_id(run),
-                name=name,
-                attempt=attempt.number,
-                phase=run.phase,
-                running_for=seconds(now.loop - run.phase_since),
-                stack=stack_of(attempt),
-            )
+        for attempt in self._engine.stuck:
+            self._engine.emit_stuck(now, attempt, stack_of(attempt))
 
     def _end_program(self) -> None:
         assert self.body is not None  # it is told of before the first task starts
@@ -278,7 +262,7 @@ class Coordinator:
             self.crash = cause
             self._command_queue.crashed = True
         self._end_program()
-        for attempt in self._engine.state.assigned:
+        for attempt in self._engine.assigned:
             attempt.revoked = not attempt.claimed
             if attempt.scope is not None:
                 attempt.cause = CancelCause.SHUTDOWN if attempt.cause is None else attempt.cause
@@ -312,16 +296,16 @@ class Coordinator:
     def _close_books(self) -> None:
         read, _ = guard.call(self._clock.read)  # A clock that made it end may be faulty again.
         now = self.last_turn = self.last_turn if read is None else read
-        engine, state = self._engine, self._engine.state
-        engine.begin_shutdown(now, forced=state.closing is None)
+        engine = self._engine
+        engine.begin_shutdown(now, forced=not engine.shutting_down)
         for attempt in self._dispatcher.take_outcomes():
             engine.report(now, attempt)
         for submission in self._staging.take(len(self._staging)):
             engine.accept(now, submission)
-        shutdown.end_all(state, now)
-        state.listening = self._publisher.wanted
-        if state.listening:
-            state.emit(now, SchedulerStopped)
+        engine.end_all(now)
+        engine.listening = self._publisher.wanted
+        if engine.listening:
+            engine.emit(now, SchedulerStopped)
         effects = engine.take_effects()
         effects.assignments.clear()
         self._act(effects)

@@ -9,7 +9,7 @@ from typing import Final, final
 
 import anyio
 
-from turnkeeper_trio._engine.rows import Attempt
+from turnkeeper_trio._engine.engine import Attempt
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.hooks import TestHooks

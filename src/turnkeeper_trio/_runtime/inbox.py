@@ -17,9 +17,7 @@ from typing import Final, Generic, TypeVar, cast, final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from turnkeeper_trio._engine.engine import BATCH
-from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio.errors import TurnKeeperError
 
@@ -231,9 +229,9 @@ SHARE: Final = 2
 class SubmissionBatcher:
     """Takes submissions out of staging."""
 
-    def __init__(self, state: State, staging: Inbox[Submission], *, clock: BoundClock, wakeup: Wakeup) -> None:
+    def __init__(self, engine: Engine, staging: Inbox[Submission], *, clock: BoundClock, wakeup: Wakeup) -> None:
         """Take from ``staging``."""
-        self._state = state
+        self._engine = engine
         self._staging = staging
         self._clock = clock
         self._wakeup = wakeup
@@ -244,7 +242,7 @@ class SubmissionBatcher:
         staging, time = self._staging, self._clock.loop_time
         if not staging or time() >= self._stream_until:
             return  # noqa: ASYNC910  (mostly there is nothing to wait for)
-        enough, before = min(self._state.capacity, TOGETHER), 0
+        enough, before = min(self._engine.capacity, TOGETHER), 0
         while before < len(staging) < enough and time() < self._stream_until:
             before = len(staging)
             await checkpoint()
@@ -263,7 +261,6 @@ class SubmissionBatcher:
         A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
         without pause would have a hundred jobs taken for a few executed. To take one costs about as much as to run it.
         """
-        state = self._state
-        if not len(state.ready) or state.closing is not None:
+        if not self._engine.backed_up:
             return BATCH
         return min(BATCH, max(came_back // 2, SHARE))

@@ -10,7 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine.state import Options
+from turnkeeper_trio._engine.engine import Options
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import seconds
 from turnkeeper_trio._runtime.clock import choose_clock

@@ -10,8 +10,7 @@ import anyio.from_thread
 import pendulum
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine.rows import Attempt
-from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.engine import Attempt, Engine
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.times import MICROSECONDS, utc_pendulum
 
@@ -20,11 +19,11 @@ from turnkeeper_trio._model.times import MICROSECONDS, utc_pendulum
 class RunContext:
     """The run that the current code belongs to. Also right in threads and in tasks that the job started."""
 
-    __slots__ = ("_attempt", "_loop_thread", "_state", "_time", "host")
+    __slots__ = ("_attempt", "_engine", "_loop_thread", "_time", "host")
 
-    def __init__(self, state: State, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
         """Make the context of one attempt: ``host`` is the scheduler that runs it, ``time`` tells the loop's time."""
-        self._state = state
+        self._engine = engine
         self._attempt = attempt
         self._time = time
         self._loop_thread = threading.get_ident()
@@ -42,7 +41,7 @@ class RunContext:
     @property
     def run_id(self) -> RunId:
         """The run."""
-        return self._state.run_id(self._attempt.run)
+        return self._engine.run_id(self._attempt.run)
 
     @property
     def name(self) -> str:

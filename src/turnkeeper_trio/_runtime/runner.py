@@ -15,9 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 from trio.lowlevel import enable_ki_protection
 
-from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._engine.engine import Engine, Options, Submission
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock, in_trio
@@ -73,7 +71,7 @@ class Runner:
             functions=functions,
             hooks=hooks,
         )
-        command_queue = CommandQueue(self._engine.state, self._commands)
+        command_queue = CommandQueue(self._engine, self._commands)
         self._coordinator = Coordinator(
             self._engine,
             clock=bound,
@@ -114,7 +112,7 @@ class Runner:
         tasks.start_soon(self._watch, name="turnkeeper watcher")
 
     def _make_worker(self) -> Worker:
-        return Worker(self._dispatcher, self._engine.state, self._context, self.scheduler)
+        return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
 
     @enable_ki_protection
     async def _watch(self) -> None:

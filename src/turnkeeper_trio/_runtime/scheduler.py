@@ -32,20 +32,18 @@ import pendulum
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine import control, queries, shutdown, updates
+from turnkeeper_trio._engine import control, queries, updates
 from turnkeeper_trio._engine.control import job_id_of
-from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.submission import Submission, apply_set
+from turnkeeper_trio._engine.engine import Decision, Engine, Now, Query, Submission, Wait
+from turnkeeper_trio._engine.submission import apply_set
 from turnkeeper_trio._engine.updates import Call
-from turnkeeper_trio._engine.waits import Wait
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
-from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.metrics import MetricsSnapshot
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
-from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
+from turnkeeper_trio._model.times import seconds, utc_pendulum
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, CommandQueue, Reply
@@ -114,9 +112,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-Decision = Callable[Concatenate[State, Now, P], "Wait | TurnKeeperError | R"]
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -165,10 +160,8 @@ class Scheduler:
 
     def __repr__(self) -> str:
         """Tell how many jobs there are, and whether it is closed."""
-        state = self._parts.engine.state
-        return (
-            f"<Scheduler {'closed' if self.is_closed else 'open'}, {len(state.jobs)} jobs, {len(state.active)} active>"
-        )
+        jobs, active = self._parts.engine.ask(queries.sizes)
+        return f"<Scheduler {'closed' if self.is_closed else 'open'}, {jobs} jobs, {active} active>"
 
     # Submit ----------------------------------------------------------------------------------------------
 
@@ -447,8 +440,7 @@ class Scheduler:
     def _note_key(self, submission: Submission) -> None:
         """Refuse a key that is taken, if so asked; remember the key while it is in staging. No await until it is."""
         staging, job_id = self._parts.staging, submission.job_id
-        live = self._parts.engine.state.jobs.get(job_id)
-        taken = self._staged.get(job_id, 0) > staging.taken or (live is not None and live.state not in ENDED_STATES)
+        taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.takes_key(job_id)
         if taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
         while self._staged and next(iter(self._staged.values())) <= staging.taken:
@@ -582,15 +574,13 @@ class Scheduler:
 
     def _check_call(self, job: UUID | str, call: Call) -> None:
         """Refuse arguments that the function does not take; what is not told to change is looked up in the books."""
-        state = self._parts.engine.state
-        now = state.jobs.get(job_id_of(state, job))
         target, args, kwargs = call.target, call.args, call.kwargs
         if target is None and args is None and kwargs is None:
             return
-        if now is not None and now.state not in ENDED_STATES:
-            target = now.target if target is None else target
-            args = now.args if args is None else args
-            kwargs = now.kwargs if kwargs is None else kwargs
+        known = self._parts.engine.ask(queries.current_call, job)
+        target = known.target if target is None else target
+        args = known.args if args is None else args
+        kwargs = known.kwargs if kwargs is None else kwargs
         if target is not None and args is not None:
             self._parts.functions.check(target, args, kwargs)
 
@@ -766,7 +756,7 @@ class Scheduler:
             JobNotFound: there is no such job.
             ConfigurationError: ``job_id`` is neither an id nor a key.
         """
-        return await self._ask(queries.job_details, _validation.job("job_id", job_id))
+        return await self._ask_now(queries.job_details, _validation.job("job_id", job_id))
 
     async def list_all_jobs(
         self,
@@ -788,7 +778,7 @@ class Scheduler:
             JobNotFound: there is no job ``after``.
             ConfigurationError: an argument makes no sense; ``limit`` is not a positive integer, say.
         """
-        return await self._ask(
+        return await self._ask_now(
             queries.list_jobs,
             states=None if states is None else _validation.members("states", states, JobState),
             tags=None if tags is None else _validation.texts("tags", tags, "['nightly']"),
@@ -806,7 +796,7 @@ class Scheduler:
             JobNotFound: there is no such job.
             ConfigurationError: ``job_id`` is neither an id nor a key.
         """
-        return await self._ask(queries.list_active, job_id=_job(job_id))
+        return await self._ask_now(queries.list_active, job_id=_job(job_id))
 
     async def get_run_history(
         self,
@@ -828,7 +818,7 @@ class Scheduler:
             JobNotFound: there is no such job.
             ConfigurationError: an argument makes no sense; ``since`` has no timezone, say.
         """
-        return await self._ask(
+        return await self._ask_now(
             queries.run_history,
             job_id=_job(job_id),
             since=None if since is None else _validation.instant("since", since),
@@ -852,7 +842,7 @@ class Scheduler:
         """
         until_us = None if until is None else _validation.instant("until", until)
         most = _validation.integer("limit", limit, least=1)
-        return await self._ask(queries.upcoming_runs, until=until_us, limit=most)
+        return await self._ask_now(queries.upcoming_runs, until=until_us, limit=most)
 
     @overload
     def events(self, *, job_id: RecurringJobId | str | None = None, buffer: int = 1024) -> Subscribed[Event]: ...
@@ -934,7 +924,7 @@ class Scheduler:
         await checkpoint()
         if parts.coordinator.ended.is_set():
             self._closed()
-        only = None if job is None else job_id_of(parts.engine.state, job)
+        only = None if job is None else parts.engine.ask(job_id_of, job)
         subscription: Subscription[Event] = Subscription(
             types, only, places, check=parts.affinity.check, left=parts.publisher.unsubscribe
         )
@@ -948,8 +938,7 @@ class Scheduler:
         """Return the counters and gauges as they are now. Does not wait, and is no checkpoint; also after the end."""
         parts = self._parts
         parts.affinity.check_thread()
-        return queries.metrics(
-            parts.engine.state,
+        return parts.engine.metrics(
             staged=len(parts.staging),
             staged_total=parts.staging.sent - parts.staging.withdrawn,
             rejected_total=self._rejected,
@@ -975,7 +964,7 @@ class Scheduler:
     def shutdown_report(self) -> ShutdownReport | None:
         """What the shutdown did; ``None`` before it is complete. Also after the block."""
         if self._report is None and self._parts.coordinator.ended.is_set():
-            self._report = shutdown.shutdown_report(self._parts.engine.state, self._parts.coordinator.last_turn)
+            self._report = self._parts.engine.shutdown_report(self._parts.coordinator.last_turn)
         return self._report
 
     def stop(self, *, force: bool = False) -> None:
@@ -1042,7 +1031,7 @@ class Scheduler:
             await checkpoint()
         report = self.shutdown_report
         if report is None:
-            so_far = shutdown.shutdown_report(self._parts.engine.state, read(self._parts.clock))
+            so_far = self._parts.engine.shutdown_report(read(self._parts.clock))
             names = ", ".join(f"{run.name} ({run.phase})" for run in so_far.still_running)
             raise ShutdownTimeout(f"the shutdown still waits for {names or 'a store'}", report=so_far)
         return report
@@ -1096,21 +1085,32 @@ class Scheduler:
 
     # The way to the coordinator --------------------------------------------------------------------------
 
-    async def _ask(self, decide: "Decision[P, R]", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Ask for a decision that changes nothing; after the end it is answered from the final state."""
-        answer: R = await self._send(decide, args, kwargs, changes=False)
+    async def _ask(self, query: "Query[P, Wait | TurnKeeperError | R]", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Ask a question that needs no time; after the end it is answered from the final state."""
+        answer: R = await self._send(query, args, kwargs, changes=False, timed=False)
         return answer
 
-    async def _command(self, decide: "Decision[P, R]", /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def _ask_now(
+        self, query: "Decision[P, Wait | TurnKeeperError | R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Ask a question about the present moment; after the end it is answered as of the last turn."""
+        answer: R = await self._send(query, args, kwargs, changes=False, timed=True)
+        return answer
+
+    async def _command(
+        self, decide: "Decision[P, Wait | TurnKeeperError | R]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         """Ask for a decision that changes something; after the end it is refused."""
-        answer: R = await self._send(decide, args, kwargs, changes=True)
+        answer: R = await self._send(decide, args, kwargs, changes=True, timed=True)
         return answer
 
-    async def _send(self, decide: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, changes: bool) -> Any:
+    async def _send(
+        self, decide: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, changes: bool, timed: bool
+    ) -> Any:
         parts = self._parts
         parts.affinity.check()
         reply = Reply()
-        command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes)
+        command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes, timed=timed)
         try:
             await parts.commands.put(command)
         except anyio.ClosedResourceError:
@@ -1138,7 +1138,7 @@ class Scheduler:
 
     def _is_own_job(self, job: UUID | str) -> bool:
         run = self._own_run()
-        return run is not None and run.job_id == job_id_of(self._parts.engine.state, job)
+        return run is not None and run.job_id == self._parts.engine.ask(job_id_of, job)
 
     def _refuse_own_job(self, job: UUID | str) -> None:
         if self._is_own_job(job):
@@ -1147,7 +1147,7 @@ class Scheduler:
     def _refuse_only_worker(self, what: str) -> None:
         """A job that holds the only worker, and waits for another run, waits for ever."""
         run = self._own_run()
-        if run is not None and self._parts.engine.state.options.max_workers == 1:
+        if run is not None and self._parts.engine.only_worker:
             raise WouldDeadlock(f"{what} was called from inside the job {run.name!r}, which holds the only worker")
 
     def _closed(self, **submission: Any) -> NoReturn:

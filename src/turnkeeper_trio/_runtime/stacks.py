@@ -4,7 +4,7 @@ import sys
 import traceback
 from typing import Any
 
-from turnkeeper_trio._engine.rows import Attempt
+from turnkeeper_trio._engine.engine import Attempt
 
 
 def stack_of(attempt: Attempt) -> str:

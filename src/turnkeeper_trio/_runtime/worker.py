@@ -29,9 +29,7 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 from trio import Cancelled
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
-from turnkeeper_trio._engine import watchdog
-from turnkeeper_trio._engine.rows import Attempt, AttemptResult
-from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio._runtime.clock import in_trio
@@ -159,10 +157,10 @@ class Worker:
     Its task is spoilt when a job has left something in it that may strike later: it ends then, see `Crew`.
     """
 
-    def __init__(self, dispatcher: Dispatcher, state: State, context: Context, host: object) -> None:
+    def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
         """Make a worker; jobs run in copies of ``context``."""
         self._dispatcher = dispatcher
-        self._state = state
+        self._engine = engine
         self._context = context
         self._host = host
         self._attempt: Attempt | None = None
@@ -221,7 +219,7 @@ class Worker:
             if self._native is None or not isinstance(error, asyncio.CancelledError):
                 raise error
             await _forget_cancellation(self._native)
-            if self._state.closing is None and not self._dispatcher.cancellation_logged:
+            if not self._engine.shutting_down and not self._dispatcher.cancellation_logged:
                 self._dispatcher.cancellation_logged = True
                 write(logging.WARNING, "an idle worker was cancelled from outside, and goes on; so do others, untold")
             return
@@ -262,9 +260,7 @@ class Worker:
                 continue
             request = attempt.run.job.request
             timeout = request.timeout_us
-            if (timeout is not None or request.stuck_after_us is not None) and watchdog.body_began(
-                self._state, now, attempt
-            ):
+            if (timeout is not None or request.stuck_after_us is not None) and self._engine.body_began(now, attempt):
                 dispatcher.wake()
             if timeout is not None:
                 until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
@@ -307,7 +303,7 @@ class Worker:
         job = attempt.run.job
         function = self._dispatcher.function(attempt)
         context = self._context.copy()
-        run_context = RunContext(self._state, attempt, self._host, self._dispatcher.clock.loop_time)
+        run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         if function.is_async:

@@ -18,10 +18,8 @@ import anyio
 import pendulum
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._engine.rows import Attempt, AttemptResult
-from turnkeeper_trio._engine.state import Options
-from turnkeeper_trio._engine.submission import Submission
+from turnkeeper_trio._engine import queries
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, Options, Submission
 from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
@@ -109,7 +107,7 @@ def run_inline(
     """
     functions = Functions()
     engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311  (for jitter)
-    engine.state.listening = True
+    engine.listening = True
     now = Now(_validation.instant("start", start), 0)
     once = request.replace(schedule=Never(), initial_run_time=utc_datetime(now.wall), jitter=0)
     target = functions.target(fn)
@@ -123,8 +121,8 @@ def run_inline(
             attempts.append(_described(attempt, engine.take_effects().events))
         due = engine.next_due(now)
         if due is None:
-            (item,) = engine.state.history.newest_first(None)
-            return InlineRun(engine.state.record(item), tuple(attempts))
+            ((record,), _) = engine.ask(queries.all_records)
+            return InlineRun(record, tuple(attempts))
         now = Now(due, now.loop + due - now.wall)
 
 
@@ -135,7 +133,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     attempt.claim(now, _Scope())
     context = copy_context()
     call = _Call(attempt, now, backend, seed)
-    context.run(CURRENT_RUN.set, RunContext(engine.state, attempt, None, call.time))
+    context.run(CURRENT_RUN.set, RunContext(engine, attempt, None, call.time))
     value, error = None, None
     try:
         if function.is_async:

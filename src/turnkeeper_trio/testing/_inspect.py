@@ -1,14 +1,11 @@
 """What the harness reads off an open scheduler that its handle does not tell: the only place that looks inside."""
 
-from collections.abc import Iterator
 from typing import Any, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.invariants import check
-from turnkeeper_trio._engine.rows import Job, Run
-from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine import queries
+from turnkeeper_trio._engine.engine import Engine, Run
 from turnkeeper_trio._model.run import RunRecord
-from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.scheduler import Scheduler
 
@@ -26,9 +23,9 @@ class Opened:
         return vars(self.scheduler)["_parts"]
 
     @property
-    def _state(self) -> State:
-        state: State = self._parts.engine.state
-        return state
+    def _engine(self) -> Engine:
+        engine: Engine = self._parts.engine
+        return engine
 
     @property
     def ended(self) -> bool:
@@ -42,15 +39,7 @@ class Opened:
 
     def planned(self) -> list[tuple[int, str]]:
         """Return when something of a job is to happen next, and the name of the job, in order."""
-        if self.scheduler.is_closed:
-            return []
-        state = self._state
-        now: Now = read(self._parts.clock)
-        planned = [(job.pending.due_at, job.request.name) for job in state.jobs.values() if job.pending is not None]
-        retry = state.retries.peek()
-        if retry is not None:
-            planned.append((now.wall + retry[0] - now.loop, f"{retry[-1].job.request.name} (retry)"))
-        return sorted(planned)
+        return [] if self.scheduler.is_closed else self._engine.decide(queries.planned, read(self._parts.clock))
 
     def records(self) -> list[RunRecord]:
         """Return the records of all that has ended, the oldest first.
@@ -58,9 +47,7 @@ class Opened:
         Raises:
             AssertionError: some have been forgotten.
         """
-        state = self._state
-        records = [state.record(item) for item in state.history.newest_first(None)][::-1]
-        forgotten = sum(state.counters.outcomes.values()) - sum(record.count for record in records)
+        records, forgotten = self._engine.ask(queries.all_records)
         if forgotten:
             raise AssertionError(
                 f"{self.scheduler!r} has forgotten {forgotten} of its records, so its log is not whole: open it with a "
@@ -70,36 +57,23 @@ class Opened:
 
     def names(self) -> list[str]:
         """Return the names of the jobs, in the order of submission."""
-        return list(dict.fromkeys(job.request.name for job in self._state.jobs.values()))
-
-    def _jobs(self, which: UUID | str) -> Iterator[Job]:
-        jobs = self._state.jobs
-        if isinstance(which, str):
-            return (job for job in jobs.values() if job.request.name == which)
-        return (job for job in (jobs.get(which),) if job is not None)
+        return self._engine.ask(queries.job_names)
 
     def ended_runs(self, which: UUID | str, after: int) -> list[tuple[int, Run]]:
         """Return the runs of a job, or of all with a name, that ended after a mark; each with a mark of its own."""
-        found: list[tuple[int, Run]] = []
-        for job in self._jobs(which):
-            for run in reversed(job.history.runs if job.history is not None else ()):
-                if run.number <= after:
-                    break
-                found.append((run.number, run))
-        return sorted(found, key=lambda pair: pair[0])
+        return self._engine.ask(queries.ended_runs, which, after)
 
     def record(self, run: Run) -> RunRecord:
         """Return the record of a run that has ended."""
-        return self._state.record(run)
+        return self._engine.record(run)
 
     def mark(self) -> int:
         """Return a mark that is after all that has ended so far."""
-        newest = next(self._state.history.newest_first(None), None)
-        return 0 if newest is None else newest.number
+        return self._engine.ask(queries.newest_mark)
 
     def outlook(self, which: UUID | str) -> list[tuple[str, bool]]:
         """Return for each job: its state, and whether a run of it is active or planned."""
-        return [(job.state.value, bool(job.pending or job.runs)) for job in self._jobs(which)]
+        return self._engine.ask(queries.outlook, which)
 
     def faults(self) -> list[str]:
         """Return what is wrong with its books, in words, once it has ended."""
@@ -110,7 +84,7 @@ class Opened:
         if books.active:
             faults.append(f"{books.active} runs have neither ended nor been reported")
         try:
-            check(self._state)
+            self._engine.check()
         except AssertionError as exc:
             faults.append(f"its tables do not agree: {exc}")
         return faults
