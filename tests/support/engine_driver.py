@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from typing import Any
 from uuid import UUID
 
@@ -186,7 +187,8 @@ class Driver:
         """Carry out a command; the caller may have its answer at once."""
         caller = Caller()
         try:
-            answer = decide(self.state, self.now, *args, **kwargs)
+            time = (self.now,) if "now" in signature(decide).parameters else ()
+            answer = decide(self.state, *time, *args, **kwargs)
         except TurnKeeperError as exc:
             answer = exc
         if isinstance(answer, Wait):
