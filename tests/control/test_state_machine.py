@@ -291,7 +291,8 @@ class Control(RuleBasedStateMachine):
     def _ask(self, decide: Any, *args: Any, about: str = "", subject: Any = None, **kwargs: Any) -> Any:
         """Ask, and return the answer; a refusal is one, too."""
         try:
-            answer = decide(self.state, self.now, *args, **kwargs)
+            time = (self.now,) if "now" in signature(decide).parameters else ()
+            answer = decide(self.state, *time, *args, **kwargs)
         except TurnKeeperError as exc:
             self._checked()
             return exc
@@ -427,7 +428,7 @@ class Control(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 20))
     def upcoming(self, limit: int) -> None:
-        found = queries.upcoming_runs(self.state, self.now, until=None, limit=limit)
+        found = queries.upcoming_runs(self.state, until=None, limit=limit)
         assert found == sorted(found, key=lambda each: each.scheduled_at) or self._jitters()
         assert len(found) == limit or len(found) >= self.state.pending
 
