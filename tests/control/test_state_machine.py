@@ -7,6 +7,7 @@ and from the attempts that could begin.
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from itertools import count
 from typing import Any
 from uuid import UUID
