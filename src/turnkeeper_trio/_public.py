@@ -3,6 +3,8 @@
 The package loads this module when one of the names is first asked for, and not when it is itself imported.
 """
 
+from types import FunctionType
+
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
@@ -208,8 +210,14 @@ def _shown_from_the_package() -> None:
     package = __name__.rpartition(".")[0]
     for name in __all__:
         value = globals()[name]
-        if getattr(value, "__module__", "").startswith(f"{package}."):
-            value.__module__ = package
+        if not getattr(value, "__module__", "").startswith(f"{package}."):
+            continue
+        value.__module__ = package
+        for member in vars(value).values() if isinstance(value, type) else ():
+            function = member.fget if isinstance(member, property) else member
+            while isinstance(function, FunctionType):
+                function.__module__ = package
+                function = getattr(function, "__wrapped__", None)
 
 
 _shown_from_the_package()

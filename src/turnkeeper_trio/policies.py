@@ -2,6 +2,8 @@
 
 from enum import StrEnum, unique
 
+__all__ = ["CatchUp", "OnConflict", "Overlap", "PriorityQueueType"]
+
 
 @unique
 class PriorityQueueType(StrEnum):

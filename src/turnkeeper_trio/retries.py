@@ -10,6 +10,8 @@ from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.times import duration_us, seconds
 from turnkeeper_trio.abc import RetryPolicy
 
+__all__ = ["ExponentialBackoff", "FixedRetryDelay"]
+
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
+__all__ = ["SimulatedRun", "Simulation", "simulate"]
+
 Duration = float | timedelta
 Durations = Duration | Mapping[str, Duration] | Callable[[str, pendulum.DateTime], Duration]
 """How long runs take: one duration for all, one for each name, or a function of the name and the scheduled instant."""

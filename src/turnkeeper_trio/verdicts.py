@@ -9,6 +9,8 @@ from typing import final
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 
+__all__ = ["CancelJob", "GiveUp", "Retry", "Snooze", "Verdict"]
+
 
 class Verdict(Exception):
     """The base of what a job may say about itself."""

@@ -120,7 +120,7 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
     job = find_job(state, job_id)
     cancel_job(state, now, job.job_id, reason=reason)
     state.history.forget_job(job)
-    if state.jobs.get(job.job_id) is job:  # A history without free_slots has forgotten it already.
+    if state.jobs.get(job.job_id) is job:  # A history without room has forgotten it already.
         forget(state, job)
     state.change_log.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:

@@ -39,7 +39,7 @@ def _goes_first(state: State, run: Run) -> bool:
 
 
 def _start_by(run: Run) -> int | None:
-    """Return the wall time by which the first attempt of a run has to begin_run, if its job says so."""
+    """Return the wall time by which the first attempt of a run has to begin, if its job says so."""
     limit = run.job.request.start_deadline_us
     return None if limit is None or run.begun else run.occurrence.due_at + limit
 

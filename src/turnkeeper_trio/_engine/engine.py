@@ -50,7 +50,7 @@ Query = Callable[Concatenate[State, P], R]
 """A question that needs no time: a function of `queries`."""
 
 Decision = Callable[Concatenate[State, Now, P], R]
-"""A function of `control`, `queries`, `submission` or `updates`: it decides at once, or says what its answer waits for."""
+"""A function of `control`, `queries`, `submission` or `updates`: it answers at once, or says what the answer awaits."""
 
 BATCH: Final = 200
 """How much is moved in one turn at most: a few milliseconds of work, so that other tasks get their share."""
@@ -193,7 +193,7 @@ class Engine:
         return self.state.executing
 
     def body_began(self, now: Now, attempt: Attempt) -> bool:
-        """A worker begins an attempt: set its checks; return whether the coordinator has to look earlier than it would."""
+        """A worker begins an attempt: set its checks; return whether the coordinator has to look sooner."""
         return watchdog.body_began(self.state, now, attempt)
 
     def is_whole(self) -> bool:

@@ -120,7 +120,7 @@ def take_due(state: State, now: Now, limit: int) -> bool:
 
 
 def fire(state: State, now: Now, occurrence: Occurrence) -> None:
-    """The instant of an occurrence has come, and it has left its queue: begin_run, and plan the following one."""
+    """The instant of an occurrence has come, and it has left its queue: begin a run, and plan the following one."""
     occurrence.job.pending = None
     handle_due(state, now, occurrence, occurrence.job.request.catch_up)
     settle_job(state, now, occurrence.job)

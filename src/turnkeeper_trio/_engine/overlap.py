@@ -44,7 +44,7 @@ def remove_waiting(job: Job, run: Run) -> None:
 
 
 def promote_waiting(state: State, job: Job) -> None:
-    """Let those that wait go to the ready queue, in their order, while there is free_slots. A paused job's only by hand."""
+    """Move waiting runs to the ready queue, in order, while there is room; of a paused job only those by hand."""
     if job.waiting is NO_RUNS or state.closing is not None:
         return
     for run in tuple(job.waiting):

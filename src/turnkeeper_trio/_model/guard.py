@@ -34,7 +34,7 @@ def type_name(value: object) -> str:
 
 
 def class_name(kind: type) -> str:
-    """Return the name of a class, without asking its own class."""
+    """Return the name of a class, past what its own class says."""
     return cast("str", _NAME.__get__(kind))
 
 

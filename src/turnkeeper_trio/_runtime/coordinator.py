@@ -179,7 +179,7 @@ class Coordinator:
 
     def _take_input(self, now: Now) -> None:
         engine, dispatcher = self._engine, self._dispatcher
-        engine.listening = dispatcher.telling = self._publisher.wanted
+        engine.listening = dispatcher.reports_starts = self._publisher.wanted
         for attempt in dispatcher.take_started():
             engine.attempt_started(now, attempt)
         outcomes = dispatcher.take_outcomes()

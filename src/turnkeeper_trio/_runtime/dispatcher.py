@@ -1,4 +1,4 @@
-"""The desk between the coordinator and the workers: what goes out to them, and what comes back.
+"""The dispatcher stands between the coordinator and the workers: attempts go out to them, and outcomes come back.
 
 Dispatch and outcome stream have as many places as attempts can be out (`max_workers` and the dispatch buffer), and stay
 open until the last worker has ended: sending to them never waits and cannot fail. A worker's last act for an attempt is
@@ -47,7 +47,7 @@ class Dispatcher:
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self._reported = 0
         """How many outcomes are in their stream."""
-        self.telling = False
+        self.reports_starts = False
         """Whether the coordinator wants to know when an attempt begins."""
         self._started: list[Attempt] = []
         self.workers: int = 0
@@ -109,7 +109,7 @@ class Dispatcher:
 
     def report_started(self, attempt: Attempt) -> None:
         """A worker has begun an attempt."""
-        if self.telling:
+        if self.reports_starts:
             self._started.append(attempt)
             self._wakeup.wake()
 
@@ -120,7 +120,7 @@ class Dispatcher:
         self._wakeup.wake()
 
     def take_started(self) -> list[Attempt]:
-        """Return the attempts that have begun since this was last called, if telling."""
+        """Return the attempts that have begun since this was last called, where that is wanted."""
         started = self._started
         if started:
             self._started = []

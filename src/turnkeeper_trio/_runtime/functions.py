@@ -13,7 +13,7 @@ from typing import Any, final
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.jobs.calls import check_arguments, check_callable, name_of, unwrapped
+from turnkeeper_trio.jobs._calls import check_arguments, check_callable, name_of, unwrapped
 
 
 @final

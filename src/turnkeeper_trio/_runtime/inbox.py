@@ -1,4 +1,4 @@
-"""How tasks reach the coordinator: a bell, and bounded streams in front of it.
+"""How tasks reach the coordinator: a wakeup, and bounded streams in front of it.
 
 A sender waits for room on an event and then puts its item in synchronously; it never waits inside of a ``send``. So a
 sender that is cancelled has put nothing in, on any event loop, and a receiver takes what is there without waiting. The
@@ -33,7 +33,7 @@ class Wakeup:
     """
 
     def __init__(self) -> None:
-        """Make a bell that nobody listens to yet."""
+        """Make one that nobody sleeps by yet."""
         self._rung = False
         self._sleeper: anyio.Event | None = None
         self._until = math.inf

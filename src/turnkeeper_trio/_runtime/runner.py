@@ -1,4 +1,4 @@
-"""The house: the tasks and streams of one open scheduler, put together and taken apart.
+"""The runner: the tasks and streams of one open scheduler, put together and taken apart.
 
 The tasks live in the task group around the body. They are shielded: a cancellation from outside reaches the body and,
 through a watcher that is not shielded, the coordinator, which cuts off the runs; the coordinator itself and the workers
@@ -32,7 +32,7 @@ from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError
-from turnkeeper_trio.jobs.defaults import Defaults
+from turnkeeper_trio.jobs._defaults import Defaults
 
 
 @final
@@ -119,7 +119,7 @@ class Runner:
         """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
         self._watcher_begun = True
         if not in_trio():
-            # It was started last, so each of the others has had time for its first first_steps.
+            # It was started last, so each of the others has had time for its first step.
             self._check_started()
         with self._watching:
             try:

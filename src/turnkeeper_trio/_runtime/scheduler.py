@@ -67,8 +67,8 @@ from turnkeeper_trio.errors import (
 )
 from turnkeeper_trio.events import Event
 from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSummary, RecurringJobRequest
-from turnkeeper_trio.jobs.defaults import Defaults
-from turnkeeper_trio.jobs.options import JobChanges
+from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._options import JobChanges
 from turnkeeper_trio.jobs.request import checked_fields
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap
 

@@ -148,13 +148,13 @@ class _Carried(Exception):
 
 @final
 class Worker:
-    """Takes attempts from the desk until there are no more.
+    """Takes attempts from the dispatcher until there are no more.
 
     One cancel scope serves many attempts, for to enter one costs 8 µs on trio and 5 on asyncio, a tenth of what a job
     does; the deadline is set for each. It is left, and another entered, after an attempt that did not just return in
     time: what it was then cannot be told before the scope has taken back its own cancellation.
 
-    Its task is spoilt when a job has left something in it that may strike later: it ends then, see `Crew`.
+    Its task needs replacing when a job has left something that may cancel it later: it ends then, see `WorkerPool`.
     """
 
     def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
@@ -215,7 +215,7 @@ class Worker:
             error = exc
         attempt, self._attempt = self._attempt, None
         if attempt is None:
-            assert error is not None  # the desk is closed, or this library is at fault, or the task was cancelled
+            assert error is not None  # dispatch is closed, or this library is at fault, or the task was cancelled
             if self._native is None or not isinstance(error, asyncio.CancelledError):
                 raise error
             await _forget_cancellation(self._native)
@@ -357,7 +357,7 @@ def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -
 
 
 def _is_awaitable(value: Any) -> bool:
-    """Return what ``inspect.isawaitable`` does, without asking the value: it may be a lazy proxy."""
+    """Return what ``inspect.isawaitable`` does, and runs no code of the value: it may be a lazy proxy."""
     if type(value) is GeneratorType:
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
     return guard.is_a(value, Awaitable)

@@ -1,4 +1,4 @@
-"""The crew: the workers of one scheduler, and who takes the place of one whose task a job has spoilt.
+"""The workers of one scheduler, and the replacement of a worker whose task can still be cancelled by an earlier job.
 
 On asyncio a job can cancel the task that it runs in when it has long returned: by a timer, by a timeout that it left
 open, by a child. That task is its worker's, and the cancellation would strike whichever run has the worker then. Nobody
@@ -45,7 +45,7 @@ class WorkerPool:
         return all(worker.begun for worker in self._first)
 
     def check_started(self) -> None:
-        """Look for workers that have not begun, though each of the first has had time for its first first_steps."""
+        """Look for workers that have not begun, though each of the first has had time for its first step."""
         for worker in self._first:
             self._check_started(worker)
 
@@ -56,7 +56,7 @@ class WorkerPool:
         return worker
 
     def _check_started(self, worker: Worker) -> None:
-        """On asyncio a task that is cancelled before its first first_steps never takes it, and nothing in it hears of that."""
+        """On asyncio a task that is cancelled before its first step never takes it, and nothing in it knows."""
         if not worker.begun:
             worker.begun = True
             self._dispatcher.worker_ended()
@@ -82,7 +82,7 @@ class WorkerPool:
 
 
 async def first_steps() -> BaseException | None:
-    """Let what was started before have its first first_steps, on asyncio; return a native cancellation that came meanwhile."""
+    """Let what was started before take its first step, on asyncio; return a native cancellation that came meanwhile."""
     try:
         await cancel_shielded_checkpoint()
     except asyncio.CancelledError as exc:  # noqa: ASYNC103  (the caller knows what to do with it)

@@ -1,9 +1,9 @@
 """What a job is to its user: the request that asks for it, sets of them, and what is told about it."""
 
+from turnkeeper_trio.jobs._keys import job_id_of_key
+from turnkeeper_trio.jobs._options import JobDefaults
 from turnkeeper_trio.jobs.details import JobDetails, JobSummary
 from turnkeeper_trio.jobs.job_set import JobSet, JobSetChanges, JobSetEntry
-from turnkeeper_trio.jobs.keys import job_id_of_key
-from turnkeeper_trio.jobs.options import JobDefaults
 from turnkeeper_trio.jobs.request import RecurringJobRequest
 
 __all__ = [

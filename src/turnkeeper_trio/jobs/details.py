@@ -11,6 +11,8 @@ from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 
+__all__ = ["JobDetails", "JobSummary"]
+
 
 @final
 @dataclass(frozen=True, slots=True)

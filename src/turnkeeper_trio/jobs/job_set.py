@@ -9,11 +9,13 @@ from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.jobs.calls import check_arguments, check_callable
-from turnkeeper_trio.jobs.defaults import Defaults
-from turnkeeper_trio.jobs.options import JobDefaults, JobOptions
+from turnkeeper_trio.jobs._calls import check_arguments, check_callable
+from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._options import JobDefaults, JobOptions
 from turnkeeper_trio.jobs.request import RecurringJobRequest, check_names
 from turnkeeper_trio.schedules import Never
+
+__all__ = ["JobSet", "JobSetChanges", "JobSetEntry"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,11 +9,13 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.jobs.options import RequestFields
+from turnkeeper_trio.jobs._options import RequestFields
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.schedules._base import instant_in_range
+
+__all__ = ["RecurringJobRequest"]
 
 
 @final

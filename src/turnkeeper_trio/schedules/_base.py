@@ -7,15 +7,12 @@ that stands for its meaning, the code that makes it, and its fields as JSON valu
 from abc import abstractmethod
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, cast
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from turnkeeper_trio.schedules.combined import AnyOf
 
 JSON_VERSION: Final = 1
 """The version that `to_json` writes, and the only one that `schedule_from_json` reads."""
@@ -116,17 +113,13 @@ class BuiltinSchedule:
         """
         return self.anchored_us(instant_in_range("at", at))
 
-    def __or__(self, other: Schedule) -> "AnyOf":
-        """Return the union with another schedule."""
-        from turnkeeper_trio.schedules.combined import either  # noqa: PLC0415  (a combination is a schedule itself)
+    def __or__(self, other: Schedule) -> "BuiltinSchedule":
+        """Return the union with another schedule, an `AnyOf`."""
+        return _union(self, other)
 
-        return either(self, other)
-
-    def __ror__(self, other: Schedule) -> "AnyOf":
-        """Return the union with another schedule."""
-        from turnkeeper_trio.schedules.combined import either  # noqa: PLC0415  (it imports this module)
-
-        return either(other, self)
+    def __ror__(self, other: Schedule) -> "BuiltinSchedule":
+        """Return the union with another schedule, an `AnyOf`."""
+        return _union(other, self)
 
     # -- the value
 
@@ -263,3 +256,9 @@ def latest_by_search(next_after: Callable[[int], int | None], after: int, until:
         else:
             last = further
     return last
+
+
+def _union(*schedules: Schedule) -> BuiltinSchedule:
+    """Return an `AnyOf`. It is a kind of its own, so this module asks the registry of kinds for it."""
+    make = cast("Callable[..., BuiltinSchedule]", _KINDS["any_of"])
+    return make(*schedules)

@@ -11,6 +11,8 @@ from turnkeeper_trio.schedules._literals import date_code, time_code, time_from_
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
 
+__all__ = ["CalendarInterval"]
+
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 

@@ -14,6 +14,8 @@ from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, s
 from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
 from turnkeeper_trio.schedules.interval import FixedDelay
 
+__all__ = ["AnyOf", "Between"]
+
 NO_LIMIT: Final = 1 << 62
 """More than can be listed."""
 
@@ -99,7 +101,10 @@ class AnyOf(Combination):
         """Make the union."""
         if not schedules:
             raise ConfigurationError("schedules are missing: write AnyOf(a, b), or Never()", parameter="schedules")
-        set_slot(self, "_parts", tuple(part("schedules", each) for each in schedules))
+        flat: list[Schedule] = []
+        for each in schedules:
+            flat += cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,)
+        set_slot(self, "_parts", tuple(part("schedules", each) for each in flat))
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
@@ -163,14 +168,6 @@ class AnyOf(Combination):
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         return cls(*(part_from_json(each) for each in data["schedules"]))
-
-
-def either(first: Schedule, second: Schedule) -> AnyOf:
-    """Return the union of two schedules as one flat `AnyOf`."""
-    parts: list[Schedule] = []
-    for each in (first, second):
-        parts += cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,)
-    return AnyOf(*parts)
 
 
 def _earliest(instants: Iterable[int | None]) -> int | None:

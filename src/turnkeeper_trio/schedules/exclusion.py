@@ -15,6 +15,8 @@ from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
 from turnkeeper_trio.schedules.combined import Combination, part, part_from_json, part_to_json, zones_of
 
+__all__ = ["Except"]
+
 _WRITE = "write dates, ranges (first, last) of dates, or schedules"
 
 

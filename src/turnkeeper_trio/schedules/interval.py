@@ -8,6 +8,8 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
 from turnkeeper_trio.schedules._literals import duration_code, instant_code, instant_from_text, instant_text, total_us
 
+__all__ = ["FixedDelay", "Interval"]
+
 SHORTEST: Final = 1000
 """The shortest interval: 1 ms, in microseconds."""
 

@@ -4,6 +4,8 @@ from typing import Any, Self, final
 
 from turnkeeper_trio.schedules._base import BuiltinSchedule
 
+__all__ = ["Never"]
+
 
 @final
 class Never(BuiltinSchedule):

@@ -11,6 +11,8 @@ from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, s
 from turnkeeper_trio.schedules._literals import duration_code, instant_code, instant_from_text, instant_text, total_us
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
 
+__all__ = ["After", "Once"]
+
 
 def label_us(at: object, timezone: str | tzinfo | None, fold: object) -> tuple[int, Zone | None]:
     """Return the instant, and the zone it was named in if that has a name and is not UTC.

@@ -11,6 +11,8 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._base import instant_in_range
 
+__all__ = ["upcoming"]
+
 
 def upcoming(
     schedule: Schedule, *, start: datetime, count: int | None = 10, end: datetime | None = None

@@ -12,6 +12,8 @@ from turnkeeper_trio.schedules._literals import time_code, time_from_text, time_
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, zone
 
+__all__ = ["EVERY_DAY", "WEEKEND", "WORKDAYS", "Weekday", "WeekdayTimes"]
+
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
 

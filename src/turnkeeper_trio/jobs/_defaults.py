@@ -11,7 +11,7 @@ from typing import Any, Final, cast, final
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.jobs.options import JobDefaults
+from turnkeeper_trio.jobs._options import JobDefaults
 from turnkeeper_trio.jobs.request import RecurringJobRequest, checked_fields
 from turnkeeper_trio.policies import Overlap
 
