@@ -162,7 +162,7 @@ class SchedulerTime:
     async def run_until(
         self, predicate: Callable[[], object | Awaitable[object]], *, within: timedelta = _MONTH
     ) -> pendulum.DateTime:
-        """Let time pass until ``predicate()`` is true: it is called whenever something has happened. Return when that is.
+        """Let time pass until ``predicate()`` is true; it is called whenever something happens. Return when that is.
 
         Raises:
             SchedulerTimeError: it does not become true within that time, or nothing is to happen any more.
