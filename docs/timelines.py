@@ -21,15 +21,13 @@ from turnkeeper_trio import (
     CatchUp,
     FixedRetryDelay,
     Interval,
-    OccurrenceMissed,
-    OccurrenceSkipped,
     Overlap,
     RecurringJobRequest,
-    RunFinished,
     RunPhase,
     Scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, RunFinished
 
 CELLS = {
     RunPhase.QUEUED: "░",

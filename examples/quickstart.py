@@ -18,14 +18,12 @@ from turnkeeper_trio import (
     FixedRetryDelay,
     Interval,
     RecurringJobRequest,
-    RunFinished,
-    RunRetrying,
-    RunStarted,
-    Weekday,
     WeekdayTimes,
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunFinished, RunRetrying, RunStarted
+from turnkeeper_trio.schedules import Weekday
 
 BEGAN = clock.monotonic()
 

@@ -32,15 +32,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from turnkeeper_trio import (
-    InternalError,
-    JobActive,
-    RecurringJobRequest,
-    Scheduler,
-    Weekday,
-    WeekdayTimes,
-    open_scheduler,
-)
+from turnkeeper_trio import InternalError, JobActive, RecurringJobRequest, Scheduler, WeekdayTimes, open_scheduler
+from turnkeeper_trio.schedules import Weekday
 
 log = logging.getLogger("app")
 

@@ -26,7 +26,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from turnkeeper_trio import RecurringJobRequest, Scheduler, Weekday, WeekdayTimes, open_scheduler
+from turnkeeper_trio import RecurringJobRequest, Scheduler, WeekdayTimes, open_scheduler
+from turnkeeper_trio.schedules import Weekday
 
 
 async def send_report() -> int:

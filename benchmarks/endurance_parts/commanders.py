@@ -176,6 +176,6 @@ class Commander:
 
     async def listen(self) -> None:
         """Listen to a few events, and leave."""
-        async with self.scheduler.events(tk.RunFinished, tk.RunRetrying, buffer=8) as events:
+        async with self.scheduler.events(tk.events.RunFinished, tk.events.RunRetrying, buffer=8) as events:
             for _ in range(10):
                 await anext(events)

@@ -50,7 +50,7 @@ async def returns_false(chance: random.Random) -> bool:
     return heads(chance)
 
 
-async def decides(chance: random.Random) -> tk.Verdict | None:
+async def decides(chance: random.Random) -> tk.verdicts.Verdict | None:
     verdicts = [None, None, tk.Snooze(3), tk.Retry(1), tk.Retry(), tk.GiveUp("it is no use")]
     verdict = chance.choice(verdicts)
     if verdict is not None and heads(chance):

@@ -17,7 +17,7 @@ import turnkeeper_trio as tk
 KINDS = [
     kind
     for kind in vars(tk.events).values()
-    if isinstance(kind, type) and issubclass(kind, tk.Event) and kind not in {tk.Event, tk.Lagged}
+    if isinstance(kind, type) and issubclass(kind, tk.events.Event) and kind not in {tk.events.Event, tk.events.Lagged}
 ]
 
 EXPECTED = ("%s failed for good", "%(name)s is halted")
@@ -82,12 +82,12 @@ class Observer:
         """Note an event of any kind."""
         self.events += 1
         name = getattr(event, "name", "")
-        if isinstance(event, tk.RunFinished):
+        if isinstance(event, tk.events.RunFinished):
             self.outcomes[event.record.outcome] += 1
             name = f"{event.record.name} {event.record.outcome}"
-        elif isinstance(event, tk.OccurrenceSkipped):
+        elif isinstance(event, tk.events.OccurrenceSkipped):
             self.outcomes[event.outcome] += 1
-        elif isinstance(event, tk.OccurrenceMissed):
+        elif isinstance(event, tk.events.OccurrenceMissed):
             self.outcomes[tk.Outcome.MISSED] += event.count
         line = f"{type(event).__name__} {name} {event.at.timestamp()}"
         self.fingerprint = zlib.crc32(line.encode(), self.fingerprint)
@@ -106,7 +106,7 @@ class Subscriber:
             task_status.started()
             last = None
             async for event in events:
-                if isinstance(event, tk.Lagged):
+                if isinstance(event, tk.events.Lagged):
                     self.missed += event.count
                     last = None
                     continue

@@ -11,11 +11,11 @@ from turnkeeper_trio import (
     Interval,
     RecurringJobRequest,
     Scheduler,
-    Weekday,
     WeekdayTimes,
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.schedules import Weekday
 
 REPORT = RecurringJobRequest("report", WeekdayTimes.on([Weekday.MON], time(9), timezone="Europe/Berlin"))
 NIGHTLY = RecurringJobRequest("nightly", WeekdayTimes.on(Weekday, time(2, 30), timezone="Europe/Berlin"))

@@ -10,7 +10,7 @@ from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.times import duration_us, seconds
 from turnkeeper_trio.abc import RetryPolicy
 
-__all__ = ["ExponentialBackoff", "FixedRetryDelay"]
+__all__ = ["ExponentialBackoff", "FailedAttempt", "FixedRetryDelay"]
 
 
 @final

@@ -15,13 +15,12 @@ from turnkeeper_trio import (
     Outcome,
     Overlap,
     RecurringJobRequest,
-    RunFinished,
     RunNotFound,
     RunPhase,
-    RunStuck,
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunFinished, RunStuck
 
 pytestmark = pytest.mark.anyio
 

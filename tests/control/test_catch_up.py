@@ -14,13 +14,13 @@ from turnkeeper_trio import (
     FixedDelay,
     Interval,
     Never,
-    OccurrenceMissed,
     Once,
     Outcome,
     RecurringJobRequest,
     RunNotFound,
     open_scheduler,
 )
+from turnkeeper_trio.events import OccurrenceMissed
 
 pytestmark = pytest.mark.anyio
 

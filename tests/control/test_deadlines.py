@@ -13,12 +13,11 @@ from turnkeeper_trio import (
     Outcome,
     Overlap,
     RecurringJobRequest,
-    RunFinished,
     RunPhase,
-    RunStuck,
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunFinished, RunStuck
 
 pytestmark = pytest.mark.anyio
 

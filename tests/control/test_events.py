@@ -8,29 +8,31 @@ from turnkeeper_trio import (
     ConfigurationError,
     FixedRetryDelay,
     Interval,
+    Never,
+    RecurringJobRequest,
+    RunPhase,
+    SchedulerClosed,
+    open_scheduler,
+)
+from turnkeeper_trio.events import (
     JobAdded,
     JobCancelled,
     JobDeleted,
     JobFinished,
+    JobHalted,
     JobPaused,
     JobResumed,
     JobUpdated,
     Lagged,
-    Never,
     OccurrenceMissed,
     OccurrenceSkipped,
-    RecurringJobRequest,
     RunFinished,
-    RunPhase,
     RunRetrying,
     RunStarted,
     RunStuck,
-    SchedulerClosed,
     SchedulerStopped,
     ShutdownStarted,
-    open_scheduler,
 )
-from turnkeeper_trio.events import JobHalted
 
 pytestmark = pytest.mark.anyio
 

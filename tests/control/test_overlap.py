@@ -10,11 +10,11 @@ from turnkeeper_trio import (
     Interval,
     JobActive,
     Never,
-    OccurrenceSkipped,
     Overlap,
     RecurringJobRequest,
     open_scheduler,
 )
+from turnkeeper_trio.events import OccurrenceSkipped
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,6 @@ from turnkeeper_trio import (
     FixedRetryDelay,
     Interval,
     JobEnded,
-    JobPaused,
-    JobResumed,
     JobState,
     Never,
     Outcome,
@@ -20,6 +18,7 @@ from turnkeeper_trio import (
     current_scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.events import JobPaused, JobResumed
 
 pytestmark = pytest.mark.anyio
 

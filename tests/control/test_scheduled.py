@@ -9,7 +9,6 @@ from turnkeeper_trio import (
     After,
     ConfigurationError,
     Interval,
-    JobFinished,
     JobNotFound,
     Never,
     Outcome,
@@ -18,6 +17,7 @@ from turnkeeper_trio import (
     current_scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.events import JobFinished
 
 pytestmark = pytest.mark.anyio
 

@@ -27,8 +27,6 @@ from turnkeeper_trio import (
     Interval,
     JobState,
     Never,
-    OccurrenceMissed,
-    OccurrenceSkipped,
     Once,
     OnConflict,
     Outcome,
@@ -36,7 +34,6 @@ from turnkeeper_trio import (
     PriorityQueueType,
     RecurringJobRequest,
     Retry,
-    RunFinished,
     Snooze,
     TurnKeeperError,
 )
@@ -49,6 +46,7 @@ from turnkeeper_trio._engine.submission import Submission, apply_set
 from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._engine.waits import Wait
 from turnkeeper_trio._model.times import NEVER, Now, instant_us
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, RunFinished
 from turnkeeper_trio.jobs import JobSetChanges
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -13,7 +13,6 @@ from turnkeeper_trio import (
     JobEnded,
     JobNotFound,
     JobState,
-    JobUpdated,
     Never,
     Outcome,
     Overlap,
@@ -22,6 +21,7 @@ from turnkeeper_trio import (
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.events import JobUpdated
 
 pytestmark = pytest.mark.anyio
 

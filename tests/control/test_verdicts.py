@@ -20,10 +20,10 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     Retry,
     Snooze,
-    Verdict,
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.verdicts import Verdict
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,8 @@ import dataclasses
 import re
 from pathlib import Path
 
-from turnkeeper_trio import Event, MetricsSnapshot, events
+from turnkeeper_trio import MetricsSnapshot, events
+from turnkeeper_trio.events import Event
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
 

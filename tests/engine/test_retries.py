@@ -11,7 +11,6 @@ from turnkeeper_trio import (
     After,
     CancelJob,
     ExponentialBackoff,
-    FailedAttempt,
     FixedRetryDelay,
     GiveUp,
     Interval,
@@ -23,6 +22,7 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._engine.rows import AttemptResult
 from turnkeeper_trio.events import RunFinished, RunRetrying
+from turnkeeper_trio.retries import FailedAttempt
 from turnkeeper_trio.verdicts import Verdict
 
 

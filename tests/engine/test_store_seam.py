@@ -17,10 +17,10 @@ from turnkeeper_trio import (
     Origin,
     RecurringJobRequest,
     RunNotFound,
-    SubmissionRefused,
 )
 from turnkeeper_trio._model.change import CHANGE_VERSION, ChangeKind, Refusal
 from turnkeeper_trio._model.times import NEVER, instant_us
+from turnkeeper_trio.errors import SubmissionRefused
 
 
 def test_where_no_store_asks_nothing_is_noted():

@@ -13,17 +13,8 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from turnkeeper_trio import (
-    After,
-    Event,
-    Outcome,
-    RecurringJobRequest,
-    RunPhase,
-    RunStuck,
-    Scheduler,
-    current_run,
-    open_scheduler,
-)
+from turnkeeper_trio import After, Outcome, RecurringJobRequest, RunPhase, Scheduler, current_run, open_scheduler
+from turnkeeper_trio.events import Event, RunStuck
 
 pytestmark = pytest.mark.anyio
 

@@ -9,17 +9,8 @@ from datetime import time, timedelta
 import pytest
 from engine_driver import Driver, at
 
-from turnkeeper_trio import (
-    After,
-    Cron,
-    FixedDelay,
-    Interval,
-    Never,
-    OnConflict,
-    RecurringJobRequest,
-    Weekday,
-    WeekdayTimes,
-)
+from turnkeeper_trio import After, Cron, FixedDelay, Interval, Never, OnConflict, RecurringJobRequest, WeekdayTimes
+from turnkeeper_trio.schedules import Weekday
 
 MINUTELY = Cron("* * * * *")
 

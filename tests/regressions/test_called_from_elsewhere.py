@@ -22,13 +22,13 @@ from turnkeeper_trio import (
     Never,
     Outcome,
     RecurringJobRequest,
-    RunFinished,
     Scheduler,
     ThreadsafeScheduler,
     WouldDeadlock,
     current_scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunFinished
 
 NOW = RecurringJobRequest("now", After(0))
 

@@ -9,7 +9,8 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from turnkeeper_trio import Interval, RecurringJobRequest, RunFinished, SchedulerStopped, open_scheduler
+from turnkeeper_trio import Interval, RecurringJobRequest, open_scheduler
+from turnkeeper_trio.events import RunFinished, SchedulerStopped
 
 pytestmark = pytest.mark.anyio
 

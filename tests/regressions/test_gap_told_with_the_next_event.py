@@ -7,7 +7,8 @@ knew was out of date, and it believed to know all.
 import anyio
 import pytest
 
-from turnkeeper_trio import After, JobAdded, Lagged, RecurringJobRequest, SchedulerStopped, open_scheduler
+from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
+from turnkeeper_trio.events import JobAdded, Lagged, SchedulerStopped
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,8 @@ from datetime import timedelta
 import pytest
 from engine_driver import Driver, at
 
-from turnkeeper_trio import FixedDelay, Interval, JobFinished, JobResumed, JobState, JobUpdated, Never
+from turnkeeper_trio import FixedDelay, Interval, JobState, Never
+from turnkeeper_trio.events import JobFinished, JobResumed, JobUpdated
 
 HOUR = timedelta(hours=1)
 

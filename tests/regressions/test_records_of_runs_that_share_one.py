@@ -11,7 +11,8 @@ import anyio
 import pytest
 from engine_driver import Driver
 
-from turnkeeper_trio import Interval, Never, Outcome, Overlap, RecurringJobRequest, RunStuck, open_scheduler
+from turnkeeper_trio import Interval, Never, Outcome, Overlap, RecurringJobRequest, open_scheduler
+from turnkeeper_trio.events import RunStuck
 
 
 def test_each_record_is_told_once():

@@ -9,10 +9,11 @@ and a job that was deleted in the turn in which it was refused was looked for in
 import pytest
 from engine_driver import Caller, Driver, at
 
-from turnkeeper_trio import After, Interval, JobNotFound, JobState, Never, Overlap, RunNotFound, SubmissionRefused
+from turnkeeper_trio import After, Interval, JobNotFound, JobState, Never, Overlap, RunNotFound
 from turnkeeper_trio._engine import control
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.times import NEVER
+from turnkeeper_trio.errors import SubmissionRefused
 
 
 def refusing(kind):

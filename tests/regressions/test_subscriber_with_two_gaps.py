@@ -7,7 +7,8 @@ it: one before the event that took the last place of the buffer, and another bef
 import anyio
 import pytest
 
-from turnkeeper_trio import After, JobAdded, Lagged, RecurringJobRequest, SchedulerStopped, open_scheduler
+from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
+from turnkeeper_trio.events import JobAdded, Lagged, SchedulerStopped
 
 pytestmark = pytest.mark.anyio
 

@@ -22,11 +22,11 @@ from turnkeeper_trio import (
     Retry,
     RunRecord,
     Snooze,
-    Verdict,
     current_run,
     open_scheduler,
 )
 from turnkeeper_trio.testing import run_inline
+from turnkeeper_trio.verdicts import Verdict
 
 pytestmark = pytest.mark.anyio
 

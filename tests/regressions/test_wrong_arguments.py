@@ -19,12 +19,12 @@ from turnkeeper_trio import (
     JobSet,
     Overlap,
     RecurringJobRequest,
-    RunFinished,
     RunNotFound,
     WouldDeadlock,
     job_id_of_key,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunFinished
 
 pytestmark = pytest.mark.anyio
 REQUEST = RecurringJobRequest("job", Interval(seconds=10), key="job")

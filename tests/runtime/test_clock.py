@@ -14,7 +14,6 @@ import trio.testing
 
 from turnkeeper_trio import (
     After,
-    ClockStepped,
     ConfigurationError,
     FixedDelay,
     FixedRetryDelay,
@@ -27,6 +26,7 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio._runtime.clock import LONGEST_SLEEP
+from turnkeeper_trio.events import ClockStepped
 
 pytestmark = pytest.mark.anyio
 

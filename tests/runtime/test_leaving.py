@@ -15,12 +15,12 @@ from turnkeeper_trio import (
     Interval,
     Outcome,
     RecurringJobRequest,
-    RunStarted,
     Scheduler,
     open_scheduler,
 )
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._runtime.publisher import EventPublisher
+from turnkeeper_trio.events import RunStarted
 
 pytestmark = pytest.mark.anyio
 

@@ -11,21 +11,23 @@ from turnkeeper_trio import (
     After,
     FixedRetryDelay,
     Interval,
+    Outcome,
+    RecurringJobRequest,
+    current_run,
+    open_scheduler,
+)
+from turnkeeper_trio.events import (
     JobAdded,
     JobCancelled,
     JobDeleted,
     JobFinished,
     OccurrenceMissed,
     OccurrenceSkipped,
-    Outcome,
-    RecurringJobRequest,
     RunFinished,
     RunRetrying,
     RunStarted,
     SchedulerStopped,
     ShutdownStarted,
-    current_run,
-    open_scheduler,
 )
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,6 @@ import pytest
 
 from turnkeeper_trio import (
     After,
-    FailedAttempt,
     FixedRetryDelay,
     Interval,
     JobState,
@@ -17,11 +16,12 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     RunPhase,
     RunRecord,
-    RunRetrying,
     Scheduler,
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunRetrying
+from turnkeeper_trio.retries import FailedAttempt
 
 pytestmark = pytest.mark.anyio
 

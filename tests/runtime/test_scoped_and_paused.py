@@ -15,13 +15,13 @@ from turnkeeper_trio import (
     OnConflict,
     Outcome,
     RecurringJobRequest,
-    RunFinished,
     SchedulerClosed,
     WouldDeadlock,
     current_run,
     current_scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunFinished
 
 pytestmark = pytest.mark.anyio
 

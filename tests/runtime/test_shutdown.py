@@ -19,16 +19,15 @@ from turnkeeper_trio import (
     PriorityQueueType,
     RecurringJobRequest,
     RunPhase,
-    RunStuck,
     Scheduler,
     SchedulerClosed,
     ShutdownReport,
-    ShutdownStarted,
     ShutdownTimeout,
     WouldDeadlock,
     current_scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.events import RunStuck, ShutdownStarted
 
 pytestmark = pytest.mark.anyio
 

@@ -16,10 +16,10 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     SchedulerClosed,
     ShutdownTimeout,
-    SubmissionRefused,
     open_scheduler,
 )
 from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio.errors import SubmissionRefused
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,7 @@ from turnkeeper_trio._engine.invariants import check
 KINDS = [
     kind
     for kind in vars(tk.events).values()
-    if isinstance(kind, type) and issubclass(kind, tk.Event) and kind is not tk.Event
+    if isinstance(kind, type) and issubclass(kind, tk.events.Event) and kind is not tk.events.Event
 ]
 
 
@@ -50,7 +50,7 @@ class Faulty:
 class Patience:
     """A user's retry policy, which sometimes fails."""
 
-    def delay(self, failed: tk.FailedAttempt, rng: random.Random) -> Any:
+    def delay(self, failed: tk.retries.FailedAttempt, rng: random.Random) -> Any:
         answer = rng.random()
         if answer < 0.1:
             raise Unwanted
@@ -73,17 +73,17 @@ class Trace:
         told = ("name", "attempt", "outcome", "reason", "count", "scheduled_at", "delay")
         line = [event.sequence, type(event).__name__, event.at, *(getattr(event, name, None) for name in told)]
         match event:
-            case tk.RunFinished():
+            case tk.events.RunFinished():
                 record = event.record
                 assert record.run_id not in self.finished
                 self.finished.add(record.run_id)
                 self.ended[record.outcome] += 1
                 line += [record.name, record.outcome, record.attempts, record.started_at, record.reason]
-            case tk.OccurrenceSkipped():
+            case tk.events.OccurrenceSkipped():
                 self.ended[event.outcome] += 1
-            case tk.OccurrenceMissed():
+            case tk.events.OccurrenceMissed():
                 self.ended[tk.Outcome.MISSED] += event.count
-            case tk.RunStarted():
+            case tk.events.RunStarted():
                 assert (event.run_id, event.attempt) not in self.started
                 self.started.add((event.run_id, event.attempt))
         self.lines.append(tuple(line))

@@ -4,8 +4,9 @@ from datetime import time
 
 import pytest
 
-from turnkeeper_trio import Interval, RecurringJobRequest, Weekday, WeekdayTimes, open_scheduler
+from turnkeeper_trio import Interval, RecurringJobRequest, WeekdayTimes, open_scheduler
 from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.schedules import Weekday
 from turnkeeper_trio.testing import current_scheduler_time, run
 from turnkeeper_trio.testing._backends import Backend
 

@@ -13,12 +13,12 @@ from turnkeeper_trio import (
     Once,
     Outcome,
     RecurringJobRequest,
-    RunFinished,
     Scheduler,
-    StoreUnavailable,
     open_scheduler,
 )
 from turnkeeper_trio.abc import Change, Refusal
+from turnkeeper_trio.errors import StoreUnavailable
+from turnkeeper_trio.events import RunFinished
 from turnkeeper_trio.testing import FaultPlan, InjectedFault, SchedulerTime, run
 
 pytestmark = pytest.mark.anyio

@@ -21,10 +21,10 @@ from turnkeeper_trio import (
     Outcome,
     RecurringJobRequest,
     Scheduler,
-    Weekday,
     WeekdayTimes,
     open_scheduler,
 )
+from turnkeeper_trio.schedules import Weekday
 from turnkeeper_trio.testing import (
     SchedulerTime,
     SchedulerTimeError,

@@ -5,7 +5,8 @@ from datetime import time
 from suite.costs import Tally, measured
 from suite.subjects import Subject
 from suite.subjects.turnkeeper import QUEUES
-from turnkeeper_trio import Interval, RecurringJobRequest, Weekday, WeekdayTimes, open_scheduler
+from turnkeeper_trio import Interval, RecurringJobRequest, WeekdayTimes, open_scheduler
+from turnkeeper_trio.schedules import Weekday
 from turnkeeper_trio.testing import current_scheduler_time, run
 
 FIGURES = {"cpu_us": "µs of CPU a run", "runs": "runs"}

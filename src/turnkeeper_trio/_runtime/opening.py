@@ -53,7 +53,7 @@ async def open_scheduler(
         priority_queue: Which queue holds the planned occurrences.
         staging_buffer_size: How many submissions may wait for the coordinator; beyond it `Scheduler.add_job` waits.
         command_buffer_size: How many commands and questions may wait for it; beyond it their callers wait.
-        job_dispatch_buffer_size: How many runs may be bound ahead, so that a worker begins the next at once; at least 1.
+        job_dispatch_buffer_size: How many runs may be bound ahead, so that a worker begins the next at once; 1 or more.
         shutdown_grace: When the block is left, how long executing runs may go on, in seconds or as a ``timedelta``:
             ``None`` or ``math.inf`` for as long as they take, 0 to cut them off at once.
         cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise; never with
