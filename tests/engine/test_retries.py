@@ -378,7 +378,7 @@ def test_failures_are_told_even_if_nobody_listens():
         driver.end(second)
         effects = driver.turn()
         assert len(driver.told(RunFinished)) == 1 + listening
-        assert [run.error.args for run in effects.ended] == [("no",)]
+        assert [run.error.args for run in effects.frames_to_clear] == [("no",)]
 
 
 def test_an_async_policy_is_told_so():

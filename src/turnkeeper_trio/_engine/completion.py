@@ -199,7 +199,7 @@ def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: i
     run.next_loop = attempt.ended.loop + delay
     state.retries.push((run.next_loop, job.seq, run.number, run))
     if attempt.error is not None:
-        state.effects.ended.append(run)
+        state.effects.frames_to_clear.append(run)
     if state.listening:
         state.emit(
             now,

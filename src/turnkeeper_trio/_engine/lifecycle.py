@@ -177,7 +177,7 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
     if state.closing is not None:
         state.closing.note(run)
     if run.error is not None:
-        state.effects.ended.append(run)
+        state.effects.frames_to_clear.append(run)
     if state.change_log.asked:
         data = {
             "scheduled_at": run.occurrence.scheduled_at,

@@ -184,7 +184,7 @@ class Job:
 class JobHistory:
     """What is remembered of a job's runs."""
 
-    runs: "list[Run]" = field(default_factory=list)
+    runs: "list[Run]" = field(default_factory=list["Run"])
     non_runs: "list[NonRun]" = field(init=False)
     last_run: "Run | None" = None
     last_success: "Run | None" = None
@@ -330,9 +330,9 @@ class Shutdown:
     since: int
     forced: bool = False
     warn_at: int = field(init=False)
-    finished: dict[Run, None] = field(default_factory=dict)
-    interrupted: dict[Run, None] = field(default_factory=dict)
-    never_started: dict[NonRun, None] = field(default_factory=dict)
+    finished: dict[Run, None] = field(default_factory=dict[Run, None])
+    interrupted: dict[Run, None] = field(default_factory=dict[Run, None])
+    never_started: dict[NonRun, None] = field(default_factory=dict[NonRun, None])
 
     def __post_init__(self) -> None:
         self.warn_at = self.since

@@ -26,16 +26,16 @@ from turnkeeper_trio.policies import PriorityQueueType
 class Effects:
     """Filled by decisions, emptied by the runtime, once a turn."""
 
-    cancels: list[Attempt] = field(default_factory=list)
+    cancels: list[Attempt] = field(default_factory=list[Attempt])
     """Attempts whose scope is to be cancelled: at once, without waiting for the store."""
-    assignments: list[Attempt] = field(default_factory=list)
+    assignments: list[Attempt] = field(default_factory=list[Attempt])
     """Attempts to hand to workers."""
-    answers: list[tuple[Any, Any]] = field(default_factory=list)
+    answers: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
     """Callers (tokens) and their answers; an answer that is an exception is raised there."""
-    events: list[Event] = field(default_factory=list)
-    ended: list[Run] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list[Event])
+    frames_to_clear: list[Run] = field(default_factory=list[Run])
     """Runs that ended with an error: the locals of its frames are cleared once everybody was told."""
-    stuck: list[Attempt] = field(default_factory=list)
+    stuck: list[Attempt] = field(default_factory=list[Attempt])
     """Attempts that did not unwind within their grace."""
     shutdown_waits: tuple[ActiveRun, ...] = ()
     """Runs for which the shutdown has been waiting for long."""

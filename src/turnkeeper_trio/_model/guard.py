@@ -51,7 +51,7 @@ def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
     except PROGRAM:
         raise
     except BaseException:  # noqa: BLE001, ASYNC103  (the class of its class is the user's, too)
-        return False
+        return False  # noqa: ASYNC104  (a plain call cannot be cancelled)
 
 
 def is_coroutine(value: object) -> bool:
@@ -159,7 +159,7 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R
     except PROGRAM:
         raise
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (whose fault it is decides the caller)
-        return None, exc
+        return None, exc  # noqa: ASYNC104  (a plain call cannot be cancelled)
 
 
 def attribute(value: object, name: str, default: Any = None) -> Any:

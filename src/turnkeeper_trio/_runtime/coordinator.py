@@ -129,7 +129,7 @@ class Coordinator:
                         # What the program is to know leaves the block. The workers are waited for all the same.
                         self.abort(exc)
                         if guard.is_a(exc, GeneratorExit):
-                            break  # The loop itself is torn down, and nothing can be waited for any more.
+                            break  # noqa: ASYNC104  (the loop is torn down: nothing can be waited for any more)
             finally:
                 self.end()
 
@@ -234,7 +234,7 @@ class Coordinator:
         if effects.critical is not None and self.critical is None:
             self.critical = self._engine.record(effects.critical)
             self._end_program()
-        for run in effects.ended:
+        for run in effects.frames_to_clear:
             forget_locals(run.error)
         fatal = self._publisher.fatal if effects.fatal is None else effects.fatal
         if fatal is not None and self.fatal is None:

@@ -8,7 +8,7 @@ such a name.
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, final
+from typing import Any, cast, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
@@ -119,7 +119,7 @@ def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
     if isinstance(one, functools.partial) and isinstance(other, functools.partial):
         given = (one.args, one.keywords), (other.args, other.keywords)
         return _is_same(one.func, other.func) and guard.equal(*given)
-    return guard.equal(one, other)
+    return guard.equal(cast("object", one), other)
 
 
 def _is_async(fn: Callable[..., Any]) -> bool:

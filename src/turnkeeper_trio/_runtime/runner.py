@@ -115,7 +115,7 @@ class Runner:
         return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
 
     @enable_ki_protection
-    async def _watch(self) -> None:
+    async def _watch(self) -> None:  # noqa: ASYNC910  (it sleeps for ever, unless it is cancelled)
         """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
         self._watcher_begun = True
         if not in_trio():
@@ -124,7 +124,7 @@ class Runner:
         with self._watching:
             try:
                 await anyio.sleep_forever()
-            except anyio.get_cancelled_exc_class() as exc:
+            except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (natively, it is a fault)
                 if not _is_native(exc):
                     raise
                 self._coordinator.abort(exc)  # Let through, it would cancel the body, and nobody would know why.

@@ -1027,7 +1027,7 @@ class Scheduler:
         with anyio.move_on_after(None if limit is None else seconds(limit)):
             await coordinator.ended.wait()
         # The timeout is for runs, and for a store: a shutdown alone takes a few turns, which are not worth an error.
-        while not (coordinator.ended.is_set() or coordinator.held_up):
+        while not (coordinator.ended.is_set() or coordinator.held_up):  # noqa: ASYNC110  (a turn sets no event)
             await checkpoint()
         report = self.shutdown_report
         if report is None:
@@ -1179,7 +1179,7 @@ class Blocking(Generic[P, R]):
 
         @functools.wraps(method)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return facade._call(method, args, kwargs)  # noqa: SLF001  (it is a method of that class)
+            return facade._call(method, args, kwargs)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (its own)
 
         return call
 
@@ -1274,8 +1274,8 @@ class ThreadsafeScheduler:
         return self._affinity.call(functools.partial(method, self._scheduler, *args, **kwargs))
 
     def _call_soon(self, method: Callable[..., R], args: tuple[Any, ...], kwargs: Any) -> R:
-        async def answer() -> R:  # noqa: ASYNC910  (what it calls does not wait)
-            return method(self._scheduler, *args, **kwargs)
+        async def answer() -> R:  # noqa: ASYNC124  (it is awaited in the loop)
+            return method(self._scheduler, *args, **kwargs)  # noqa: ASYNC910  (what it calls does not wait)
 
         return self._affinity.call(answer)
 

@@ -26,7 +26,6 @@ from typing import Any, Final, final
 import anyio
 import trio
 from anyio.lowlevel import cancel_shielded_checkpoint
-from trio import Cancelled
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine
@@ -187,16 +186,16 @@ class Worker:
             while not self.needs_replacing:
                 await self._work_in_one_scope()
                 if self._suspected and not self.needs_replacing:
-                    await self._check_attempt()
+                    await self._check_references()
 
-    async def _check_attempt(self) -> None:
+    async def _check_references(self) -> None:
         """See whether somebody still holds the task, once the coordinator has had a turn and cleared the frames."""
         assert self._native is not None
         self._suspected = False
         try:
             await cancel_shielded_checkpoint()
         except asyncio.CancelledError:  # noqa: ASYNC103  (whoever holds it did, or the loop is torn down)
-            await _forget_cancellation(self._native)
+            await _forget_cancellation(self._native)  # noqa: ASYNC102  (it lets what was asked for strike, and no more)
             self.needs_replacing = True
         else:
             self.needs_replacing = self._references() > self._outside
@@ -272,7 +271,7 @@ class Worker:
             finally:
                 if scope_guard.broken:
                     self.needs_replacing = True
-                    await scope_guard.mend(scope)
+                    await scope_guard.mend(scope)  # noqa: ASYNC102  (it waits for nobody)
             now = clock.read()
             struck = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
             if struck or attempt.cause is not None or self._is_touched():
@@ -317,7 +316,7 @@ class Worker:
         except BaseException as exc:
             if guard.holds(exc, anyio.get_cancelled_exc_class()):
                 raise  # The scope takes its own out of it.
-            raise _Carried(exc) from None
+            raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
         def call() -> Any:
@@ -395,7 +394,7 @@ def heard(error: BaseException) -> BaseException:
     return error
 
 
-_CANCELLED: Final = (asyncio.CancelledError, Cancelled)
+_CANCELLED: Final = (asyncio.CancelledError, trio.Cancelled)
 """What comes of a cancellation, on either event loop."""
 
 

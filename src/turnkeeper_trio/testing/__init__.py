@@ -1,6 +1,6 @@
 """Tools for testing schedules and jobs in virtual time. The fixtures and markers are in the plugin for pytest."""
 
-import turnkeeper_trio._public  # noqa: F401  (what is shown in tests says that it is from the package)
+import turnkeeper_trio._public  # noqa: F401  # pyright: ignore[reportUnusedImport]  (what is shown in tests says that it is from the package)
 from turnkeeper_trio.testing._asyncio_loop import VirtualEventLoop
 from turnkeeper_trio.testing._cancel_sweep import SweepError, cancel_sweep
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
