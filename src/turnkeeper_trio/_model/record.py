@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from turnkeeper_trio._model import guard
@@ -61,7 +61,8 @@ def _shown(value: Any, above: Above) -> Any:
         to_json: Callable[[], Any] | None = getattr(value, "to_json", None)
         if to_json is not None:
             return _plain(to_json(), above)
-        if is_dataclass(cast("type", type(value))):
+        its_class: type = type(value)
+        if is_dataclass(its_class):
             return _plain_fields(value, above)
     return guard.shown(value)
 

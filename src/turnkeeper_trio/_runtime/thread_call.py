@@ -1,17 +1,26 @@
-"""A call in a thread that is waited for, on asyncio, whatever becomes of the task that awaits it.
+"""Plain functions, called in a thread that is waited for, whatever becomes of the task that awaits it.
 
-No cancel scope reaches a task that waits for a thread, but a native cancellation does: the task goes on, and nobody
-knows of the thread any more. Who takes the claim decides, and each can do so in one step from its own thread: the
-thread, and then it calls and is waited for; or the task that was cut off, and then the thread never calls.
+No cancel scope reaches a task that waits for a thread, but on asyncio a native cancellation does: the task goes on, and
+nobody knows of the thread any more. Who takes the claim decides, and each can do so in one step from its own thread:
+the thread, and then it calls and is waited for; or the task that was cut off, and then the thread never calls.
 """
 
 import asyncio
-from collections.abc import Callable
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from types import GeneratorType
 from typing import Any, final
 
 import anyio
 import anyio.to_thread
+
+from turnkeeper_trio._engine.engine import Attempt
+from turnkeeper_trio._model import guard
+from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.functions import Function
 
 
 @final
@@ -70,3 +79,49 @@ class ThreadCall:
             while not self._ended:
                 with suppress(asyncio.CancelledError):
                     await self._end.wait()
+
+
+async def call_in_thread(
+    attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any, *, limiter: anyio.CapacityLimiter
+) -> tuple[Any, BaseException | None]:
+    """Call a plain function for an attempt; return what it returned and ``None``, or ``None`` and what it raised."""
+    # In a list that the thread empties, and in no closure: a frame that is cleared still has its function, and with it
+    # what that is closed over, and trio's frames on the way into a thread are closed over all that they are given.
+    given = [(function, args, kwargs)]
+    del args, kwargs
+    if in_trio():
+        return await anyio.to_thread.run_sync(guard.call, _call_given, attempt, given, limiter=limiter)
+    called: tuple[Any, BaseException | None] = await ThreadCall(partial(guard.call, _call_given, attempt, given)).run(
+        limiter
+    )
+    return called
+
+
+def _call_given(attempt: Attempt, given: list[tuple[Function, tuple[Any, ...], Any]]) -> Any:
+    function, args, kwargs = given.pop()
+    attempt.thread = threading.get_ident()
+    return call_plainly(function.call, args, kwargs)
+
+
+def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+    try:
+        value = call(*args, **kwargs)
+    except (StopIteration, GeneratorExit) as exc:
+        # They cannot cross an await: event loops refuse the one, and the other closes every coroutine on its way.
+        raise RuntimeError(f"the job raised {type(exc).__name__}") from exc
+    if _is_awaitable(value):
+        if guard.is_coroutine(value):
+            value.close()
+        name = guard.attribute(call, "__qualname__") or guard.shown(call)
+        raise TypeError(
+            f"{name} is a plain function: it ran in a thread, and it returned an awaitable, which nobody awaits; "
+            f"make it 'async def' and await there"
+        )
+    return value
+
+
+def _is_awaitable(value: Any) -> bool:
+    """Return what ``inspect.isawaitable`` does, and runs no code of the value: it may be a lazy proxy."""
+    if type(value) is GeneratorType:
+        return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    return guard.is_a(value, Awaitable)

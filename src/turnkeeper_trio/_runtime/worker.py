@@ -11,16 +11,12 @@ ends with a nursery of its own open.
 """
 
 import asyncio
-import inspect
 import logging
 import math
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context
-from functools import partial
-from types import GeneratorType
 from typing import Any, Final, final
 
 import anyio
@@ -36,7 +32,7 @@ from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
-from turnkeeper_trio._runtime.thread_call import ThreadCall
+from turnkeeper_trio._runtime.thread_call import call_in_thread
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 
@@ -319,16 +315,9 @@ class Worker:
             raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
-        def call() -> Any:
-            attempt.thread = threading.get_ident()
-            return call_plainly(function.call, args, kwargs)
-
         # What it raises passes neither through the loop's code nor through a `with`: both look at it, and write to it.
         with self._dispatcher.clock.hold():
-            if self._native is None:
-                value, error = await anyio.to_thread.run_sync(guard.call, call, limiter=self._dispatcher.limiter)
-            else:
-                value, error = await ThreadCall(partial(guard.call, call)).run(self._dispatcher.limiter)
+            value, error = await call_in_thread(attempt, function, args, kwargs, limiter=self._dispatcher.limiter)
         if error is not None:
             raise error
         return value
@@ -336,30 +325,6 @@ class Worker:
 
 async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
     return await function.call(*args, **kwargs)
-
-
-def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
-    try:
-        value = call(*args, **kwargs)
-    except (StopIteration, GeneratorExit) as exc:
-        # They cannot cross an await: event loops refuse the one, and the other closes every coroutine on its way.
-        raise RuntimeError(f"the job raised {type(exc).__name__}") from exc
-    if _is_awaitable(value):
-        if guard.is_coroutine(value):
-            value.close()
-        name = guard.attribute(call, "__qualname__") or guard.shown(call)
-        raise TypeError(
-            f"{name} is a plain function: it ran in a thread, and it returned an awaitable, which nobody awaits; "
-            f"make it 'async def' and await there"
-        )
-    return value
-
-
-def _is_awaitable(value: Any) -> bool:
-    """Return what ``inspect.isawaitable`` does, and runs no code of the value: it may be a lazy proxy."""
-    if type(value) is GeneratorType:
-        return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    return guard.is_a(value, Awaitable)
 
 
 def _trim_traceback(error: BaseException) -> None:

@@ -25,7 +25,8 @@ from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetim
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
-from turnkeeper_trio._runtime.worker import call_plainly, heard
+from turnkeeper_trio._runtime.thread_call import call_plainly
+from turnkeeper_trio._runtime.worker import heard
 from turnkeeper_trio.events import Event, RunRetrying
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict

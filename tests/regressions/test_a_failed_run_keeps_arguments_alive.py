@@ -1,0 +1,52 @@
+"""The record of a failed run kept the arguments of the job alive, for as long as itself.
+
+Cause: the traceback of the error was cut off at the job's own frames, and those were cleared; but a frame that has
+ended keeps the one that called it, and so the library's frames, with the arguments in them. In a thread they were in
+closures, the library's and trio's, which a frame keeps even when it is cleared. An `AttributeError` keeps the object
+itself. (What a job hands to a thread of its own on trio stays in trio's closure: that is out of reach.)
+"""
+
+import gc
+import weakref
+
+import anyio
+import pytest
+
+from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
+
+pytestmark = pytest.mark.anyio
+
+
+class Large:
+    pass
+
+
+async def fails(one, *, other):
+    await anyio.sleep(1)
+    raise ValueError
+
+
+async def looks_up(one, *, other):
+    return one.missing
+
+
+async def is_thrown_into(one, *, other):
+    await anyio.to_thread.run_sync(fails_in_a_thread, None)
+
+
+def fails_in_a_thread(one, *, other=None):
+    raise ValueError
+
+
+@pytest.mark.parametrize("fn", [fails, looks_up, is_thrown_into, fails_in_a_thread])
+async def test_none_of_them_is_kept(fn):
+    one, other = Large(), Large()
+    kept = [weakref.ref(one), weakref.ref(other)]
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(RecurringJobRequest("fails", After(0)), fn, one, kwargs={"other": other})
+        del one, other
+        record = await scheduler.wait_job(job_id)
+        await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("next", After(0)), anyio.sleep, 0))
+        gc.collect()
+        assert [each() for each in kept] == [None, None]
+        assert record.error is not None
