@@ -61,6 +61,9 @@ nitpick_ignore = [
     ("py:class", "pendulum.DateTime"),
     ("py:class", "P"),  # the parameters and the result of a function that a decorator returns as it is
     ("py:class", "turnkeeper_trio.jobs.job_set.R"),
+    ("py:class", "turnkeeper_trio.jobs._options.JobChanges"),  # for type checkers: what a request may be given
+    ("py:class", "turnkeeper_trio.jobs._options.JobOptions"),
+    ("py:class", "turnkeeper_trio.jobs._options.RequestFields"),
     ("py:class", "_Ts"),  # likewise of `turnkeeper_trio.testing.run`
     ("py:class", "turnkeeper_trio.testing._run._T"),
 ]
@@ -93,7 +96,14 @@ PLACES = (
     "turnkeeper_trio.schedules._base",
     "turnkeeper_trio.schedules._base.BuiltinSchedule",  # its methods are those of every schedule
     "turnkeeper_trio.abc",
+    "turnkeeper_trio.errors",
+    "turnkeeper_trio.events",
+    "turnkeeper_trio.jobs",
+    "turnkeeper_trio.retries",
+    "turnkeeper_trio.simulation",
+    "turnkeeper_trio.verdicts",
     "turnkeeper_trio.testing",
+    "turnkeeper_trio.Scheduler",  # what blocks in a thread is described there
 )
 
 

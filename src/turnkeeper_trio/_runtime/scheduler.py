@@ -4,6 +4,7 @@ Nothing is decided here. Submissions go through staging, everything else through
 """
 
 import functools
+import inspect
 import signal
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
@@ -1163,7 +1164,7 @@ class Blocking(Generic[P, R]):
     def __init__(self, method: Callable[Concatenate[H, P], Coroutine[Any, Any, R]]) -> None:
         """Do what a method of the handle does."""
         self._method = cast("Callable[..., Coroutine[Any, Any, R]]", method)
-        self.__doc__ = method.__doc__
+        self.__doc__ = inspect.getdoc(method)
 
     @overload
     def __get__(self, facade: None, owner: type[object]) -> "Blocking[P, R]": ...
