@@ -62,7 +62,7 @@ class SubmitError(TurnKeeperError):
         """What went wrong. (``args`` are the job's, so they cannot be the exception's.)"""
         self.request = request
         """The `RecurringJobRequest`, or ``None`` where something else than a job was submitted."""
-        self.fn = fn
+        self.fn: Any = fn
         """The function, or the name under which it is registered."""
         self.args = args
         """Its positional arguments."""

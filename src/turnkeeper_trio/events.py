@@ -225,6 +225,6 @@ class SchedulerStopped(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lagged(Event):
-    """A subscriber was too slow: so many events were not kept for it, right before the next one it receives."""
+    """A subscriber was too slow: this many events were not kept for it, where this stands among the others."""
 
     count: int
