@@ -1,6 +1,7 @@
 """The words in which records show themselves to people: what ``print(record)`` says."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from turnkeeper_trio._model import guard
 
@@ -37,3 +38,9 @@ def error_text(error: BaseException) -> str:
 def listed(parts: Iterable[str]) -> str:
     """Return the parts that are not empty, in one line."""
     return ", ".join(filter(None, parts))
+
+
+def instant_text(at: datetime) -> str:
+    """Return an instant for people: ``2026-01-05 08:00:00 UTC``, with a fraction only where there is one."""
+    text = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    return f"{text} UTC"

@@ -70,6 +70,7 @@ from turnkeeper_trio.events import Event
 from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSummary, RecurringJobRequest
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._options import JobChanges
+from turnkeeper_trio.jobs.details import table
 from turnkeeper_trio.jobs.request import checked_fields
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap
 
@@ -787,6 +788,26 @@ class Scheduler:
             limit=_validation.integer("limit", limit, least=1),
         )
 
+    async def print_jobs(
+        self, *, states: Collection[JobState] | None = None, tags: Collection[str] | None = None, file: Any = None
+    ) -> None:
+        """Print the jobs in the order of submission, a line each: name, state, next run, how many runs are active.
+
+        Args:
+            states: Only jobs in one of these states.
+            tags: Only jobs with one of these tags.
+            file: Where to print to; standard output if it is not given.
+
+        A checkpoint. It prints in one step: a slow terminal holds up the event loop.
+
+        Raises:
+            ConfigurationError: an argument makes no sense.
+        """
+        found: list[JobSummary] = []
+        while page := await self.list_all_jobs(states=states, tags=tags, after=found[-1].job_id if found else None):
+            found += page
+        print(table(found), file=file)
+
     async def list_active_runs(self, job_id: RecurringJobId | str | None = None) -> list[ActiveRun]:
         """Return the runs of a job, or of all jobs, that are due and have not ended, in the order they became due.
 
@@ -1252,6 +1273,7 @@ class ThreadsafeScheduler:
 
     get_job_details = Blocking(Scheduler.get_job_details)
     list_all_jobs = Blocking(Scheduler.list_all_jobs)
+    print_jobs = Blocking(Scheduler.print_jobs)
     list_active_runs = Blocking(Scheduler.list_active_runs)
     get_run_history = Blocking(Scheduler.get_run_history)
     upcoming_runs = Blocking(Scheduler.upcoming_runs)

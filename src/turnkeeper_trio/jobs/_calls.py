@@ -5,22 +5,20 @@ one that it wraps (``functools.wraps``: many a decorator adds an argument of its
 signature was written on it. Where nothing can be known of a callable, as of some that are written in C, the call will
 show.
 
-The usual case, positional arguments for a function or a method, is decided by a few numbers on its code object, with
-nothing to cache. For the others the signature is made once, and kept for as long as the function lives.
+What a function or a method takes is read off its code object. For other callables, and for the text of the error, a
+signature is made each time, and kept nowhere: a cache would be state that outlives every scheduler.
 """
 
 import functools
 import inspect
 from collections.abc import Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from turnkeeper_trio._model import guard
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 _GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-_SIGNATURES: Final[WeakKeyDictionary[Any, inspect.Signature | None]] = WeakKeyDictionary()
 
 
 def unwrapped(fn: Any) -> Any:
@@ -76,30 +74,34 @@ def check_arguments(fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any] = 
         TypeError: it does not take them; the message says what is missing, or is too much.
     """
     fn, args, kwargs = _flattened(fn, args, kwargs)
-    if type(fn) is FunctionType and not kwargs and _takes(fn, len(args)):
+    if type(fn) is FunctionType and _takes(fn, len(args), kwargs):
         return
-    error: TypeError | None = None
-    for make in (_known_signature, _signature):  # What is known may be out of date: defaults can be assigned to.
-        signature = make(fn)
-        if signature is None:
-            return
-        try:
-            signature.bind(*args, **kwargs)
-        except TypeError as exc:
-            error = exc
-        else:
-            return
-    raise TypeError(f"{name_of(fn)}() does not take these arguments: {error}")
+    signature = _signature(fn)
+    if signature is None:
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as exc:
+        raise TypeError(f"{name_of(fn)}() does not take these arguments: {exc}") from None
 
 
-def _takes(fn: FunctionType, number: int) -> bool:
-    """Return whether a function takes so many positional arguments, and nothing else."""
+def _takes(fn: FunctionType, number: int, kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a function takes this number of positional arguments, and these keyword arguments beside them."""
     code = fn.__code__
-    if number > code.co_argcount and not code.co_flags & inspect.CO_VARARGS:
+    count, keyword_only = code.co_argcount, code.co_kwonlyargcount
+    if number > count and not code.co_flags & inspect.CO_VARARGS:
         return False
-    if number < code.co_argcount - len(fn.__defaults__ or ()):
+    required = count - len(fn.__defaults__ or ())
+    if not kwargs:
+        return number >= required and (not keyword_only or len(fn.__kwdefaults__ or ()) >= keyword_only)
+    names = code.co_varnames
+    by_keyword = {*names[max(number, code.co_posonlyargcount) : count], *names[count : count + keyword_only]}
+    missing = {*names[number:required], *names[count : count + keyword_only]} - {*(fn.__kwdefaults__ or ())}
+    if missing - by_keyword or not kwargs.keys() >= missing:
         return False
-    return not code.co_kwonlyargcount or len(fn.__kwdefaults__ or ()) >= code.co_kwonlyargcount
+    others = kwargs.keys() - by_keyword
+    twice = others & {*names[code.co_posonlyargcount : min(number, count)]}
+    return not others or (bool(code.co_flags & inspect.CO_VARKEYWORDS) and not twice)
 
 
 def _flattened(
@@ -130,17 +132,8 @@ def _called_of(value: object) -> object:
     return None
 
 
-def _known_signature(fn: Any) -> inspect.Signature | None:
-    """Return the signature of a function, as it was when it was first asked for."""
-    if type(fn) not in {FunctionType, BuiltinFunctionType, type}:
-        return _signature(fn)  # Its hash is a user's.
-    if fn not in _SIGNATURES:
-        _SIGNATURES[fn] = _signature(fn)
-    return _SIGNATURES[fn]
-
-
 def _signature(fn: Any) -> inspect.Signature | None:
-    """Return what a function takes, without its defaults and annotations: these could keep the function alive."""
+    """Return what a function takes, or ``None`` where that cannot be known."""
     if type(fn) is FunctionType:
         # A copy of the bare function, without what was written on it: `__wrapped__`, `__signature__`.
         bare = FunctionType(fn.__code__, {}, fn.__name__, fn.__defaults__, fn.__closure__)
@@ -149,12 +142,4 @@ def _signature(fn: Any) -> inspect.Signature | None:
     elif guard.call(getattr, fn, "__signature__", None)[0] is not None:
         return None
     signature, _ = guard.call(inspect.Signature.from_callable, fn, follow_wrapped=False)
-    if signature is None:
-        return None
-    empty = inspect.Parameter.empty
-    return inspect.Signature(
-        [
-            each.replace(annotation=empty, default=each.default if each.default is empty else None)
-            for each in signature.parameters.values()
-        ]
-    )
+    return signature

@@ -1,14 +1,17 @@
 """What a user is told about a job: its details, or its line in a list."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
 import pendulum
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio._model.text import counted, instant_text, listed
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 
 __all__ = ["JobDetails", "JobSummary"]
@@ -63,6 +66,21 @@ class JobDetails(Record):
     consecutive_failures: int
     """Runs that failed for good or timed out since the last success."""
 
+    def __str__(self) -> str:
+        """Tell all of it in a few lines, for people."""
+        rows = [
+            ("schedule", guard.shown(self.schedule)),
+            ("calls", self.target + _retries(self.max_retries)),
+            ("tags", ", ".join(self.tags)),
+            ("state", _state(self.state, self.state_reason)),
+            ("next run", "" if self.next_run_time is None else instant_text(self.next_run_time)),
+            *(("active", str(run)) for run in self.active_runs),
+            ("last run", "" if self.last_run is None else str(self.last_run)),
+            ("failures", f"{self.consecutive_failures} in a row" if self.consecutive_failures else ""),
+        ]
+        head = self.name if self.key in {None, self.name} else f"{self.name} (key {self.key!r})"
+        return "\n".join([f"{head}  {self.job_id}", *(f"  {title:<9} {text}" for title, text in rows if text)])
+
     @property
     def is_cancelled(self) -> bool:
         """Whether nothing of it starts any more because it was cancelled."""
@@ -82,3 +100,29 @@ class JobSummary(Record):
     next_run_time: pendulum.DateTime | None
     active: int
     """How many runs of it are active."""
+
+    def __str__(self) -> str:
+        """Tell how it stands, in one line: ``report: active, next run 2026-01-05 08:00:00 UTC``."""
+        planned = "" if self.next_run_time is None else f"next run {instant_text(self.next_run_time)}"
+        running = counted(self.active, "run") + " active" if self.active else ""
+        return f"{self.name}: {listed([self.state, planned, running])}"
+
+
+def table(jobs: Iterable[JobSummary]) -> str:
+    """Return the lines of a list of jobs, in columns."""
+    rows = [("name", "state", "next run", "active")]
+    for job in jobs:
+        planned = "" if job.next_run_time is None else instant_text(job.next_run_time)
+        rows.append((job.name, job.state, planned, str(job.active or "")))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _state(state: JobState, reason: str) -> str:
+    return f"{state}: {reason}" if reason else state
+
+
+def _retries(most: int | None) -> str:
+    if most is None:
+        return ", tried again for ever"
+    return f", {counted(most, 'retry').replace('retrys', 'retries')}" if most else ""
