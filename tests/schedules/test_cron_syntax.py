@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from turnkeeper_trio import ConfigurationError
 from turnkeeper_trio.schedules import Cron, upcoming
 
 START = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=1)
@@ -31,7 +32,6 @@ def first(expression: str, count: int = 4) -> list[str]:
         ("0 9 * * SUN-SUN", "0 9 * * 7-7"),
         ("0 9 ? * MON", "0 9 * * MON"),
         ("0 9 1 * ?", "0 9 1 * *"),
-        ("0 9 ? * ?", "0 9 * * *"),
         ("5/15 9 * * *", "5-59/15 9 * * *"),
         ("0 9 * * MON/2", "0 9 * * MON,WED,FRI"),
         ("0 9 * * 7/2", "0 9 * * SUN,TUE,THU,SAT"),
@@ -42,6 +42,14 @@ def first(expression: str, count: int = 4) -> list[str]:
         ("0 9 * * 0#1", "0 9 * * 7#1"),
         ("0 9 l * *", "0 9 L * *"),
         ("0 9 l-3,lw,15w * *", "0 9 15W,LW,L-3 * *"),
+        ("0 9 1-3W * *", "0 9 1W,2W,3W * *"),
+        ("0 9 29-L * *", "0 9 29-31 * *"),
+        ("0 9 l-5w,lw-2 * *", "0 9 LW-2,L-5W * *"),
+        ("0 9 * * mon-fri#1", "0 9 * * MON#1,TUE#1,WED#1,THU#1,FRI#1"),
+        ("0 9 * * FRI-SUN#2", "0 9 * * 5#2,6#2,0#2"),
+        ("0 9 */100,1-7 * MON", "0 9 */31,1-7 * MON"),
+        ("*/60,0 9 * * *", "*/60,0 9 * * *"),
+        ("@DAILY", "0 0 * * *"),
         ("@yearly", "0 0 1 1 *"),
         ("@annually", "0 0 1 1 *"),
         ("@monthly", "0 0 1 * *"),
@@ -178,6 +186,9 @@ def test_the_expression_is_kept_as_written():
             "at 00:00 on the weekday nearest to day 15, the day 3 days before the last, the day 1 day before the last and the last weekday from Monday to Friday of the month, UTC",
         ),
         ("0 0 * * MON#1,5L", "at 00:00 on the first Monday and the last Friday of the month, UTC"),
+        ("0 0 0 1 1 ? 2020/2", "at 00:00 on day 1 of the month in January in every 2nd year from 2020 to 9998, UTC"),
+        ("0 0 L-5W * *", "at 00:00 on the weekday nearest to the day 5 days before the last of the month, UTC"),
+        ("0 0 LW-1 * *", "at 00:00 on the day 1 day before the last weekday from Monday to Friday of the month, UTC"),
         ("0 0 0 29 FEB ? 2028,2032", "at 00:00 on day 29 of the month in February in 2028 and 2032, UTC"),
         ("0 12 * MAR-MAY,SEP *", "at 12:00 every day in March to May and September, UTC"),
         ("0 0 1 1-11/2 *", "at 00:00 on day 1 of the month in January, March, May, July, September and November, UTC"),
@@ -188,3 +199,52 @@ def test_the_expression_is_kept_as_written():
 )  # fmt: skip
 def test_explain(expression, sentence):
     assert Cron(expression).explain() == sentence
+
+
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [
+        # 2026: January ends on a Saturday, February on a Saturday, March on a Tuesday, May on a Sunday
+        ("0 12 L-5W * *", ["01-26", "02-23", "03-26", "04-24", "05-26"]),
+        ("0 12 L-1W * *", ["01-30", "02-27", "03-30", "04-29", "05-29"]),
+        ("0 12 L-0W * *", None),
+        ("0 12 LW-2 * *", ["01-28", "02-25", "03-29", "04-28", "05-27"]),
+        ("0 12 LW-27 * *", ["01-03", "03-04", "04-03", "05-02", "06-03"]),
+        ("0 12 29-L 2 *", ["02-29", "02-29"]),
+        ("0 12 30-L * *", ["01-30", "01-31", "03-30", "03-31", "04-30"]),
+        ("0 12 1-2W 8 *", ["08-03", "08-01"]),
+        ("0 12 * * MON-TUE#1", ["01-05", "01-06", "02-02", "02-03", "03-02"]),
+        ("0 12 */100,1-7 * MON", ["01-05", "02-02", "03-02", "04-06", "05-04"]),
+    ],
+)
+def test_special_days_fall_where_a_calendar_has_them(expression, days):
+    if days is None:
+        with pytest.raises(ConfigurationError, match="L-1 to L-30"):
+            Cron(expression)
+        return
+    found = [at.strftime("%m-%d") for at in upcoming(Cron(expression), start=START, count=len(days))]
+    if expression == "0 12 1-2W 8 *":
+        # 1 and 2 August 2026 are Saturday and Sunday: both move to Monday; in 2027 the first is a Sunday, too
+        assert found == ["08-03", "08-02"]
+    else:
+        assert found == days
+
+
+@pytest.mark.parametrize(
+    "expression", ["0 0 L-28W 2 *", "0 0 LW-28 2 *", "0 0 29-L 2 *", "0 0 L-30W * *", "0 0 LW-30 * *", "0 0 LW-26 2 *"]
+)
+def test_days_that_few_months_have_are_found_and_counted(expression):
+    schedule = Cron(expression)
+    found = upcoming(schedule, start=START, count=12)
+    first, last = found[0], found[-1]
+    assert schedule.count_between(START, last) == 12
+    assert schedule.count_between(first, last) == 11
+
+
+def test_a_star_with_a_step_beyond_its_field_is_a_star_all_the_same():
+    """``*/60,0`` is minute 0, and follows the clock where it goes back, as ``*`` does; a bare 0 does not."""
+    berlin = "Europe/Berlin"
+    twice = Cron("*/60,0 2 25 10 *", timezone=berlin)
+    once = Cron("0 2 25 10 *", timezone=berlin)
+    assert [at.strftime("%H:%M") for at in upcoming(twice, start=START, count=2)] == ["00:00", "01:00"]
+    assert upcoming(once, start=START, count=2)[1].year == 2027

@@ -212,3 +212,8 @@ def test_dateutil_rules(written, rule):
     expected = rrule.rrule(rrule.MONTHLY, dtstart=datetime(2026, 1, 1), count=40, **options)
     found = ours(written, datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=1), 40)
     assert [at.replace(tzinfo=None) for at in found] == list(expected)
+
+
+@pytest.mark.parametrize("written", ["0 0 29-L * *", "0 0 15-L * *", "0 0 * * MON-FRI#1"])
+def test_croniter_agrees_on_ranges_to_the_last_day_and_of_weekdays(written):
+    assert ours(written, START, 40) == by_croniter(written, START, 40)

@@ -161,8 +161,8 @@ class Days:
         low = (1 << _ALWAYS_THERE + 1) - 1
         some_day = bool(
             days.plain & low
-            or days.last_weekday
-            or any(before < _ALWAYS_THERE for before in days.before_last)
+            or any(before < _ALWAYS_THERE for before in (*days.before_last, *days.near_last))
+            or any(before < _ALWAYS_THERE - 2 for before in days.before_last_weekday)
             or any(near <= _ALWAYS_THERE for near in days.nearest)
         )
         some_weekday = bool(weekdays.plain or weekdays.last or any(nth < 5 for _, nth in weekdays.nth))  # noqa: PLR2004  (of five)
@@ -207,8 +207,13 @@ def _days_mask(days: MonthDays, length: int, first: int) -> int:
     for before in days.before_last:
         if before < length:
             mask |= 1 << length - before
-    if days.last_weekday:
-        mask |= 1 << _nearest_weekday(length, length, first)
+    for before in days.near_last:
+        if before < length:
+            mask |= 1 << _nearest_weekday(length - before, length, first)
+    last_weekday = _nearest_weekday(length, length, first)
+    for before in days.before_last_weekday:
+        if before < last_weekday:
+            mask |= 1 << last_weekday - before
     for day in days.nearest:
         if day <= length:
             mask |= 1 << _nearest_weekday(day, length, first)

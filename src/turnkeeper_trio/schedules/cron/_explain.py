@@ -23,8 +23,13 @@ def sentence(spec: Spec) -> str:
     """Return what a spec says, without its zone."""
     parts = [_times(spec), _days(spec), _months(spec)]
     if spec.years is not None:
-        parts.append(f"in {_and(_runs([str(year) for year in bits(spec.years)], bits(spec.years)))}")
+        parts.append(_years(bits(spec.years)))
     return " ".join(part for part in parts if part)
+
+
+def _years(years: Sequence[int]) -> str:
+    stepped = len(years) > _MOST_LISTED and years[1] - years[0] > 1
+    return f"in {_numbers('year', years) if stepped else _and(_runs([str(year) for year in years], years))}"
 
 
 def _times(spec: Spec) -> str:
@@ -85,8 +90,11 @@ def _month_days(days: MonthDays) -> str:
         parts.append(_numbers("day", bits(days.plain)))
     parts += [f"the weekday nearest to day {day}" for day in sorted(days.nearest)]
     parts += [_before_last(before) for before in sorted(days.before_last, reverse=True)]
-    if days.last_weekday:
-        parts.append("the last weekday from Monday to Friday")
+    parts += [_near_last(before) for before in sorted(days.near_last, reverse=True)]
+    parts += [
+        f"the day {before} day{'s' * (before > 1)} before the last weekday from Monday to Friday"
+        for before in sorted(days.before_last_weekday, reverse=True)
+    ]
     return f"on {_and(parts)} of the month"
 
 
@@ -94,6 +102,10 @@ def _before_last(before: int) -> str:
     if before == 0:
         return "the last day"
     return f"the day {before} day{'s' * (before > 1)} before the last"
+
+
+def _near_last(before: int) -> str:
+    return f"the weekday nearest to {_before_last(before)}" if before else "the last weekday from Monday to Friday"
 
 
 def _week_days(weekdays: WeekDays) -> str:

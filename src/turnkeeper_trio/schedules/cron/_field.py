@@ -78,13 +78,20 @@ FULL_NAMES: Final = {
 _NUMBER: Final = re.compile(r"[0-9]+")
 
 
-_LAST: Final = re.compile(r"L(?:-([0-9]+))?")
+_LAST: Final = re.compile(r"L(?:-([0-9]+))?(W)?")
+"""``L``, ``L-3``, ``LW`` and ``L-3W``."""
 
 
-_NEAREST: Final = re.compile(r"([0-9]+)W")
+_BEFORE_LAST_WEEKDAY: Final = re.compile(r"LW-([0-9]+)")
 
 
-_NTH: Final = re.compile(r"([0-9A-Z]+)#(.*)")
+_TO_LAST: Final = re.compile(r"([0-9]+)-L")
+
+
+_NEAREST: Final = re.compile(r"([0-9]+)(?:-([0-9]+))?W")
+
+
+_NTH: Final = re.compile(r"([0-9A-Z]+(?:-[0-9A-Z]+)?)#(.*)")
 
 
 _OF_LAST: Final = re.compile(r"([0-9]+|[A-Z]{3})L")
@@ -103,6 +110,10 @@ _ELSEWHERE: Final = {
     "year": "CalendarInterval(years={})",
 }
 """How to write steps that a field cannot hold."""
+
+
+_STARRED: Final = {"minute": "*/60,0", "hour": "*/24,0", "day of month": "*/31", "weekday": "*/7"}
+"""How to write only the first value where it matters that the field starts with a star."""
 
 
 _MOST_BEFORE_LAST = 30
@@ -124,7 +135,8 @@ class Parsed:
     whole: bool = False
     before_last: set[int] = field(default_factory=set[int])
     nearest: set[int] = field(default_factory=set[int])
-    last_weekday: bool = False
+    near_last: set[int] = field(default_factory=set[int])
+    before_last_weekday: set[int] = field(default_factory=set[int])
     nth: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     last: set[int] = field(default_factory=set[int])
 
@@ -145,12 +157,13 @@ def parse_field(kind: Field, text: str) -> Parsed:
     if text == "*" or (text == "?" and (kind is DAY or kind is WEEKDAY)):
         parsed.plain, parsed.whole = _mask(range(kind.low, kind.high + 1)), True
         return parsed
-    for item in text.split(","):
+    items = text.split(",")
+    for item in items:
         if not item:
             raise Refused("an item of the list is empty; leave out the comma")
         special = (kind is DAY and _day_special(item, parsed)) or (kind is WEEKDAY and _week_special(item, parsed))
         if not special:
-            parsed.plain |= _mask(_values(kind, item))
+            parsed.plain |= _mask(_values(kind, item, alone=len(items) == 1))
     if kind is WEEKDAY and parsed.plain >> WEEKDAY.top & 1:  # 7 is Sunday, as is 0
         parsed.plain = parsed.plain & ~(1 << WEEKDAY.top) | 1
     return parsed
@@ -163,29 +176,35 @@ def _mask(values: range) -> int:
 
 
 def _day_special(item: str, parsed: Parsed) -> bool:
-    """Take ``L``, ``L-n``, ``LW`` and ``nW``; return whether it was one."""
-    if item == "LW":
-        parsed.last_weekday = True
-    elif match := _LAST.fullmatch(item):
+    """Take ``L``, ``L-n``, ``LW``, ``L-nW``, ``LW-n``, ``n-L``, ``nW`` and ``n-mW``; return whether it was one."""
+    if match := _LAST.fullmatch(item):
         before = 0 if match[1] is None else _number(match[1], 1, _MOST_BEFORE_LAST, "L-1 to L-30")
-        parsed.before_last.add(before)
+        (parsed.before_last if match[2] is None else parsed.near_last).add(before)
+    elif match := _BEFORE_LAST_WEEKDAY.fullmatch(item):
+        parsed.before_last_weekday.add(_number(match[1], 1, _MOST_BEFORE_LAST, "LW-1 to LW-30"))
+    elif match := _TO_LAST.fullmatch(item):  # a mask of days ends with the month
+        parsed.plain |= _mask(range(_number(match[1], DAY.low, DAY.high, "1-L to 31-L"), DAY.high + 1))
     elif match := _NEAREST.fullmatch(item):
-        parsed.nearest.add(_number(match[1], DAY.low, DAY.high, "1W to 31W"))
+        first = _number(match[1], DAY.low, DAY.high, "1W to 31W")
+        last = first if match[2] is None else _number(match[2], DAY.low, DAY.high, "1W to 31W")
+        if last < first:
+            raise Refused(f"the range is reversed; write {last}-{first}W")
+        parsed.nearest.update(range(first, last + 1))
     else:
         return False
     return True
 
 
 def _week_special(item: str, parsed: Parsed) -> bool:
-    """Take ``d#n`` and ``dL``; return whether it was one."""
+    """Take ``d#n``, ``d-e#n`` and ``dL``; return whether it was one."""
     if match := _NTH.fullmatch(item):
-        day = _value(WEEKDAY, match[1]) % 7
+        days = _values(WEEKDAY, match[1])
         if not re.fullmatch("0*[1-5]", match[2]):
             raise Refused(
                 f"a month has a weekday up to {_WEEKS} times; write {match[1]}#1 to {match[1]}#{_WEEKS}, "
                 f"or {match[1]}L for the last one"
             )
-        parsed.nth.add((day, int(match[2])))
+        parsed.nth.update((day % 7, int(match[2])) for day in days)
     elif match := _OF_LAST.fullmatch(item):
         parsed.last.add(_value(WEEKDAY, match[1]) % 7)
     else:
@@ -193,8 +212,8 @@ def _week_special(item: str, parsed: Parsed) -> bool:
     return True
 
 
-def _values(kind: Field, item: str) -> range:
-    """Return the values of ``*``, a value or a range, with or without a step."""
+def _values(kind: Field, item: str, *, alone: bool = True) -> range:
+    """Return the values of ``*``, a value or a range, with or without a step; ``alone`` in its field, or in a list."""
     base, slash, step_text = item.partition("/")
     if base == "*":
         low, high = kind.low, kind.high
@@ -206,14 +225,14 @@ def _values(kind: Field, item: str) -> range:
             low, high = low % 7 if kind is WEEKDAY else low, kind.high
         else:
             high = low
-    return range(low, high + 1, _step(kind, base, step_text) if slash else 1)
+    return range(low, high + 1, _step(kind, base, step_text, alone=alone) if slash else 1)
 
 
 def _missing_base(item: str) -> int:
     raise Refused(f"what the step applies to is missing; write *{item}")
 
 
-def _step(kind: Field, base: str, text: str) -> int:
+def _step(kind: Field, base: str, text: str, *, alone: bool) -> int:
     if not text:
         raise Refused(f"the step is missing; write {base}/2, or {base} without a step")
     if "/" in text:
@@ -223,11 +242,11 @@ def _step(kind: Field, base: str, text: str) -> int:
         raise Refused(f"the step {text!r} is not a whole number; write {base}/2")
     if step == 0:
         raise Refused(f"a step of 0 never moves on; write {base}/1 or more")
-    if step > kind.top:
+    if step > kind.top and alone:  # In a list it is how people write a field that starts with a star.
         once = kind.low if base == "*" else base.split("-", maxsplit=1)[0]
         raise Refused(
             f"the step {text} is larger than the field, which ends at {kind.top}: only {once} would be left; "
-            f"write {once}, or {_ELSEWHERE[kind.title].format(text)}"
+            f"write {_STARRED.get(kind.title, once) if base == '*' else once}, or {_ELSEWHERE[kind.title].format(text)}"
         )
     return step
 
@@ -306,7 +325,7 @@ def _why(kind: Field, text: str) -> str:  # noqa: PLR0911  (one line a mistake)
         return f"the last of a weekday in a month is written {text[1]}L"
     if "L" in text or "W" in text or "#" in text:
         return (
-            f"{text!r} is not understood here; the special days are L, L-3, LW, 15W (day of month) and FRI#2, FRIL "
-            f"(weekday), without ranges or steps"
+            f"{text!r} is not understood here; the special days are L, L-3, 29-L, LW, L-3W, LW-3, 15W, 1-5W (day of month) "
+            f"and FRI#2, MON-FRI#1, FRIL (weekday), without steps"
         )
     return f"{text!r} is not understood; write {bounds}"

@@ -30,8 +30,10 @@ class MonthDays:
     """``L`` is 0, ``L-n`` is n."""
     nearest: frozenset[int] = frozenset()
     """``nW``: the weekday nearest to day n."""
-    last_weekday: bool = False
-    """``LW``."""
+    near_last: frozenset[int] = frozenset()
+    """``LW`` is 0, ``L-nW`` is n: the weekday nearest to the day n days before the last."""
+    before_last_weekday: frozenset[int] = frozenset()
+    """``LW-n``: n days before the last weekday of the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def parse(text: str) -> Spec:
         except Refused as exc:
             where = f"{kind.title} {item!r}" if len(fields) > 1 else f"{item!r}"
             raise _error(text, f"{where}: {exc}") from None
+    if parsed[DAY.title].text == parsed[WEEKDAY.title].text == "?":
+        raise _error(text, "? in both fields of days names no day; write * in one of them")
     return _spec(parsed)
 
 
@@ -158,7 +162,11 @@ def _spec(parsed: dict[str, Parsed]) -> Spec:
         minutes=parsed[MINUTE.title].plain,
         hours=parsed[HOUR.title].plain,
         days=MonthDays(
-            days.plain, frozenset(days.before_last), frozenset(days.nearest), last_weekday=days.last_weekday
+            days.plain,
+            frozenset(days.before_last),
+            frozenset(days.nearest),
+            frozenset(days.near_last),
+            frozenset(days.before_last_weekday),
         ),
         months=parsed["month"].plain,
         weekdays=WeekDays(weekdays.plain, frozenset(weekdays.nth), frozenset(weekdays.last)),
