@@ -63,7 +63,7 @@ def test_the_life_of_a_job_in_changes():
     assert definition["name"] == "job"
     assert definition["args"] == ["2024-01-01T00:00:00Z"]
     assert definition["kwargs"] == {"word": [1, 2]}
-    assert definition["timeout"] == 3_000_000
+    assert definition["timeout"] == 3
     for change in driver.changes:
         assert json.loads(json.dumps(change.to_json()))["job_id"] == str(job.job_id)
 

@@ -35,23 +35,12 @@ class StoredJob:
 
 def definition(job: Job) -> dict[str, Any]:
     """Return what defines a job, as JSON values."""
-    request = job.request
     return {
-        "name": request.name,
+        **job.request.to_json(),
+        "schedule": plain(job.schedule),  # the one in force, bound to the acceptance
         "target": str(job.target),
         "args": plain(job.args),
         "kwargs": plain(job.kwargs or {}),
-        "schedule": plain(job.schedule),
-        "max_retries": request.max_retries,
-        "retry": plain(request.retry),
-        "initial_run_time": plain(request.initial_run_time),
-        "timeout": request.timeout_us,
-        "overlap": request.overlap,
-        "catch_up": request.catch_up,
-        "retry_past_next": request.retry_past_next,
-        "priority": request.priority,
-        "jitter": request.jitter_us,
-        "tags": list(request.tags),
     }
 
 

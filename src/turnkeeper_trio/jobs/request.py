@@ -9,6 +9,7 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.jobs._codec import VERSION, decoded, encoded
 from turnkeeper_trio.jobs._options import RequestFields
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
@@ -155,6 +156,27 @@ class RecurringJobRequest:
         copy = replace(self, **changes)
         _set(copy, "given", self.given.union(changes))
         return copy
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every field as plain JSON values, with a ``version``: what `from_json` makes an equal request of.
+
+        A schedule or a retry policy of one's own is shown by its ``repr``, and cannot be brought back.
+        """
+        values = encoded({name: getattr(self, name) for name in _IN_ORDER})
+        return {"version": VERSION, **values, "given": sorted(self.given)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Return the request that `to_json` wrote.
+
+        Raises:
+            ConfigurationError: ``data`` is not what `to_json` writes, is of a later version, or has a schedule or a
+                retry policy of one's own.
+        """
+        values, given = decoded(data, _FIELDS)
+        request = cls(**values)
+        _set(request, "given", given)
+        return request
 
     @property
     def retry_policy(self) -> RetryPolicy:

@@ -325,7 +325,7 @@ def _why(kind: Field, text: str) -> str:  # noqa: PLR0911  (one line a mistake)
         return f"the last of a weekday in a month is written {text[1]}L"
     if "L" in text or "W" in text or "#" in text:
         return (
-            f"{text!r} is not understood here; the special days are L, L-3, 29-L, LW, L-3W, LW-3, 15W, 1-5W (day of month) "
-            f"and FRI#2, MON-FRI#1, FRIL (weekday), without steps"
+            f"{text!r} is not understood here; the special days are L, L-3, 29-L, LW, L-3W, LW-3, 15W, 1-5W "
+            f"(day of month) and FRI#2, MON-FRI#1, FRIL (weekday), without steps"
         )
     return f"{text!r} is not understood; write {bounds}"
