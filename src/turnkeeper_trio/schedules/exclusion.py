@@ -10,7 +10,7 @@ from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._base import set_slot
-from turnkeeper_trio.schedules._calendar_days import DayRange, day_end, day_of, day_start, spans, union
+from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
 from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
 from turnkeeper_trio.schedules.combined import Combination, part, part_from_json, part_to_json, zones_of
@@ -169,7 +169,7 @@ class Except(Combination):
 
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None``."""
-        steps = DAYS_IN_A_ROW + len(self._dates)
+        steps = DAYS_IN_A_ROW + 2 * len(self._dates)  # the clock may go back into a range
         at = _adapter.next_after_us(self._part, after)
         while at is not None and (end := self._excluded_until(at)) is not None:
             steps -= 1
@@ -206,12 +206,12 @@ class Except(Combination):
         if self._zone is not None:
             day = day_of(self._zone, at)
             index = bisect_right(self._dates, (day, _LAST_DAY)) - 1
-            if index >= 0 and day <= (last := self._dates[index][1]):
-                return day_end(self._zone, last, at)
+            if index >= 0 and day <= self._dates[index][1]:
+                return days_end(self._zone, self._dates[index], at)
         for each, where in zip(self._schedules, self._zones, strict=True):
             day = day_of(where, at)
             if _happens_on(each, where, day):
-                return day_end(where, day, at)
+                return days_end(where, (day, day), at)
         return None
 
     def _spans(self, after: int, until: int) -> list[tuple[int, int]]:
@@ -223,12 +223,12 @@ class Except(Combination):
                 if days[1] >= first - 1 and days[0] <= last + 1:
                     found += spans(self._zone, (max(days[0], first - 2), min(days[1], last + 2)))
         for each, where in zip(self._schedules, self._zones, strict=True):
-            at = _adapter.next_after_us(each, day_start(where, day_of(where, after)) - 1)
-            limit = day_end(where, day_of(where, until), until)
-            while at is not None and at < limit:
-                day = day_of(where, at)
+            # One day more at each end: where the clock goes back over midnight, the days overlap.
+            at = _adapter.next_after_us(each, day_start(where, day_of(where, after) - 1) - 1)
+            last = day_of(where, until) + 1
+            while at is not None and (day := day_of(where, at)) <= last:
                 found += spans(where, (day, day))
-                at = _adapter.next_after_us(each, day_end(where, day, at) - 1)
+                at = _adapter.next_after_us(each, days_end(where, (day, day), at) - 1)
         return found
 
     def _listed(self, after: int, until: int, limit: int) -> tuple[int, bool]:
@@ -270,10 +270,5 @@ class Except(Combination):
 
 def _happens_on(asked: Schedule, where: Zone, day: int) -> bool:
     """Return whether a schedule has an occurrence on a day."""
-    end = day_end(where, day, day_start(where, day), last_pass=True)
-    at = _adapter.next_after_us(asked, day_start(where, day) - 1)
-    while at is not None and at < end:
-        if day_of(where, at) == day:
-            return True
-        at = _adapter.next_after_us(asked, at)
-    return False
+    pieces = spans(where, (day, day))
+    return any((at := _adapter.next_after_us(asked, low)) is not None and at <= high for low, high in pieces)
