@@ -81,6 +81,18 @@ calendar = st.builds(
 onces = st.builds(lambda epoch, hours: Once(epoch + timedelta(hours=hours)), st.sampled_from(EPOCHS), st.integers(-50, 50))
 leaves = st.one_of(crons, crons, weekly, intervals, calendar, onces, st.sampled_from([Never(), Mine()]))
 
+# Not each day: an `Except` of each day looks 4,000 days ahead, and one within another at each of these.
+some_days = st.one_of(
+    st.builds(
+        lambda text, zone: Cron(text, timezone=zone),
+        st.sampled_from(["0 9 * * 0,6", "*/20 2 * * 3", "0 0 7 * *", "30 23 6,29 * *", "30 2 25,29 * *"]),
+        zones,
+    ),
+    st.builds(lambda zone: WeekdayTimes.on(["sun", "thu"], time(0), time(2, 30), timezone=zone), zones),
+    st.builds(lambda zone: CalendarInterval(days=3, start=date(2010, 11, 7), at=time(2), timezone=zone), zones),
+    st.just(Interval(hours=50, anchor=ODD)),
+)
+
 
 def combined(parts):
     return st.one_of(
@@ -97,7 +109,7 @@ def combined(parts):
                 ),
                 max_size=3,
             ),
-            st.lists(st.one_of(leaves, st.builds(AnyOf, crons, weekly)), max_size=2),
+            st.lists(st.one_of(some_days, some_days, onces, st.builds(AnyOf, some_days, onces)), max_size=2),
             zones,
         ),
         st.builds(
