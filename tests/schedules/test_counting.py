@@ -78,7 +78,9 @@ calendar = st.builds(
     st.sampled_from([EPOCHS[0], EPOCHS[3] - timedelta(days=2), datetime(2000, 1, 1, tzinfo=UTC)]),
     zones,
 )
-onces = st.builds(lambda epoch, hours: Once(epoch + timedelta(hours=hours)), st.sampled_from(EPOCHS), st.integers(-50, 50))
+onces = st.builds(
+    lambda epoch, hours: Once(epoch + timedelta(hours=hours)), st.sampled_from(EPOCHS), st.integers(-50, 50)
+)
 leaves = st.one_of(crons, crons, weekly, intervals, calendar, onces, st.sampled_from([Never(), Mine()]))
 
 # Not each day: an `Except` of each day looks 4,000 days ahead, and one within another at each of these.

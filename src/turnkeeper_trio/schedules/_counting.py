@@ -26,6 +26,7 @@ from turnkeeper_trio.schedules._zones import DAY, SHIFT, Zone
 _SECONDS: Final = 86_400
 _WHOLE_DAY: Final = (1 << _SECONDS) - 1
 _MARGIN: Final = 4 * DAY
+_RECENT: Final = 32
 _MOST_FRACTIONS: Final = 16
 
 MOST_DAYS: Final = 4000
@@ -88,7 +89,10 @@ class Leaf(Node):
         every: For an interval, its length and its anchor.
     """
 
-    __slots__ = ("day_key", "every", "every_pass", "fractions", "second_passes", "times", "turn", "zone")
+    __slots__ = (
+        "_late", "_piece", "_second_pass", "_whole",
+        "day_key", "every", "every_pass", "fractions", "second_passes", "times", "turn", "zone",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -105,23 +109,23 @@ class Leaf(Node):
         self.zone, self.turn, self.day_key, self.times, self.fractions = zone, turn, day_key, times, fractions
         self.every, self.every_pass = every, every_pass
         self.second_passes: list[tuple[int, int]] = []
+        self._piece: Piece | None = None  # the last one asked for, and what is known about it
 
     def days(self) -> int:
         return self.turn
 
     def key(self, day: int, piece: Piece) -> Hashable:
-        own = 0 if self.zone is None else self.zone.offset(piece.start)
-        if own == piece.offset:
-            key = self.day_key(day)
-            if key is None or (self.second_passes and within(self.second_passes, piece.start)):
-                return None
-            return 0, key, None
-        if self.second_passes and within(self.second_passes, piece.start):
+        if piece is not self._piece:
+            own = 0 if self.zone is None else self.zone.offset(piece.start)
+            self._piece, self._second_pass = piece, within(self.second_passes, piece.start)
+            self._whole, self._late = divmod(own - piece.offset, DAY)
+        if self._second_pass:
             return None
-        whole, late = divmod(own - piece.offset, DAY)
-        first = self.day_key(day + whole)
-        second = self.day_key(day + whole + 1) if late else None
-        return None if first is None and second is None else (late // MICROSECONDS, first, second)
+        first = self.day_key(day + self._whole)
+        if not self._late:
+            return None if first is None else (0, first, None)
+        second = self.day_key(day + self._whole + 1)
+        return None if first is None and second is None else (self._late // MICROSECONDS, first, second)
 
     def bits(self, key: Hashable, fraction: int, only: "Leaf | None") -> int:
         if key is None or (only is not None and only is not self):
@@ -344,7 +348,19 @@ def counted(plan: Plan, node: Node, happens: Callable[[int], bool], zones: Itera
 class _Count:
     """One count under way."""
 
-    __slots__ = ("_budget", "_classes", "_ends", "_fast", "_kinds", "_known", "_node", "_plan", "_turn", "_zone")
+    __slots__ = (
+        "_budget",
+        "_classes",
+        "_ends",
+        "_fast",
+        "_kinds",
+        "_known",
+        "_node",
+        "_plan",
+        "_recent",
+        "_turn",
+        "_zone",
+    )
 
     def __init__(self, plan: Plan, node: Node, zone: Zone | None) -> None:
         """Find the fractions of a second that are in use."""
@@ -358,6 +374,7 @@ class _Count:
         self._classes = sorted({each for leaf in leaves for each in leaf.fractions or ()})
         self._fast = fast[0] if fast else None
         self._known: dict[Hashable, int] = {}
+        self._recent: dict[tuple[Hashable, int], int] = {}
         self._budget = MOST_DAYS
         self._kinds = MOST_KINDS
         self._turn = node.days()
@@ -422,7 +439,7 @@ class _Count:
         key = self._node.key(day, piece)
         count = 0
         for fraction in self._classes:
-            bits = self._node.bits(key, fraction, None)
+            bits = self._bits(key, fraction)
             low, high = (-((fraction - at) // MICROSECONDS) for at in (begin, end))
             count += (bits >> low & (1 << high - low) - 1).bit_count()
         if self._fast is not None:
@@ -432,6 +449,15 @@ class _Count:
                 if since < upto:
                     count += self._fast_alone(start + since - 1, start + upto - 1)
         return count
+
+    def _bits(self, key: Hashable, fraction: int) -> int:
+        """Return the seconds of a day; those of the last few kinds of days are kept, because most pieces begin alike."""
+        found = self._recent.get((key, fraction))
+        if found is None:
+            if len(self._recent) >= _RECENT:
+                self._recent.clear()
+            found = self._recent[key, fraction] = self._node.bits(key, fraction, None)
+        return found
 
     def _fast_alone(self, after: int, until: int) -> int:
         """Return how often the fast interval happens at fractions of a second that no other part uses."""
@@ -452,7 +478,7 @@ class _Count:
         start = self._ends[index - 1] + 1 if index else self._plan.after + 1
         piece = self._at(start, start)
         day, since = divmod(at + piece.offset, DAY)
-        bits = self._node.bits(self._node.key(day, piece), fraction, None)
+        bits = self._bits(self._node.key(day, piece), fraction)
         return bool(bits >> since // MICROSECONDS & 1)
 
 

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.schedules._base import BuiltinSchedule
-from turnkeeper_trio.schedules._counting import Leaf, Plan
+from turnkeeper_trio.schedules._counting import Leaf, Node, Plan
 from turnkeeper_trio.schedules._zones import SHIFT, Zone
 
 GAPS_IN_A_ROW: Final = 41
@@ -181,7 +181,7 @@ class WallSchedule(BuiltinSchedule):
         labels = self.labels
         return Leaf(self._zone, labels.turn, labels.day_key, labels.seconds, labels.fractions)
 
-    def node(self, plan: Plan) -> Leaf:
+    def node(self, plan: Plan) -> Node:
         """Return its days and times."""
         leaf = self.days()
         leaf.every_pass = self.every_pass

@@ -8,7 +8,7 @@ from typing import Any, Final, Self, final
 from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import instant_in_range, set_slot
-from turnkeeper_trio.schedules._counting import Leaf, Plan
+from turnkeeper_trio.schedules._counting import Node, Plan
 from turnkeeper_trio.schedules._literals import date_code, time_code, time_from_text, time_us, us_time
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
@@ -132,8 +132,8 @@ class CalendarInterval(WallSchedule):
 
     @property
     def turn(self) -> int:
-        """After how many days they repeat: the interval in days from its start on, 0 for one in months."""
-        return 0 if self._months else self._days
+        """After how many days they repeat, from the start on; of no use where they repeat by months."""
+        return self._days
 
     @property
     def fractions(self) -> frozenset[int]:
@@ -143,7 +143,9 @@ class CalendarInterval(WallSchedule):
 
     def day_key(self, day: int) -> bool | None:
         """Return ``True`` for a day of an occurrence, and ``None`` for any other."""
-        return True if self.count_labels(day * DAY - 1, day * DAY + DAY - 1) else None
+        assert self._start is not None
+        since = day + _EPOCH - self._start.toordinal()
+        return True if since >= 0 and since % self._days == 0 else None
 
     def seconds(self, key: Hashable, fraction: int) -> int:  # noqa: ARG002  (each day is the same)
         """Return the second of its time of day, if that has this fraction: bit n is second n."""
@@ -151,8 +153,10 @@ class CalendarInterval(WallSchedule):
         second, own = divmod(self._at, MICROSECONDS)
         return 1 << second if own == fraction else 0
 
-    def node(self, plan: Plan) -> Leaf:
-        """Return its days and time: they begin at the first."""
+    def node(self, plan: Plan) -> Node:
+        """Return its days and time, which begin at the first; one in months, listed."""
+        if self._months:
+            return plan.listed(self.next_after_us)
         first = self.next_after_us(MIN_INSTANT - 1)
         if first is not None:
             plan.cut(first)

@@ -11,7 +11,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
-from turnkeeper_trio.schedules._counting import Node, Plan, TooLong, Window, WithoutDays
+from turnkeeper_trio.schedules._counting import Leaf, Node, Plan, TooLong, Window, WithoutDays
 from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
@@ -229,8 +229,9 @@ class Except(Combination):
         listed: list[tuple[Schedule, Zone]] = []
         for each, where in zip(self._schedules, self._zones, strict=True):
             for single in cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,):
-                if isinstance(single, WallSchedule) and single.timezone == where.key:
-                    made = WithoutDays(made, single.node(plan), _near_changes(plan, single, where))
+                days = single.node(plan) if isinstance(single, WallSchedule) and single.timezone == where.key else None
+                if isinstance(days, Leaf):
+                    made = WithoutDays(made, days, _near_changes(plan, single, where))
                 else:
                     listed.append((single, where))
         excluded = self._spans(plan.after, plan.until, listed, plan.limit)
