@@ -1,12 +1,14 @@
 """Combinations are counted exactly, and without listing: against brute force, and by the number of questions."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnkeeper_trio._model.times import instant_us as us
+from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
     WORKDAYS,
@@ -145,3 +147,83 @@ def test_counts_by_days_what_it_does(schedule, epoch, start, minutes):
     by_days = schedule.by_days(after, until, 10_000)
     assert by_days in {None, expected}
     assert schedule.count_upto_us(after, until, 10_000) == (expected, True)
+
+
+START = datetime(2026, 1, 1, 12, 2, tzinfo=UTC)
+EACH_SECOND = Interval(1, anchor=START)
+HOLIDAYS = [date(year, month, day) for year in range(2026, 2036) for month, day in ((1, 1), (5, 1), (12, 25))]
+WEEKENDS = Cron("0 0 * * 0,6", timezone=BERLIN)
+
+
+def ten_years_without(*, weekends):
+    """Return how many seconds the days of ten years have that are no holidays, by the days of Berlin."""
+    end = START + timedelta(days=3650)
+    at, count = START, 0
+    while at < end:
+        local = at.astimezone(ZoneInfo(BERLIN))
+        midnight = datetime(local.year, local.month, local.day, tzinfo=ZoneInfo(BERLIN)) + timedelta(days=1)
+        following = min(midnight.astimezone(UTC), end)
+        if local.date() not in HOLIDAYS and not (weekends and local.weekday() >= 5):
+            count += int((following - at).total_seconds())
+        at = following
+    return count
+
+
+@pytest.mark.parametrize(
+    ("schedule", "years", "expected", "most"),
+    [
+        (Cron("*/5 9-17 * * 1-5") | Cron("*/5 10-16 * * 0,6"), 100, 3_691_716, 0),
+        (Except(EACH_SECOND, *HOLIDAYS, timezone=BERLIN), 10, ten_years_without(weekends=False), 0),
+        (Except(EACH_SECOND, *HOLIDAYS, WEEKENDS, timezone=BERLIN), 10, ten_years_without(weekends=True), 600),
+        (
+            Except(EACH_SECOND | Cron("*/7 * * * *", timezone=BERLIN), *HOLIDAYS, WEEKENDS, timezone=BERLIN),
+            10, ten_years_without(weekends=True), 800,
+        ),
+        (Interval(0.001, anchor=START) | Cron("*/7 * * * *"), 10, 3650 * 86_400_000, 0),
+        (Between(EACH_SECOND | Interval(7, anchor=START), START), 10, 3650 * 86_400, 3),
+    ],
+    ids=["100 years", "holidays", "and weekends", "of a union", "each millisecond", "intervals"],
+)  # fmt: skip
+def test_nothing_is_listed_by_the_million(schedule, years, expected, most, monkeypatch):
+    asked = []
+    for kind in (Interval, Cron):
+        monkeypatch.setattr(kind, "next_after_us", _told(kind.next_after_us, asked))
+    monkeypatch.setattr(_counting.Union, "bits", _told(_counting.Union.bits, looked := []))
+    until = START + timedelta(days=365 * years)
+    assert schedule.count_upto_us(us(START), us(until), 1000) == (expected, True)
+    assert len(asked) <= most
+    assert len(looked) < 300
+
+
+def _told(method, calls):
+    def call(self, *arguments):
+        calls.append(self)
+        return method(self, *arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Interval(0.001, anchor=START) | Interval(0.0015, anchor=START),
+        Interval(86_399, anchor=START) | Cron("*/2 * * * *"),
+        Except(EACH_SECOND, *(Once(START + timedelta(days=2 * day)) for day in range(1600)), timezone="UTC"),
+        Cron("0,30 0 1-20 * *") | Cron("0 1 15-31 * *") | Cron("30 1 15-31 * *"),
+    ],
+    ids=["two very fast ones", "days that hardly repeat", "too many cuts", "too many days"],
+)
+def test_what_takes_too_long_is_given_up(schedule):
+    assert schedule.by_days(us(START), us(START + timedelta(days=365 * 20)), 1000) is None
+
+
+def test_near_the_ends_of_the_calendar_it_is_listed():
+    schedule = Cron("*/10 * * * *") | Cron("*/15 * * * *")
+    last = us(datetime.max.replace(tzinfo=UTC))
+    assert schedule.by_days(last - 10**11, last, 1000) is None
+    assert schedule.count_upto_us(last - 10**11, last, 1000) == (brute(schedule, last - 10**11, last), True)
+
+
+def test_an_unbound_part_says_so():
+    with pytest.raises(ConfigurationError, match="counted from the acceptance"):
+        (After(0) | Interval(1)).by_days(0, 10**12, 10)

@@ -119,6 +119,7 @@ class Interval(_Elapsed):
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None`` at the end of the calendar."""
         anchor = self._bound_anchor()
+        after = max(after, MIN_INSTANT - 1)
         at = after + self._every - (after - anchor) % self._every
         return at if at <= MAX_INSTANT else None
 
@@ -138,7 +139,7 @@ class Interval(_Elapsed):
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``, by arithmetic."""
         anchor = self._bound_anchor()
-        until = min(until, MAX_INSTANT)
+        after, until = max(after, MIN_INSTANT - 1), min(until, MAX_INSTANT)
         at = until - (until - anchor) % self._every
         return at if at > after else None
 
