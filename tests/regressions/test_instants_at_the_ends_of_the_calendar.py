@@ -4,6 +4,8 @@ Cause: an interval is a grid without a beginning, and its next occurrence after 
 UTC (midnight of 1 January 1 in the east) lay there, too; and a sum of units was rounded, or shown, as a float.
 """
 
+# ruff: noqa: DTZ901  (naive labels, with the zone beside them)
+
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import anyio

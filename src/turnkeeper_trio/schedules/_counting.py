@@ -18,7 +18,7 @@ from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from math import gcd, lcm
-from typing import Final, final
+from typing import Any, Final, final
 
 from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.schedules._zones import DAY, SHIFT, Zone
@@ -53,11 +53,11 @@ class Node:
         """Return after how many days it repeats within a piece; 0: it does not."""
 
     @abstractmethod
-    def key(self, day: int, piece: "Piece") -> Hashable:
+    def key(self, day: int, piece: "Piece") -> Any:
         """Return what the day depends on: equal keys, equal bits. ``None``: it is empty."""
 
     @abstractmethod
-    def bits(self, key: Hashable, fraction: int, only: "Leaf | None") -> int:
+    def bits(self, key: Any, fraction: int, only: "Leaf | None") -> int:
         """Return the seconds of a day of this key; with ``only``, as if that leaf happened at each and no other did."""
 
     @abstractmethod
@@ -114,7 +114,7 @@ class Leaf(Node):
     def days(self) -> int:
         return self.turn
 
-    def key(self, day: int, piece: Piece) -> Hashable:
+    def key(self, day: int, piece: Piece) -> Any:
         if piece is not self._piece:
             own = 0 if self.zone is None else self.zone.offset(piece.start)
             self._piece, self._second_pass = piece, within(self.second_passes, piece.start)
@@ -127,12 +127,12 @@ class Leaf(Node):
         second = self.day_key(day + self._whole + 1)
         return None if first is None and second is None else (self._late // MICROSECONDS, first, second)
 
-    def bits(self, key: Hashable, fraction: int, only: "Leaf | None") -> int:
+    def bits(self, key: Any, fraction: int, only: "Leaf | None") -> int:
         if key is None or (only is not None and only is not self):
             return 0
         if only is self:
             return _WHOLE_DAY
-        late, first, second = key  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  (see key)
+        late, first, second = key
         return shifted(
             late,
             0 if first is None else self.times(first, fraction),
@@ -174,14 +174,14 @@ class Union(Node):
     def days(self) -> int:
         return lcm(*(part.days() for part in self._parts)) if self._parts else 1
 
-    def key(self, day: int, piece: Piece) -> Hashable:
+    def key(self, day: int, piece: Piece) -> Any:
         keys = tuple([part.key(day, piece) for part in self._parts])
         return None if keys.count(None) == len(keys) else keys
 
-    def bits(self, key: Hashable, fraction: int, only: Leaf | None) -> int:
+    def bits(self, key: Any, fraction: int, only: Leaf | None) -> int:
         found = 0
         if key is not None:
-            for part, each in zip(self._parts, key, strict=True):  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  (see key)
+            for part, each in zip(self._parts, key, strict=True):
                 found |= part.bits(each, fraction, only)
         return found
 
@@ -203,10 +203,10 @@ class Window(Node):
     def days(self) -> int:
         return self._part.days()
 
-    def key(self, day: int, piece: Piece) -> Hashable:
+    def key(self, day: int, piece: Piece) -> Any:
         return None if within(self._spans, piece.start) is self._outside else self._part.key(day, piece)
 
-    def bits(self, key: Hashable, fraction: int, only: Leaf | None) -> int:
+    def bits(self, key: Any, fraction: int, only: Leaf | None) -> int:
         return self._part.bits(key, fraction, only)
 
     def leaves(self) -> Iterator[Leaf]:
@@ -228,17 +228,17 @@ class WithoutDays(Node):
     def days(self) -> int:
         return lcm(self._part.days(), self._days.days())
 
-    def key(self, day: int, piece: Piece) -> Hashable:
+    def key(self, day: int, piece: Piece) -> Any:
         part = self._part.key(day, piece)
         if part is None or not within(self._spans, piece.start):
             return None if part is None else (part, self._days.key(day, piece))
         excluded = self._by_span[bisect_right(self._spans, (piece.start, MAX_INSTANT + DAY)) - 1]
         return None if excluded else (part, None)
 
-    def bits(self, key: Hashable, fraction: int, only: Leaf | None) -> int:
+    def bits(self, key: Any, fraction: int, only: Leaf | None) -> int:
         if key is None:
             return 0
-        part, excluded = key  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  (see key)
+        part, excluded = key
         if excluded is None:
             return self._part.bits(part, fraction, only)
         late, first, second = excluded
@@ -451,7 +451,7 @@ class _Count:
         return count
 
     def _bits(self, key: Hashable, fraction: int) -> int:
-        """Return the seconds of a day; those of the last few kinds of days are kept, because most pieces begin alike."""
+        """Return the seconds of a day; those of a few kinds of days are kept, because most pieces begin alike."""
         found = self._recent.get((key, fraction))
         if found is None:
             if len(self._recent) >= _RECENT:

@@ -98,7 +98,7 @@ class Combination(BuiltinSchedule):
 class AnyOf(Combination):
     """Whenever any of several schedules happens; what falls on one instant happens once. Also written ``a | b``.
 
-    `count_between` counts the most frequent of them by its own arithmetic, and lists the others.
+    `count_between` counts by days, and lists only what cannot be counted so in bounded time.
 
     Args:
         *schedules: At least one schedule, the library's or one's own. `FixedDelay` has no place here.
