@@ -39,7 +39,9 @@ def days_end(zone: Zone, days: DayRange, at: int) -> int:
     back, and these days go on after it.
     """
     first, beyond = _midnight(days[0]), _midnight(days[1] + 1)
-    if at + zone.offset(at) < first + SHIFT:
+    offset = zone.offset(at)
+    # No two changes are as close as this, so equal offsets mean that there is none between.
+    if at + offset < first + SHIFT and zone.offset(at + SHIFT) != offset:
         for start, _, offset in zone.segments(at, at + SHIFT):
             if start + offset < first:
                 return start
@@ -54,6 +56,10 @@ def days_end(zone: Zone, days: DayRange, at: int) -> int:
 def spans(zone: Zone, days: DayRange) -> list[tuple[int, int]]:
     """Return the instants of some days as spans ``(after, until]``."""
     first, end = _midnight(days[0]), _midnight(days[1] + 1)
+    if days[0] == days[1]:  # the usual case costs three look-ups, and no table of a year's changes
+        offset = zone.offset(first - SHIFT)
+        if offset == zone.offset(first + DAY // 2) == zone.offset(end + SHIFT):
+            return [(first - offset - 1, end - offset - 1)]
     found: list[tuple[int, int]] = []
     for start, stop, offset in zone.segments(first - SHIFT, end + SHIFT):
         low, high = max(start, first - offset), min(stop, end - offset)
