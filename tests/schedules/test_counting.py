@@ -178,7 +178,7 @@ def ten_years_without(*, weekends):
         (Except(EACH_SECOND, *HOLIDAYS, WEEKENDS, timezone=BERLIN), 10, ten_years_without(weekends=True), 800),
         (
             Except(EACH_SECOND | Cron("*/7 * * * *", timezone=BERLIN), *HOLIDAYS, WEEKENDS, timezone=BERLIN),
-            10, ten_years_without(weekends=True), 800,
+            10, ten_years_without(weekends=True), 1200,
         ),
         (Interval(0.001, anchor=START) | Cron("*/7 * * * *"), 10, 3650 * 86_400_000, 0),
         (Between(EACH_SECOND | Interval(7, anchor=START), START), 10, 3650 * 86_400, 3),
