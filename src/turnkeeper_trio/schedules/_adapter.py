@@ -15,6 +15,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us, u
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, latest_by_search
+from turnkeeper_trio.schedules._counting import Node, Plan
 
 LISTING_LIMIT: Final = 1000
 """Up to how many occurrences of a schedule without ``count_between`` are listed to count them."""
@@ -105,6 +106,18 @@ def latest_us(asked: Schedule, after: int, until: int) -> int | None:
     if guard.is_a(asked, BuiltinSchedule):
         return cast("BuiltinSchedule", asked).latest_us(after, until)
     return latest_by_search(lambda at: next_after_us(asked, at), after, until)
+
+
+def node(asked: Schedule, plan: Plan) -> Node:
+    """Return a schedule as a part of what is counted; a user's is listed.
+
+    Raises:
+        ScheduleFault: As `next_after_us`.
+        TooLong: It cannot be counted in bounded time.
+    """
+    if guard.is_a(asked, BuiltinSchedule):
+        return cast("BuiltinSchedule", asked).node(plan)
+    return plan.listed(lambda at: next_after_us(asked, at))
 
 
 def anchored_us(asked: Schedule, at: int) -> Schedule:

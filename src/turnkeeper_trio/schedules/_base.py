@@ -13,6 +13,7 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.schedules._counting import Node, Plan
 
 JSON_VERSION: Final = 1
 """The version that `to_json` writes, and the only one that `schedule_from_json` reads."""
@@ -49,6 +50,14 @@ class BuiltinSchedule:
     def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:  # noqa: ARG002  (for combinations)
         """Return the count, and whether it is exact: a combination may hold what must be listed, up to ``limit``."""
         return self.count_between_us(after, until), True
+
+    def node(self, plan: Plan) -> Node:
+        """Return this schedule as a part of what is counted: by default, what it does in that time, listed.
+
+        Raises:
+            TooLong: It cannot be counted in bounded time.
+        """
+        return plan.listed(self.next_after_us)
 
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``."""

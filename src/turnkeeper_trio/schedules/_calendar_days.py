@@ -32,18 +32,34 @@ def day_start(zone: Zone, day: int) -> int:
     return zone.first_pass(_midnight(day))[0]
 
 
-def day_end(zone: Zone, day: int, at: int, *, last_pass: bool = False) -> int:
-    """Return when the day after ``day`` begins, later than ``at``; with ``last_pass``, when it does so finally."""
-    label = _midnight(day + 1)
-    if label > MAX_INSTANT:
+def days_end(zone: Zone, days: DayRange, at: int) -> int:
+    """Return the first instant later than ``at``, which is on one of some days in a row, that is on none of them.
+
+    That is the end of the piece around ``at``: where the clock goes back over the first midnight, the day before comes
+    back, and these days go on after it.
+    """
+    first, beyond = _midnight(days[0]), _midnight(days[1] + 1)
+    offset = zone.offset(at)
+    # No two changes are as close as this, so equal offsets mean that there is none between.
+    if at + offset < first + SHIFT and zone.offset(at + SHIFT) != offset:
+        for start, _, offset in zone.segments(at, at + SHIFT):
+            if start + offset < first:
+                return start
+            if start + offset >= beyond:
+                break
+    if beyond > MAX_INSTANT:
         return MAX_INSTANT + 1
-    first = zone.first_pass(label)[0]
-    return max(first, zone.both(label)[1]) if last_pass or first <= at else first
+    early = zone.first_pass(beyond)[0]
+    return early if early > at else zone.both(beyond)[1]
 
 
 def spans(zone: Zone, days: DayRange) -> list[tuple[int, int]]:
     """Return the instants of some days as spans ``(after, until]``."""
     first, end = _midnight(days[0]), _midnight(days[1] + 1)
+    if days[0] == days[1]:  # the usual case costs three look-ups, and no table of a year's changes
+        offset = zone.offset(first - SHIFT)
+        if offset == zone.offset(first + DAY // 2) == zone.offset(end + SHIFT):
+            return [(first - offset - 1, end - offset - 1)]
     found: list[tuple[int, int]] = []
     for start, stop, offset in zone.segments(first - SHIFT, end + SHIFT):
         low, high = max(start, first - offset), min(stop, end - offset)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pendulum
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MICROSECONDS, instant_us, utc_datetime
 from turnkeeper_trio._validation import LONGEST
 from turnkeeper_trio.errors import ConfigurationError
@@ -117,7 +118,8 @@ def total_us(name: str, whole: object, units: dict[str, object], *, least: int) 
         floor = f"at least {least / MICROSECONDS:g} s" if least else "not negative"
         raise ConfigurationError(f"{name} must be {floor}, it is {us / MICROSECONDS:g} s", parameter=name)
     if us > LONGEST:
-        raise ConfigurationError(f"{name} is longer than the calendar: {us / MICROSECONDS:g} s", parameter=name)
+        shown = f": {us / MICROSECONDS:g} s" if us < 1 << 1000 else ""  # no float can be much more
+        raise ConfigurationError(f"{name} is longer than the calendar{shown}", parameter=name)
     return us
 
 
@@ -152,8 +154,8 @@ def _number(name: str, value: object) -> Fraction:
     """Return a number exactly, so that a sum of units is rounded once."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ConfigurationError(f"{name} must be a number, not {value!r}", parameter=name)
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):  # an integer may be too large to ask
         raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
     if value < 0:
-        raise ConfigurationError(f"{name} must not be negative, it is {value!r}", parameter=name)
+        raise ConfigurationError(f"{name} must not be negative, it is {guard.shown(value)}", parameter=name)
     return Fraction(value)

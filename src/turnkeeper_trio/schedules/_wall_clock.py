@@ -13,10 +13,12 @@ the label of local midnight (a day may have none), and keeping tables of transit
 """
 
 from abc import abstractmethod
+from collections.abc import Hashable
 from typing import Final, Protocol
 
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.schedules._base import BuiltinSchedule
+from turnkeeper_trio.schedules._counting import Leaf, Node, Plan
 from turnkeeper_trio.schedules._zones import SHIFT, Zone
 
 GAPS_IN_A_ROW: Final = 41
@@ -33,6 +35,24 @@ class Labels(Protocol):
 
     def count_labels(self, after: int, until: int, /) -> int:
         """Return the number of labels with ``after < label <= until``."""
+        ...
+
+    @property
+    def turn(self) -> int:
+        """After how many days they repeat; 0: they do not."""
+        ...
+
+    @property
+    def fractions(self) -> frozenset[int]:
+        """The fractions of a second that they use, in microseconds."""
+        ...
+
+    def day_key(self, day: int, /) -> Hashable:
+        """Return what the labels of a day depend on, the days counted from 1970-01-01; ``None``: it has none."""
+        ...
+
+    def seconds(self, key: Hashable, fraction: int, /) -> int:
+        """Return the seconds of a day of this key with a label of this fraction: bit n is second n."""
         ...
 
 
@@ -155,6 +175,17 @@ class WallSchedule(BuiltinSchedule):
         if after >= MAX_INSTANT:
             return None
         return (next_every_pass if self.every_pass else next_once)(self._zone, self.labels, after)
+
+    def days(self) -> Leaf:
+        """Return its days and times, not looking at how often a label of an overlap happens."""
+        labels = self.labels
+        return Leaf(self._zone, labels.turn, labels.day_key, labels.seconds, labels.fractions)
+
+    def node(self, plan: Plan) -> Node:
+        """Return its days and times."""
+        leaf = self.days()
+        leaf.every_pass = self.every_pass
+        return plan.wall(leaf)
 
     def count_between_us(self, after: int, until: int) -> int:
         """Return the number of occurrences t with ``after < t <= until``."""

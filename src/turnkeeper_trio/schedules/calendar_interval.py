@@ -1,12 +1,14 @@
 """Every so many years, months, weeks or days by the calendar."""
 
 from calendar import monthrange
+from collections.abc import Hashable
 from datetime import date, datetime, time, tzinfo
 from typing import Any, Final, Self, final
 
-from turnkeeper_trio._model.times import MAX_INSTANT
+from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import instant_in_range, set_slot
+from turnkeeper_trio.schedules._counting import Node, Plan
 from turnkeeper_trio.schedules._literals import date_code, time_code, time_from_text, time_us, us_time
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
@@ -129,6 +131,38 @@ class CalendarInterval(WallSchedule):
     def count_labels(self, after: int, until: int) -> int:
         """Return the number of labels with ``after < label <= until``."""
         return self._index(until) - self._index(after)
+
+    @property
+    def turn(self) -> int:
+        """After how many days they repeat, from the start on; of no use where they repeat by months."""
+        return self._days
+
+    @property
+    def fractions(self) -> frozenset[int]:
+        """The fraction of a second that they use, in microseconds."""
+        assert self._at is not None
+        return frozenset((self._at % MICROSECONDS,))
+
+    def day_key(self, day: int) -> bool | None:
+        """Return ``True`` for a day of an occurrence, and ``None`` for any other."""
+        assert self._start is not None
+        since = day + _EPOCH - self._start.toordinal()
+        return True if since >= 0 and since % self._days == 0 else None
+
+    def seconds(self, key: Hashable, fraction: int) -> int:  # noqa: ARG002  (each day is the same)
+        """Return the second of its time of day, if that has this fraction: bit n is second n."""
+        assert self._at is not None
+        second, own = divmod(self._at, MICROSECONDS)
+        return 1 << second if own == fraction else 0
+
+    def node(self, plan: Plan) -> Node:
+        """Return its days and time, which begin at the first; one in months, listed."""
+        if self._months:
+            return plan.listed(self.next_after_us)
+        first = self.next_after_us(MIN_INSTANT - 1)
+        if first is not None:
+            plan.cut(first)
+        return super().node(plan)
 
     def _index(self, after: int) -> int:
         """Return the smallest k whose label is greater than ``after``: an estimate that is off by little, corrected."""

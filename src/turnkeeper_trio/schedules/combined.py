@@ -11,13 +11,19 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._adapter import schedule
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, schedule_from_json, set_slot
+from turnkeeper_trio.schedules._counting import Node, Plan, TooLong, Union, Window, counted
 from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
+from turnkeeper_trio.schedules._zones import zone_named
 from turnkeeper_trio.schedules.interval import FixedDelay
 
 __all__ = ["AnyOf", "Between"]
 
 NO_LIMIT: Final = 1 << 62
 """More than can be listed."""
+
+
+_FEW: Final = 20
+"""Up to how many occurrences are listed at once, because counting by days costs more."""
 
 
 _CUSTOM: Final = "custom"
@@ -79,12 +85,22 @@ class Combination(BuiltinSchedule):
         """Return the number of occurrences t with ``after < t <= until``."""
         return self.count_upto_us(after, until, NO_LIMIT)[0]
 
+    def by_days(self, after: int, until: int, limit: int) -> int | None:
+        """Return the number of occurrences t with ``after < t <= until``, by days; ``None`` if that takes too long."""
+        plan = Plan(after, until, min(limit, _adapter.LISTING_LIMIT))
+        try:
+            node = self.node(plan)
+            zones = map(zone_named, sorted(self.zones))
+            return counted(plan, node, lambda at: self.next_after_us(at - 1) == at, zones)
+        except TooLong:
+            return None
+
 
 @final
 class AnyOf(Combination):
     """Whenever any of several schedules happens; what falls on one instant happens once. Also written ``a | b``.
 
-    `count_between` counts the most frequent of them by its own arithmetic, and lists the others.
+    `count_between` counts by days, and lists only what cannot be counted so in bounded time.
 
     Args:
         *schedules: At least one schedule, the library's or one's own. `FixedDelay` has no place here.
@@ -138,6 +154,10 @@ class AnyOf(Combination):
         others = [each for index, each in enumerate(self._parts) if index != most and counts[index][0]]
         if not others or not exact:
             return count, exact
+        if sum(min(number, _FEW) for number, _ in counts) - min(count, _FEW) >= _FEW:
+            by_days = self.by_days(after, until, limit)
+            if by_days is not None:
+                return by_days, True
         rest, dense = AnyOf(*others), self._parts[most]
         at = rest.next_after_us(after)
         listed = 0
@@ -148,6 +168,10 @@ class AnyOf(Combination):
             count += _adapter.next_after_us(dense, at - 1) != at
             at = rest.next_after_us(at)
         return count, True
+
+    def node(self, plan: Plan) -> Node:
+        """Return the union of the parts."""
+        return Union([_adapter.node(each, plan) for each in self._parts])
 
     def anchored_us(self, at: int) -> Self:
         """Return the union of the bound schedules; itself where nothing is to bind."""
@@ -250,6 +274,12 @@ class Between(Combination):
         """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
         low, high = self._window(after, until)
         return (0, True) if low >= high else _adapter.count_between_us(self._part, low, high, limit)
+
+    def node(self, plan: Plan) -> Node:
+        """Return the part between the ends."""
+        low, high = self._window(plan.after, plan.until)
+        plan.cut(low + 1, high + 1)
+        return Window(_adapter.node(self._part, plan), [(low + 1, high + 1)])
 
     def anchored_us(self, at: int) -> Self:
         """Return the part of the bound schedule; itself where nothing is to bind."""

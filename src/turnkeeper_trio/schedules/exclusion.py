@@ -3,17 +3,19 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, tzinfo
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._base import set_slot
-from turnkeeper_trio.schedules._calendar_days import DayRange, day_end, day_of, day_start, spans, union
+from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
+from turnkeeper_trio.schedules._counting import Leaf, Node, Plan, TooLong, Window, WithoutDays
 from turnkeeper_trio.schedules._literals import date_code
+from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
-from turnkeeper_trio.schedules.combined import Combination, part, part_from_json, part_to_json, zones_of
+from turnkeeper_trio.schedules.combined import AnyOf, Combination, part, part_from_json, part_to_json, zones_of
 
 __all__ = ["Except"]
 
@@ -171,7 +173,7 @@ class Except(Combination):
 
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None``."""
-        steps = DAYS_IN_A_ROW + len(self._dates)
+        steps = DAYS_IN_A_ROW + 2 * len(self._dates)  # the clock may go back into a range
         at = _adapter.next_after_us(self._part, after)
         while at is not None and (end := self._excluded_until(at)) is not None:
             steps -= 1
@@ -185,10 +187,17 @@ class Except(Combination):
 
     def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:
         """Return the number of occurrences t with ``after < t <= until``, and whether it is exact."""
+        if self._schedules or guard.is_a(self._part, Combination):
+            by_days = self.by_days(after, until, limit)
+            if by_days is not None:
+                return by_days, True
         count, exact = _adapter.count_between_us(self._part, after, until, limit)
         if not count or not exact:
             return self._listed(after, until, limit) if count else (0, True)
-        for first, last in union(self._spans(after, until)):
+        excluded = self._spans(after, until, zip(self._schedules, self._zones, strict=True), limit)
+        if excluded is None:
+            return self._listed(after, until, limit)
+        for first, last in union(excluded):
             low, high = max(first, after), min(last, until)
             if low < high:
                 count -= _adapter.count_between_us(self._part, low, high, limit)[0]
@@ -208,29 +217,60 @@ class Except(Combination):
         if self._zone is not None:
             day = day_of(self._zone, at)
             index = bisect_right(self._dates, (day, _LAST_DAY)) - 1
-            if index >= 0 and day <= (last := self._dates[index][1]):
-                return day_end(self._zone, last, at)
+            if index >= 0 and day <= self._dates[index][1]:
+                return days_end(self._zone, self._dates[index], at)
         for each, where in zip(self._schedules, self._zones, strict=True):
             day = day_of(where, at)
             if _happens_on(each, where, day):
-                return day_end(where, day, at)
+                return days_end(where, (day, day), at)
         return None
 
-    def _spans(self, after: int, until: int) -> list[tuple[int, int]]:
-        """Return the excluded time that meets ``(after, until]``, as pairs of the same kind."""
+    def node(self, plan: Plan) -> Node:
+        """Return the schedule without the excluded days."""
+        made = _adapter.node(self._part, plan)
+        listed: list[tuple[Schedule, Zone]] = []
+        for each, where in zip(self._schedules, self._zones, strict=True):
+            for single in cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,):
+                days = single.node(plan) if isinstance(single, WallSchedule) and single.timezone == where.key else None
+                if isinstance(days, Leaf):
+                    made = WithoutDays(made, days, _near_changes(plan, single, where))
+                else:
+                    listed.append((single, where))
+        excluded = self._spans(plan.after, plan.until, listed, plan.limit)
+        if excluded is None:
+            raise TooLong
+        outside = [(low + 1, high + 1) for low, high in union(excluded)]
+        for span in outside:
+            plan.cut(*span)
+        return Window(made, outside, outside=True)
+
+    def _spans(
+        self, after: int, until: int, schedules: Iterable[tuple[Schedule, Zone]], limit: int
+    ) -> list[tuple[int, int]] | None:
+        """Return the excluded time that meets ``(after, until]``, as pairs of the same kind.
+
+        Args:
+            after: The instant before the first.
+            until: The last.
+            schedules: Those of the excluded schedules that are to be listed, each with the zone of its days.
+            limit: How many days of them are listed; ``None`` is returned if there are more.
+        """
         found: list[tuple[int, int]] = []
         if self._zone is not None:
             first, last = day_of(self._zone, after), day_of(self._zone, until)
             for days in self._dates:
                 if days[1] >= first - 1 and days[0] <= last + 1:
                     found += spans(self._zone, (max(days[0], first - 2), min(days[1], last + 2)))
-        for each, where in zip(self._schedules, self._zones, strict=True):
-            at = _adapter.next_after_us(each, day_start(where, day_of(where, after)) - 1)
-            limit = day_end(where, day_of(where, until), until)
-            while at is not None and at < limit:
-                day = day_of(where, at)
+        for each, where in schedules:
+            # One day more at each end: where the clock goes back over midnight, the days overlap.
+            at = _adapter.next_after_us(each, day_start(where, day_of(where, after) - 1) - 1)
+            last = day_of(where, until) + 1
+            while at is not None and (day := day_of(where, at)) <= last:
+                if not limit:
+                    return None
+                limit -= 1
                 found += spans(where, (day, day))
-                at = _adapter.next_after_us(each, day_end(where, day, at) - 1)
+                at = _adapter.next_after_us(each, days_end(where, (day, day), at) - 1)
         return found
 
     def _listed(self, after: int, until: int, limit: int) -> tuple[int, bool]:
@@ -270,12 +310,22 @@ class Except(Combination):
         return cls(part_from_json(data["schedule"]), *dates, *schedules, timezone=data["timezone"])
 
 
+def _near_changes(plan: Plan, days: Schedule, where: Zone) -> list[tuple[int, int, bool]]:
+    """Return the pieces of days near a change of the clock, ``[start, end)``, and whether each day is excluded."""
+    near: dict[int, None] = {}
+    for change in plan.changes(where):
+        for day in range(day_of(where, change - 1) - 1, day_of(where, change) + 2):
+            near[day] = None
+    found: list[tuple[int, int, bool]] = []
+    for day in near:
+        excluded = _happens_on(days, where, day)
+        for low, high in spans(where, (day, day)):
+            plan.cut(low + 1, high + 1)
+            found.append((low + 1, high + 1, excluded))
+    return sorted(found)
+
+
 def _happens_on(asked: Schedule, where: Zone, day: int) -> bool:
     """Return whether a schedule has an occurrence on a day."""
-    end = day_end(where, day, day_start(where, day), last_pass=True)
-    at = _adapter.next_after_us(asked, day_start(where, day) - 1)
-    while at is not None and at < end:
-        if day_of(where, at) == day:
-            return True
-        at = _adapter.next_after_us(asked, at)
-    return False
+    pieces = spans(where, (day, day))
+    return any((at := _adapter.next_after_us(asked, low)) is not None and at <= high for low, high in pieces)

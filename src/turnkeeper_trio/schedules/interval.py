@@ -1,12 +1,15 @@
 """Elapsed time: a grid from an anchor, and a delay from the end of each run."""
 
 from datetime import datetime, timedelta
+from math import gcd
 from typing import Any, Final, Self, final
 
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
+from turnkeeper_trio.schedules._counting import MOST_KINDS, Node, Plan, interval_leaf
 from turnkeeper_trio.schedules._literals import duration_code, instant_code, instant_from_text, instant_text, total_us
+from turnkeeper_trio.schedules._zones import DAY
 
 __all__ = ["FixedDelay", "Interval"]
 
@@ -118,6 +121,7 @@ class Interval(_Elapsed):
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None`` at the end of the calendar."""
         anchor = self._bound_anchor()
+        after = max(after, MIN_INSTANT - 1)
         at = after + self._every - (after - anchor) % self._every
         return at if at <= MAX_INSTANT else None
 
@@ -127,10 +131,17 @@ class Interval(_Elapsed):
         after, until = max(after, MIN_INSTANT - 1), min(until, MAX_INSTANT)
         return max((until - anchor) // self._every - (after - anchor) // self._every, 0)
 
+    def node(self, plan: Plan) -> Node:
+        """Return the interval as days; one whose days hardly repeat, listed."""
+        anchor = self._bound_anchor()
+        if self._every // gcd(self._every, DAY) > MOST_KINDS:
+            return plan.listed(self.next_after_us)
+        return interval_leaf(self._every, anchor)
+
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``, by arithmetic."""
         anchor = self._bound_anchor()
-        until = min(until, MAX_INSTANT)
+        after, until = max(after, MIN_INSTANT - 1), min(until, MAX_INSTANT)
         at = until - (until - anchor) % self._every
         return at if at > after else None
 

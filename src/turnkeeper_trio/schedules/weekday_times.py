@@ -1,11 +1,12 @@
 """Times of day on days of the week."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from datetime import time, tzinfo
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Self, cast, final
 
+from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._literals import time_code, time_from_text, time_us, us_time
@@ -153,6 +154,26 @@ class WeekdayTimes(WallSchedule):
     def count_labels(self, after: int, until: int) -> int:
         """Return the number of labels with ``after < label <= until``."""
         return self._count_until(until) - self._count_until(after)
+
+    @property
+    def turn(self) -> int:
+        """They repeat each week."""
+        return 7
+
+    @property
+    def fractions(self) -> frozenset[int]:
+        """The fractions of a second that they use, in microseconds."""
+        return frozenset(at % MICROSECONDS for times in self._times for at in times)
+
+    def day_key(self, day: int) -> int | None:
+        """Return the weekday, or ``None`` if it has no times."""
+        weekday = (day + _EPOCH_WEEKDAY) % 7
+        return weekday if self._times[weekday] else None
+
+    def seconds(self, key: Hashable, fraction: int) -> int:
+        """Return the times of a weekday with this fraction of a second: bit n is second n."""
+        assert isinstance(key, int)
+        return sum(1 << at // MICROSECONDS for at in self._times[key] if at % MICROSECONDS == fraction)
 
     def _count_until(self, until: int) -> int:
         """Return the number of labels up to ``until``, from the Monday before the epoch on; negative before it."""

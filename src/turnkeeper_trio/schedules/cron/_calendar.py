@@ -83,6 +83,15 @@ class Days:
         return any(allowed & _YEARS_OF_KIND[kind] and self._in_kind(kind) for kind in reversed(range(14)))
 
     @property
+    def turn(self) -> int:
+        """After how many days they repeat: 1, 7, or 0 for "not at all"."""
+        if self.every_day:
+            return 1
+        spec = self._spec
+        plain = spec.days.plain == ALL_DAYS and spec.both_days and not spec.weekdays.nth and not spec.weekdays.last
+        return 7 if plain and spec.months == (1 << 13) - 2 and spec.years is None else 0
+
+    @property
     def years(self) -> int:
         """The years that have a matching day, as a mask."""
         if self._years is None:

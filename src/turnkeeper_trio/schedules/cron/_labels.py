@@ -1,5 +1,6 @@
 """The wall labels of an expression: its days, and its times of day to the second."""
 
+from collections.abc import Hashable
 from datetime import date
 from typing import Final, final
 
@@ -20,11 +21,12 @@ _LAST_DAY: Final = date.max.toordinal()
 class CronLabels:
     """The set of wall labels that an expression means."""
 
-    __slots__ = ("_days", "_first", "_hours", "_last", "_minutes", "_seconds")
+    __slots__ = ("_bits", "_days", "_first", "_hours", "_last", "_minutes", "_seconds")
 
     def __init__(self, spec: Spec) -> None:
         """Take the labels of an expression."""
         self._days = Days(spec)
+        self._bits: int | None = None
         self._seconds, self._minutes, self._hours = spec.seconds, spec.minutes, spec.hours
         self._first = (_lowest(self._hours) * 60 + _lowest(self._minutes)) * 60 + _lowest(self._seconds)
         self._last = (_highest(self._hours) * 60 + _highest(self._minutes)) * 60 + _highest(self._seconds)
@@ -62,6 +64,29 @@ class CronLabels:
         days = self._days.count(first_day + _EPOCH, last_day + _EPOCH)
         a_day = self._hours.bit_count() * self._minutes.bit_count() * self._seconds.bit_count()
         return days * a_day + self._before(last_day, last) - self._before(first_day, first)
+
+    @property
+    def turn(self) -> int:
+        """After how many days they repeat: 1, 7, or 0 for "not at all"."""
+        return self._days.turn
+
+    @property
+    def fractions(self) -> frozenset[int]:
+        """The fractions of a second that they use: none but 0."""
+        return frozenset((0,))
+
+    def day_key(self, day: int) -> bool | None:
+        """Return ``True`` for a day that matches, and ``None`` for one that does not."""
+        return True if self._days.every_day or self._days.matches(day + _EPOCH) else None
+
+    def seconds(self, key: Hashable, fraction: int) -> int:  # noqa: ARG002  (each day that matches is the same)
+        """Return the seconds of each day that matches: bit n is second n."""
+        if fraction:
+            return 0
+        if self._bits is None:
+            hour = sum(self._seconds << 60 * minute for minute in range(60) if self._minutes >> minute & 1)
+            self._bits = sum(hour << 3600 * number for number in range(24) if self._hours >> number & 1)
+        return self._bits
 
     def _time_from(self, at: int) -> int:
         """Return the first time of day from ``at`` on, in seconds; there is one."""
