@@ -79,9 +79,9 @@ def found(code: str) -> Iterator[tuple[int, str]]:
             inner, allowed = node.value, SHOWN
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BY_CALL and node.args:
             inner, allowed = node.args[0], BY_CALL[node.func.id]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-            inner, allowed = node, set()
-        elif isinstance(node, ast.Attribute) and node.attr in {"__name__", "__qualname__", "__class__"}:
+        elif (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format") or (
+            isinstance(node, ast.Attribute) and node.attr in {"__name__", "__qualname__", "__class__"}
+        ):
             inner, allowed = node, set()
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
             if not isinstance(node.left.value, str):

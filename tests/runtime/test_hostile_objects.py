@@ -48,7 +48,7 @@ PLAIN = pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
 
 @asynccontextmanager
 async def beside_an_innocent(**options: Any) -> AsyncGenerator[Scheduler]:
-    """Open a scheduler with a job that runs each second; see that it has run, each second, and that the books balance."""
+    """Open a scheduler with a job that runs each second; see that it has, and that the books balance."""
     ticks: list[float] = []
 
     async def tick() -> None:
@@ -104,9 +104,8 @@ def heard(caplog: pytest.LogCaptureFixture) -> None:
 
 @HOSTILE
 @PLAIN
-@pytest.mark.parametrize("base", [Exception, BaseException])
-async def test_a_job_that_raises_it_has_failed(method: str, fault: Any, base: Any, *, plain: bool) -> None:
-    error = hostile_error(method, fault, base)
+async def test_a_job_that_raises_it_has_failed(method: str, fault: Any, *, plain: bool) -> None:
+    error = hostile_error(method, fault, Exception if fault is Ordinary else BaseException)
     async with beside_an_innocent() as scheduler:
         record = await run(scheduler, raising(error, plain=plain), max_retries=1, retry=FixedRetryDelay(1))
     assert (record.outcome, record.attempts) == (Outcome.FAILED, 2)
@@ -128,9 +127,8 @@ async def test_in_a_group_it_is_a_failure(method: str, fault: Any) -> None:
     error = hostile_error(method, fault)
 
     async def job() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(raising(error, plain=False))
-            await anyio.sleep(1)
+        # (A nursery of trio's shows what a task of it raises, and ends the program where that raises.)
+        raise BaseExceptionGroup("several", [error(), LookupError()])
 
     async with beside_an_innocent() as scheduler:
         record = await run(scheduler, job)
@@ -253,20 +251,24 @@ async def test_as_the_answer_of_a_schedule_and_as_what_it_raises(method: str, fa
 
 @HOSTILE
 @pytest.mark.parametrize("looked_up", [False, True])
-async def test_an_observer_that_raises_it_is_dropped(
-    method: str, fault: Any, caplog: pytest.LogCaptureFixture, *, looked_up: bool
-) -> None:
+async def test_an_observer_that_raises_it_is_dropped(method: str, fault: Any, *, looked_up: bool) -> None:
     error = hostile_error(method, fault, BaseException)
+    told: list[object] = []
 
     class Observer:
         def on_run_started(self, event: Any) -> None:
+            told.append(event)
             raise error()
 
-    if looked_up:
-        Observer.on_run_started = property(lambda _: throw(error()))  # type: ignore[assignment]
-    async with beside_an_innocent(observers=[Observer()]) as scheduler:
+    class Property:
+        @property
+        def on_run_started(self) -> Any:
+            told.append(self)
+            raise error()
+
+    async with beside_an_innocent(observers=[Property() if looked_up else Observer()]) as scheduler:
         await run(scheduler, nothing)
-    assert "is told nothing more" in caplog.text
+    assert len(told) == 1
 
 
 @contextmanager
