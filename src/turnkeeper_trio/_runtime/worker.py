@@ -320,9 +320,13 @@ class Worker:
             raise _Carried(exc) from None
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
+        # What was raised keeps the closures of its frames, and those of the frames they were called from: none of them
+        # may hold the arguments.
+        held = [(function.call, args, kwargs)]
+
         def call() -> Any:
             attempt.thread = threading.get_ident()
-            return call_plainly(function.call, args, kwargs)
+            return call_plainly(*held.pop())
 
         # What it raises passes neither through the loop's code nor through a `with`: both look at it, and write to it.
         with self._dispatcher.clock.hold():
