@@ -5,6 +5,7 @@ Cause: the coordinator's end answered callers only once every attempt had come b
 """
 
 import logging
+import math
 import threading
 
 import anyio
@@ -212,3 +213,20 @@ async def test_what_means_the_program_leaves_from_a_log_handler_or_an_observer(f
                     await anyio.sleep_forever()
         finally:
             logging.getLogger("turnkeeper_trio").removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("where", "answer"), [("wall", 1.5), ("loop", "soon"), ("deadline", "soon"), ("deadline", math.nan)]
+)
+async def test_a_clock_that_answers_nonsense_is_told_so(where, answer):
+    class Nonsense(Broken):
+        def _answer(self, what, value):
+            return answer if what == where and anyio.current_time() >= 10 else value
+
+    with anyio.fail_after(100):
+        with pytest.raises(InternalError) as caught:
+            async with open_scheduler(max_workers=1, clock=Nonsense(where, Plain)) as scheduler:
+                await scheduler.add_job(RecurringJobRequest("ticks", Interval(seconds=1)), nothing)
+                await anyio.sleep_forever()
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert f"clock.{where}() must return" in str(caught.value.__cause__)
