@@ -90,3 +90,34 @@ def test_a_second_one_changes_nothing_and_none_is_lost() -> None:
 
     run_on("trio", main)
     assert times == [101]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.anyio
+async def test_on_asyncio_without_a_handler_of_its_own_it_forces_too_and_leaves_bare(presses: int) -> None:
+    ended: list[float] = []
+
+    async def long() -> None:
+        try:
+            await anyio.sleep(1000)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(50)
+            ended.append(anyio.current_time())
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.get_running_loop()
+    begin = anyio.current_time()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            async with open_scheduler(max_workers=1) as scheduler:
+                await scheduler.add_job(NOW, long)
+                await anyio.sleep(1)
+                for press in range(presses):
+                    loop.call_later(10 * (press + 1), signal.raise_signal, signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [at - begin for at in ended] == [61]
+    assert scheduler.get_metrics_snapshot().books.balanced

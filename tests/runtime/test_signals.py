@@ -1,8 +1,10 @@
 """Running until a signal comes: the first shuts down gracefully, the second by force."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -146,4 +148,61 @@ async def test_a_signal_that_cannot_be_caught_is_an_error_and_leaves_bare() -> N
     async with open_scheduler(max_workers=1) as scheduler:
         with pytest.raises((OSError, RuntimeError, ValueError)):
             await scheduler.run_until_signal(signal.SIGKILL)
+        assert not scheduler.is_closed
+
+
+async def test_a_handler_of_python_is_there_again_afterwards() -> None:
+    def mine(number: int, frame: Any) -> None:
+        del number, frame
+
+    signal.signal(SIGNAL, mine)
+    try:
+        async with open_scheduler(max_workers=1) as scheduler:
+            for _ in range(2):
+                with anyio.move_on_after(0.005):
+                    await scheduler.run_until_signal(SIGNAL, SIGNAL)
+                assert signal.getsignal(SIGNAL) is mine
+            with pytest.raises((OSError, RuntimeError, ValueError)):
+                await scheduler.run_until_signal(SIGNAL, signal.SIGKILL)
+            assert signal.getsignal(SIGNAL) is mine
+    finally:
+        signal.signal(SIGNAL, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_handler_of_the_event_loop_is_there_again_afterwards() -> None:
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(SIGNAL, heard.append, "mine")
+    try:
+        async with open_scheduler(max_workers=1) as scheduler:
+            with anyio.move_on_after(0.005):
+                await scheduler.run_until_signal(SIGNAL, signal.SIGUSR2)
+        send()
+        await until(lambda: heard)
+        assert heard == ["mine"]
+    finally:
+        loop.remove_signal_handler(SIGNAL)
+
+
+async def test_off_the_main_thread_it_says_what_to_do_instead(anyio_backend_name: str) -> None:
+    async def main() -> None:
+        async with open_scheduler(max_workers=1) as scheduler:
+            with pytest.raises(RuntimeError, match=r"main thread only.*scheduler\.stop\(\)"):
+                await scheduler.run_until_signal(SIGNAL)
+            assert not scheduler.is_closed
+
+    await anyio.to_thread.run_sync(lambda: anyio.run(main, backend=anyio_backend_name))
+
+
+async def test_on_an_event_loop_without_signals_it_says_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def none(*_: signal.Signals) -> Iterator[None]:
+        raise NotImplementedError
+        yield
+
+    monkeypatch.setattr(anyio, "open_signal_receiver", none)
+    async with open_scheduler(max_workers=1) as scheduler:
+        with pytest.raises(RuntimeError, match=r"has no signals.*scheduler\.stop\(\)"):
+            await scheduler.run_until_signal(SIGNAL)
         assert not scheduler.is_closed

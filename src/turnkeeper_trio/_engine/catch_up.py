@@ -10,6 +10,7 @@ from turnkeeper_trio._engine.lifecycle import end_occurrence
 from turnkeeper_trio._engine.planning import draw_due, plan
 from turnkeeper_trio._engine.rows import Occurrence
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.abc import Schedule
@@ -129,7 +130,7 @@ def _all(schedule: Schedule, first: int, latest: int, max_waiting: int) -> list[
 
 
 def _inconsistent(schedule: Schedule) -> ScheduleFault:
-    return ScheduleFault(f"{type(schedule).__name__} contradicts itself: it must always answer alike")
+    return ScheduleFault(f"{guard.type_name(schedule)} contradicts itself: it must always answer alike")
 
 
 def _with_behind(schedule: Schedule, after: int, latest: int, behind: int) -> int:

@@ -7,6 +7,7 @@ such a name.
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, final
 
@@ -35,7 +36,7 @@ class PrivateName(str):
     Many functions may go by one such name (loaded again, made in a loop): it is equal to another if the functions are.
     """
 
-    __slots__ = ("function",)
+    __slots__ = ("__weakref__", "function")
     function: Function
 
     def __eq__(self, other: object) -> bool:
@@ -56,7 +57,7 @@ class Functions:
     def __init__(self) -> None:
         """Begin with none."""
         self._by_name: dict[str, Function] = {}
-        self._last: PrivateName | None = None
+        self._last: Callable[[], PrivateName | None] = _no_name
 
     def register(self, name: str, fn: Callable[..., Any], aliases: Iterable[str]) -> None:
         """Give a function a name by which stored jobs find it, and further names it had before."""
@@ -80,14 +81,15 @@ class Functions:
             return name
         fn = _plain(fn)
         # Many jobs in a row often share one function; they then share its name, too.
-        if self._last is not None and self._last.function.call is fn:
-            return self._last
+        last = self._last()
+        if last is not None and last.function.call is fn:
+            return last
         check_callable(fn)
         named = unwrapped(fn)
         module = guard.call(getattr, named, "__module__", None)[0]
         name = PrivateName(f"{module if type(module) is str else '?'}.{name_of(named)}")
         name.function = Function(fn)
-        self._last = name
+        self._last = weakref.ref(name)  # A function may be a partial, or a method, and hold what is large.
         return name
 
     def check(self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
@@ -99,6 +101,11 @@ class Functions:
     def resolve(self, target: str) -> Function:
         """Return the function of a target."""
         return target.function if isinstance(target, PrivateName) else self._by_name[target]
+
+
+def _no_name() -> PrivateName | None:
+    """Stand for the last name while there is none."""
+    return None
 
 
 def _is_reloaded(before: Callable[..., Any], now: Callable[..., Any]) -> bool:
