@@ -22,7 +22,7 @@ from turnkeeper_trio.schedules import (
     Never,
     Once,
     WeekdayTimes,
-    _counting,
+    _count_nodes,
 )
 
 BERLIN, GOOSE_BAY, APIA = "Europe/Berlin", "America/Goose_Bay", "Pacific/Apia"
@@ -189,7 +189,7 @@ def test_nothing_is_listed_by_the_million(schedule, years, expected, most, monke
     asked = []
     for kind in (Interval, Cron):
         monkeypatch.setattr(kind, "next_after_us", _told(kind.next_after_us, asked))
-    monkeypatch.setattr(_counting.Union, "bits", _told(_counting.Union.bits, looked := []))
+    monkeypatch.setattr(_count_nodes.Union, "bits", _told(_count_nodes.Union.bits, looked := []))
     until = START + timedelta(days=365 * years)
     assert schedule.count_upto_us(us(START), us(until), 1000) == (expected, True)
     assert len(asked) <= most

@@ -15,7 +15,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us, u
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, latest_by_search
-from turnkeeper_trio.schedules._counting import Node, Plan
+from turnkeeper_trio.schedules._count_nodes import Node, Plan
 
 LISTING_LIMIT: Final = 1000
 """Up to how many occurrences of a schedule without ``count_between`` are listed to count them."""

@@ -13,7 +13,7 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.schedules._counting import Node, Plan
+from turnkeeper_trio.schedules._count_nodes import Node, Plan
 
 JSON_VERSION: Final = 1
 """The version that `to_json` writes, and the only one that `schedule_from_json` reads."""

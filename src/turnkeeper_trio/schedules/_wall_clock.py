@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.schedules._base import BuiltinSchedule
-from turnkeeper_trio.schedules._counting import Leaf, Node, Plan
+from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan
 from turnkeeper_trio.schedules._zones import SHIFT, Zone
 
 GAPS_IN_A_ROW: Final = 41

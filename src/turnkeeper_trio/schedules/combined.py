@@ -11,7 +11,8 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._adapter import schedule
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, schedule_from_json, set_slot
-from turnkeeper_trio.schedules._counting import Node, Plan, TooLong, Union, Window, counted
+from turnkeeper_trio.schedules._count_nodes import Node, Plan, TooLong, Union, Window
+from turnkeeper_trio.schedules._counting import counted
 from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
 from turnkeeper_trio.schedules._zones import zone_named
 from turnkeeper_trio.schedules.interval import FixedDelay

@@ -11,7 +11,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
-from turnkeeper_trio.schedules._counting import Leaf, Node, Plan, TooLong, Window, WithoutDays
+from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan, TooLong, Window, WithoutDays
 from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named

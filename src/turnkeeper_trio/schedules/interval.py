@@ -7,7 +7,8 @@ from typing import Any, Final, Self, final
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
-from turnkeeper_trio.schedules._counting import MOST_KINDS, Node, Plan, interval_leaf
+from turnkeeper_trio.schedules._count_nodes import Node, Plan, interval_leaf
+from turnkeeper_trio.schedules._counting import MOST_KINDS
 from turnkeeper_trio.schedules._literals import duration_code, instant_code, instant_from_text, instant_text, total_us
 from turnkeeper_trio.schedules._zones import DAY
 
