@@ -10,7 +10,7 @@ from pathlib import Path
 
 from turnkeeper_trio import events
 
-PAGE = Path(__file__).parent / "control" / "events.md"
+PAGE = Path(__file__).parent / "howto" / "events.md"
 TABLE = re.compile(r"(<!-- events -->\n)(?P<rows>.*?)(\n\n)", re.DOTALL)
 COMMON = [field.name for field in fields(events.Event)]
 

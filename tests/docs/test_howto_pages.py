@@ -10,7 +10,7 @@ import pytest
 from by_path import load
 
 HERE = Path(__file__).parent
-PAGES = sorted((HERE.parents[1] / "docs" / "control").glob("*.md"))
+PAGES = sorted((HERE.parents[1] / "docs" / "howto").glob("*.md"))
 PRINTED = re.compile(r"^```python\n(?P<code>.*?)\n```\n+(?:```text\n(?P<printed>.*?)```\n)?", re.DOTALL | re.MULTILINE)
 
 
