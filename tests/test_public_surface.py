@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import importlib
 import subprocess
 import sys
 import types
@@ -93,3 +94,12 @@ assert not unwanted & set(sys.modules) - before, unwanted & set(sys.modules) - b
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_event_is_found_in_the_package_too() -> None:
+    """Its place is `turnkeeper_trio.events`; who looks for it at the top finds it, and the error of that name stays."""
+    events = importlib.import_module("turnkeeper_trio.events")
+    assert turnkeeper_trio.RunFinished is events.RunFinished  # type: ignore[attr-defined]  # at run time only
+    assert turnkeeper_trio.JobHalted is turnkeeper_trio.errors.JobHalted
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        turnkeeper_trio.nonsense  # type: ignore[attr-defined]  # noqa: B018

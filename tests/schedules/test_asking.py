@@ -10,7 +10,7 @@ import pytest
 
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.schedules import After, Interval, Never, Once, _adapter, upcoming
+from turnkeeper_trio.schedules import After, AnyOf, FixedDelay, Interval, Never, Once, _adapter, upcoming
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 US = instant_us(NOW)
@@ -182,3 +182,45 @@ class TestUpcoming:
         assert caught.value.parameter == parameter
         with pytest.raises(ConfigurationError, match="must be a schedule"):
             upcoming("@daily", start=NOW)
+
+
+class Odd(datetime):
+    def toordinal(self):
+        return 1.5
+
+
+class NoNumber:
+    def next_after(self, after):
+        return Odd(2030, 1, 1, tzinfo=UTC)
+
+
+class Unreadable:
+    def next_after(self, after):
+        return None
+
+    @property
+    def anchored(self):
+        raise LookupError("lost")
+
+
+class BecomesDelay:
+    def next_after(self, after):
+        return None
+
+    def anchored(self, at):
+        return FixedDelay(5)
+
+
+def test_a_datetime_that_is_no_number_is_a_fault():
+    with pytest.raises(_adapter.ScheduleFault, match="names no instant"):
+        _adapter.next_after_us(NoNumber(), US)
+
+
+def test_a_method_that_cannot_be_read_is_a_fault():
+    with pytest.raises(_adapter.ScheduleFault, match="anchored raised LookupError: lost"):
+        _adapter.anchored_us(Unreadable(), US)
+
+
+def test_a_part_that_becomes_what_cannot_be_a_part_is_a_fault():
+    with pytest.raises(_adapter.ScheduleFault, match="AnyOf cannot be bound"):
+        _adapter.anchored_us(AnyOf(BecomesDelay(), Interval(5)), US)

@@ -23,6 +23,7 @@ from turnkeeper_trio.schedules import (
     Once,
     WeekdayTimes,
     _count_nodes,
+    _counting,
 )
 
 BERLIN, GOOSE_BAY, APIA = "Europe/Berlin", "America/Goose_Bay", "Pacific/Apia"
@@ -228,3 +229,43 @@ def test_near_the_ends_of_the_calendar_it_is_listed():
 def test_an_unbound_part_says_so():
     with pytest.raises(ConfigurationError, match="counted from the acceptance"):
         (After(0) | Interval(1)).by_days(0, 10**12, 10)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Interval(hours=36, anchor=WHOLE) | Cron("*/20 * * * *"),
+        Cron("0 0 * * *") | Cron("0 12 * * *"),
+        CalendarInterval(days=1, start=date(9999, 12, 31), at=time(23, 59), timezone="America/New_York")
+        | Cron("0 12 * * *"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("seconds", [0, 43_201, 3 * 86_400])
+def test_counts_at_the_ends_of_days(schedule, seconds):
+    after, until = us(WHOLE), us(WHOLE + timedelta(days=3, seconds=20))
+    after += seconds * 1_000_000 - 1 if seconds < 3 * 86_400 else 3 * 86_400_000_000 - 1
+    assert schedule.count_upto_us(after, until, 1000) == (brute(schedule, after, until), True)
+
+
+def test_a_fast_interval_is_counted_beside_fractions_that_it_does_not_use():
+    schedule = Interval(0.03, anchor=ODD) | Between(Interval(3, anchor=WHOLE), WHOLE + timedelta(seconds=4))
+    for first, last in ((0, 10_000_000), (3_999_999, 4_000_001), (86_399_000_000, 86_401_000_000)):
+        after, until = us(WHOLE) + first, us(WHOLE) + last
+        assert schedule.count_upto_us(after, until, 1000) == (brute(schedule, after, until), True)
+
+
+def test_kinds_of_days_are_bounded_and_few_are_kept(monkeypatch):
+    schedule = Cron("0 0 1 * *") | Cron("*/7 3 * * 1-5", timezone=BERLIN) | Cron("0 12 * * 6", timezone=APIA)
+    after, until = us(WHOLE), us(WHOLE + timedelta(days=70))
+    expected = brute(schedule, after, until)
+    monkeypatch.setattr(_counting, "_RECENT", 1)
+    assert schedule.count_upto_us(after, until, 1000) == (expected, True)
+    monkeypatch.setattr(_counting, "MOST_KINDS", 2)
+    assert schedule.count_upto_us(after, until, 10) == (10, False) or not schedule.count_upto_us(after, until, 10)[1]
+
+
+def test_cuts_are_bounded():
+    plan = _count_nodes.Plan(0, 10**9, 10)
+    with pytest.raises(_count_nodes.TooLong):
+        plan.cut(*range(1, _count_nodes.MOST_CUTS + 2))

@@ -204,10 +204,6 @@ class Engine:
         """Assert that the tables agree with each other and that the books balance."""
         check(self.state)
 
-    def __repr__(self) -> str:
-        """Tell how many jobs there are, and how many runs are active."""
-        return f"<Engine, {len(self.state.jobs)} jobs, {len(self.state.active)} active>"
-
     def take_due(self, now: Now) -> None:
         """Move what is due, and bind what there is capacity for; while closing, end it instead."""
         state = self.state

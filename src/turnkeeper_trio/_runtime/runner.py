@@ -153,8 +153,7 @@ class Runner:
     def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
         coordinator = self._coordinator
         coordinator.fatal = interrupt if coordinator.fatal is None else coordinator.fatal
-        if not coordinator.ended.is_set():
-            coordinator.close(forced=True)
+        coordinator.close(forced=True)
 
     async def _wait_until_ended(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
         coordinator = self._coordinator

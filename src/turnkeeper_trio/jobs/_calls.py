@@ -126,10 +126,7 @@ def _flattened(
 
 def _called_of(value: object) -> object:
     """Return what is written as ``__call__`` in the class of a value."""
-    for each in type(value).__mro__:
-        if "__call__" in each.__dict__:
-            return each.__dict__["__call__"]
-    return None
+    return next(each.__dict__["__call__"] for each in type(value).__mro__ if "__call__" in each.__dict__)
 
 
 def _signature(fn: Any) -> inspect.Signature | None:

@@ -108,7 +108,7 @@ class RecurringJobRequest:
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the fields that were written, and not left to what is usual: defaults of jobs leave them alone."""
 
-    if not TYPE_CHECKING:  # To a type checker, `__init__` says it all.
+    if not TYPE_CHECKING:  # pragma: no branch  (to a type checker, `__init__` says it all)
 
         def __new__(cls, *values: Any, **named: Any) -> Self:
             """Note which fields are written: by their values it cannot be told."""

@@ -122,8 +122,7 @@ class Leaf(Node):
 
     def uses(self, fraction: int) -> bool:
         """Return whether it can happen at this fraction of a second."""
-        if self.fractions is not None:
-            return fraction in self.fractions
+        assert self.fractions is None  # only asked of an interval that uses very many
         every, anchor = self.every
         return (fraction - anchor) % gcd(every, MICROSECONDS) == 0
 
