@@ -61,10 +61,13 @@ def _shown(value: Any, above: Above) -> Any:
         to_json: Callable[[], Any] | None = getattr(value, "to_json", None)
         if to_json is not None:
             return _plain(to_json(), above)
-        its_class: type = type(value)
-        if is_dataclass(its_class):
+        if is_dataclass(_class_of(value)):
             return _plain_fields(value, above)
     return guard.shown(value)
+
+
+def _class_of(value: object) -> type:
+    return type(value)
 
 
 def _plain_fields(value: "DataclassInstance", above: Above) -> dict[str, Any]:

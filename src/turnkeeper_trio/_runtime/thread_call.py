@@ -87,18 +87,21 @@ async def call_in_thread(
     """Call a plain function for an attempt; return what it returned and ``None``, or ``None`` and what it raised."""
     # In a list that the thread empties, and in no closure: a frame that is cleared still has its function, and with it
     # what that is closed over, and trio's frames on the way into a thread are closed over all that they are given.
-    given = [(function, args, kwargs)]
+    call: Callable[[], tuple[Any, BaseException | None]] = partial(_call_given, attempt, [(function, args, kwargs)])
     del args, kwargs
     if in_trio():
-        return await anyio.to_thread.run_sync(guard.call, _call_given, attempt, given, limiter=limiter)
-    called: tuple[Any, BaseException | None] = await ThreadCall(partial(guard.call, _call_given, attempt, given)).run(
-        limiter
-    )
+        return await anyio.to_thread.run_sync(call, limiter=limiter)
+    called: tuple[Any, BaseException | None] = await ThreadCall(call).run(limiter)
     return called
 
 
-def _call_given(attempt: Attempt, given: list[tuple[Function, tuple[Any, ...], Any]]) -> Any:
-    function, args, kwargs = given.pop()
+def _call_given(
+    attempt: Attempt, given: list[tuple[Function, tuple[Any, ...], Any]]
+) -> tuple[Any, BaseException | None]:
+    return guard.call(_call, attempt, *given.pop())
+
+
+def _call(attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
     attempt.thread = threading.get_ident()
     return call_plainly(function.call, args, kwargs)
 
