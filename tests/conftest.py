@@ -23,6 +23,32 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin("turnkeeper_trio"):  # the package is on the path, and not installed
         config.pluginmanager.register(pytest_plugin, "turnkeeper_trio")
     config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
+    config.addinivalue_line("markers", "slow: leave it out with -m 'not slow' for a quick look.")
+
+
+SLOW = (
+    "tests/stress/",
+    "tests/examples/",
+    "tests/testing/test_plugin.py",
+    "tests/testing/test_pytest_trio.py",
+    "tests/testing/test_runs_alike.py",
+    "tests/testing/test_a_year.py",
+    "tests/testing/test_loop.py",
+    "tests/runtime/test_pytest_trio_users.py",
+    "tests/runtime/test_injection.py",
+    "tests/runtime/test_ctrl_c.py",
+    "tests/schedules/test_properties.py",
+    "tests/schedules/test_zones.py",
+    "tests/docs/test_testing_page.py",
+    "tests/engine/test_queues.py",
+)
+"""Where processes are started, the real clock is waited for, or very much is done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_report_header() -> str:
