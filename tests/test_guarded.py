@@ -46,8 +46,6 @@ SHOWN = {
     "fault",
     "kind",
     "'key' if by_key else 'id'",
-    "len(self.state.jobs)",
-    "len(self.state.active)",
 }
 """What is shown, or made a text."""
 
