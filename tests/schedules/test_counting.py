@@ -245,14 +245,14 @@ def test_an_unbound_part_says_so():
 def test_counts_at_the_ends_of_days(schedule, seconds):
     after, until = us(WHOLE), us(WHOLE + timedelta(days=3, seconds=20))
     after += seconds * 1_000_000 - 1 if seconds < 3 * 86_400 else 3 * 86_400_000_000 - 1
-    assert schedule.count_upto_us(after, until, 1000) == (brute(schedule, after, until), True)
+    assert schedule.by_days(after, until, 1000) == brute(schedule, after, until)
 
 
 def test_a_fast_interval_is_counted_beside_fractions_that_it_does_not_use():
     schedule = Interval(0.03, anchor=ODD) | Between(Interval(3, anchor=WHOLE), WHOLE + timedelta(seconds=4))
     for first, last in ((0, 10_000_000), (3_999_999, 4_000_001), (86_399_000_000, 86_401_000_000)):
         after, until = us(WHOLE) + first, us(WHOLE) + last
-        assert schedule.count_upto_us(after, until, 1000) == (brute(schedule, after, until), True)
+        assert schedule.by_days(after, until, 1000) == brute(schedule, after, until)
 
 
 def test_kinds_of_days_are_bounded_and_few_are_kept(monkeypatch):
@@ -260,9 +260,9 @@ def test_kinds_of_days_are_bounded_and_few_are_kept(monkeypatch):
     after, until = us(WHOLE), us(WHOLE + timedelta(days=70))
     expected = brute(schedule, after, until)
     monkeypatch.setattr(_counting, "_RECENT", 1)
-    assert schedule.count_upto_us(after, until, 1000) == (expected, True)
+    assert schedule.by_days(after, until, 1000) == expected
     monkeypatch.setattr(_counting, "MOST_KINDS", 2)
-    assert schedule.count_upto_us(after, until, 10) == (10, False) or not schedule.count_upto_us(after, until, 10)[1]
+    assert schedule.by_days(after, until, 1000) is None
 
 
 def test_cuts_are_bounded():

@@ -1251,35 +1251,35 @@ class ThreadsafeScheduler:
         options = {"kwargs": kwargs, "on_conflict": on_conflict}
         return self._call_soon(Scheduler.try_add_job, (request, fn, *args), options)
 
-    apply = Blocking(Scheduler.apply)
+    apply: Final = Blocking(Scheduler.apply)
 
-    cancel_job = Blocking(Scheduler.cancel_job)
-    cancel_run = Blocking(Scheduler.cancel_run)
-    delete_job = Blocking(Scheduler.delete_job)
-    skip_next_run = Blocking(Scheduler.skip_next_run)
-    pause_job = Blocking(Scheduler.pause_job)
-    resume_job = Blocking(Scheduler.resume_job)
-    pause_all = Blocking(Scheduler.pause_all)
-    resume_all = Blocking(Scheduler.resume_all)
-    trigger_job_now = Blocking(Scheduler.trigger_job_now)
+    cancel_job: Final = Blocking(Scheduler.cancel_job)
+    cancel_run: Final = Blocking(Scheduler.cancel_run)
+    delete_job: Final = Blocking(Scheduler.delete_job)
+    skip_next_run: Final = Blocking(Scheduler.skip_next_run)
+    pause_job: Final = Blocking(Scheduler.pause_job)
+    resume_job: Final = Blocking(Scheduler.resume_job)
+    pause_all: Final = Blocking(Scheduler.pause_all)
+    resume_all: Final = Blocking(Scheduler.resume_all)
+    trigger_job_now: Final = Blocking(Scheduler.trigger_job_now)
 
     def update_job(self, job_id: UUID, **changes: Any) -> int:
         """Change a job while it runs; as `Scheduler.update_job`."""
         return self._call(Scheduler.update_job, (job_id,), changes)
 
-    wait_run = Blocking(Scheduler.wait_run)
-    wait_job = Blocking(Scheduler.wait_job)
-    wait_idle = Blocking(Scheduler.wait_idle)
+    wait_run: Final = Blocking(Scheduler.wait_run)
+    wait_job: Final = Blocking(Scheduler.wait_job)
+    wait_idle: Final = Blocking(Scheduler.wait_idle)
 
-    get_job_details = Blocking(Scheduler.get_job_details)
-    list_all_jobs = Blocking(Scheduler.list_all_jobs)
-    print_jobs = Blocking(Scheduler.print_jobs)
-    list_active_runs = Blocking(Scheduler.list_active_runs)
-    get_run_history = Blocking(Scheduler.get_run_history)
-    upcoming_runs = Blocking(Scheduler.upcoming_runs)
+    get_job_details: Final = Blocking(Scheduler.get_job_details)
+    list_all_jobs: Final = Blocking(Scheduler.list_all_jobs)
+    print_jobs: Final = Blocking(Scheduler.print_jobs)
+    list_active_runs: Final = Blocking(Scheduler.list_active_runs)
+    get_run_history: Final = Blocking(Scheduler.get_run_history)
+    upcoming_runs: Final = Blocking(Scheduler.upcoming_runs)
 
-    shutdown_graceful = Blocking(Scheduler.shutdown_graceful)
-    shutdown_force = Blocking(Scheduler.shutdown_force)
+    shutdown_graceful: Final = Blocking(Scheduler.shutdown_graceful)
+    shutdown_force: Final = Blocking(Scheduler.shutdown_force)
 
     def get_metrics_snapshot(self) -> MetricsSnapshot:
         """Return the counters and gauges; as `Scheduler.get_metrics_snapshot`."""

@@ -51,7 +51,9 @@ class Piece:
 
     def __init__(self, start: int, end: int, offset: int) -> None:
         """Take a stretch; days are those of the clock with this offset."""
-        self.start, self.end, self.offset = start, end, offset
+        self.start: int = start
+        self.end: int = end
+        self.offset: int = offset
 
 
 @final
@@ -84,8 +86,13 @@ class Leaf(Node):
         every_pass: bool = True,
     ) -> None:
         """Take the rule."""
-        self.zone, self.turn, self.day_key, self.times, self.fractions = zone, turn, day_key, times, fractions
-        self.every, self.every_pass = every, every_pass
+        self.zone: Zone | None = zone
+        self.turn: int = turn
+        self.day_key: Callable[[int], Hashable] = day_key
+        self.times: Callable[[Hashable, int], int] = times
+        self.fractions: frozenset[int] | None = fractions
+        self.every: tuple[int, int] = every
+        self.every_pass: bool = every_pass
         self.second_passes: list[tuple[int, int]] = []
         self._piece: Piece | None = None  # the last one asked for, and what is known about it
 
@@ -234,7 +241,9 @@ class Plan:
 
     def __init__(self, after: int, until: int, limit: int) -> None:
         """Begin a count of ``(after, until]``; up to ``limit`` occurrences of a part may be listed."""
-        self.after, self.until, self.limit = after, until, limit
+        self.after: int = after
+        self.until: int = until
+        self.limit: int = limit
         self.cuts: set[int] = set()
         self.singles: set[int] = set()
 

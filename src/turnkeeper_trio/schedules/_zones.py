@@ -40,8 +40,8 @@ class Zone:
 
     def __init__(self, key: str, info: ZoneInfo) -> None:
         """Wrap a loaded zone."""
-        self.key = key
-        self.info = info
+        self.key: str = key
+        self.info: ZoneInfo = info
         self._epoch = datetime(1970, 1, 1, tzinfo=info)
         self._fixed = key in _UTC_NAMES
         self._cells: dict[int, int | None] = {}
