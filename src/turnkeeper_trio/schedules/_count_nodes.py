@@ -284,13 +284,16 @@ class Plan:
 def interval_leaf(every: int, anchor: int) -> Leaf:
     """Return an interval as a leaf."""
     turn = every // gcd(every, DAY)
-    number = MICROSECONDS // gcd(every, MICROSECONDS)
+    unit = gcd(every, MICROSECONDS)
+    number = MICROSECONDS // unit
     fractions = None
     if number <= _MOST_FRACTIONS:
         fractions = frozenset((anchor + step * every) % MICROSECONDS for step in range(number))
 
     def times(key: Hashable, fraction: int) -> int:
         assert isinstance(key, int)
+        if (fraction - anchor) % unit:
+            return 0
         period, first = at_fraction(every, anchor, fraction)
         return _repeated((first - key * DAY - fraction) % period // MICROSECONDS, period // MICROSECONDS)
 
