@@ -255,6 +255,20 @@ def test_a_fast_interval_is_counted_beside_fractions_that_it_does_not_use():
         assert schedule.by_days(after, until, 1000) == brute(schedule, after, until)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_fast_interval_is_counted_without_a_part_of_a_day(*, swapped):
+    """Days that are left out are those of Berlin, and days that are counted by may be those of another zone."""
+    fast = Except(Interval(0.03, anchor=ODD), Cron("0 12 * * 4", timezone=BERLIN))  # 2026-01-01 is a Thursday
+    rare = Cron("0 0 7 3 *", timezone="Asia/Kathmandu")
+    schedule = rare | fast if swapped else fast | rare
+    after, until = us(WHOLE), us(WHOLE) + 10_000_000
+    for hours in (0, 22, 23, 46):
+        shift = hours * 3_600_000_000
+        expected = brute(schedule, after + shift, until + shift)
+        assert schedule.by_days(after + shift, until + shift, 1000) == expected
+        assert bool(expected) is (hours >= 23)
+
+
 def test_kinds_of_days_are_bounded_and_few_are_kept(monkeypatch):
     schedule = Cron("0 0 1 * *") | Cron("*/7 3 * * 1-5", timezone=BERLIN) | Cron("0 12 * * 6", timezone=APIA)
     after, until = us(WHOLE), us(WHOLE + timedelta(days=70))
