@@ -54,6 +54,16 @@ def test_a_module_is_no_longer_than_a_reader_can_hold(path: Path) -> None:
         assert lines_of_code(path.read_text("utf-8")) <= MOST_LINES
 
 
+def test_each_module_says_what_it_is_in_words_of_its_own() -> None:
+    """Where two modules had been made of one, both said what the one was."""
+    said: dict[str | None, str] = {}
+    for path in modules():
+        doc = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        assert doc, dotted(path)
+        assert doc not in said, (dotted(path), said[doc])
+        said[doc] = dotted(path)
+
+
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """Yield each module that a module imports from, and what: inside of functions and for type checkers, too."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):

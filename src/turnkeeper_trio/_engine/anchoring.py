@@ -1,4 +1,4 @@
-"""How jobs come in: submitted by a caller, or admitted from a store; and how a refused one goes again."""
+"""How a job enters the tables: its schedule is bound to an instant, and its first occurrence planned."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What users ask for of a job or a run: cancel, delete, skip, trigger."""
+"""What users ask for of a job or a run: cancel, delete, skip, trigger, pause, resume."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What happens when an instant comes: catch-up, arrival, the ready queue, and who is bound to a worker next."""
+"""Who is bound to a worker next: the ready queue, and the capacity that there is."""
 
 from turnkeeper_trio._engine.change_log import PendingChange
 from turnkeeper_trio._engine.completion import TOO_LATE

@@ -1,4 +1,4 @@
-"""Arrival: an occurrence has become due, and a run is made of it, by the rules for overlap."""
+"""What happens when an instant comes: an occurrence is due, and a run is made of it, by the rules for overlap."""
 
 from turnkeeper_trio._engine.catch_up import catch_up, miss, too_late
 from turnkeeper_trio._engine.lifecycle import (

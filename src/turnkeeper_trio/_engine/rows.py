@@ -1,4 +1,4 @@
-"""How an attempt comes to its end, in the words that worker and engine share."""
+"""The rows of the engine's tables: jobs, occurrences, runs, attempts; and how an attempt comes to its end."""
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field

@@ -1,4 +1,4 @@
-"""What the runtime has to do about what was decided."""
+"""The state of the engine: its options, its tables, and the effects that the runtime has to carry out."""
 
 import random
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""How jobs come in: submitted by a caller, or admitted from a store; and how a refused one goes again."""
+"""How the tables follow a store: jobs that it hands over, and what goes again because it refused or lost it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How jobs come in: submitted by a caller, or admitted from a store; and how a refused one goes again."""
+"""How submissions become jobs: new ones, ones whose key is taken, and the jobs of a set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

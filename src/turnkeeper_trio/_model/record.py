@@ -1,4 +1,4 @@
-"""What every record can do: show itself as plain JSON values."""
+"""What every record can do: show itself as plain JSON values, and let go of what a failed job's frames hold."""
 
 import dis
 import inspect

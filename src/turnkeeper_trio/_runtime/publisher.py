@@ -1,4 +1,4 @@
-"""Subscriptions: events as a bounded stream for each subscriber; the scheduler waits for none of them."""
+"""How events are told: to observers by a call, to each subscriber by a bounded stream; nobody is waited for."""
 
 import logging
 import re

@@ -74,23 +74,15 @@ from turnkeeper_trio.jobs.details import table
 from turnkeeper_trio.jobs.request import checked_fields
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Args = TypeVarTuple("Args")
-
-
-REQUEST: Final = "a RecurringJobRequest(name, schedule)"
-
-
 E1 = TypeVar("E1", bound=Event)
-
-
 E2 = TypeVar("E2", bound=Event)
-
-
 E3 = TypeVar("E3", bound=Event)
-
-
 E4 = TypeVar("E4", bound=Event)
 
+REQUEST: Final = "a RecurringJobRequest(name, schedule)"
 
 Subscribed = AbstractAsyncContextManager[Subscription[E1]]
 
@@ -106,12 +98,6 @@ def _check_kinds(types: tuple[object, ...]) -> None:
                 f"events() takes kinds of events, such as events(RunFinished, RunStarted), not {guard.shown(kind)}"
             )
             raise ConfigurationError(message, parameter="types")
-
-
-P = ParamSpec("P")
-
-
-R = TypeVar("R")
 
 
 @final

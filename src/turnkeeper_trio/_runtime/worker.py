@@ -1,10 +1,10 @@
-"""Cancel scopes that a job left open.
+"""The worker: takes attempts, and executes each in a cancel scope and a context of its own.
 
 A job can enter a cancel scope and not leave it: an async generator that yields inside of ``move_on_after`` and that
 nobody exhausts does so. The task is spoilt from then on, and with it a worker: what the worker does next would be cut
 off by a scope that it knows nothing of. trio closes such a scope with the one around it, and says so by an error; anyio
-on asyncio refuses to leave the one around it. Nothing public tells the innermost scope of a task, or closes it, so this
-looks where trio and anyio keep it.
+on asyncio refuses to leave the one around it. Nothing public tells the innermost scope of a task, or closes it, so
+`ScopeGuard` looks where trio and anyio keep it.
 
 A task group left open that way has child tasks, too: they are cancelled, and waited for. trio has the parent fail if it
 ends with a nursery of its own open.
@@ -368,7 +368,7 @@ _FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)
 
 
 def _finality(verdict: BaseException) -> int:
-    return next(affinity for affinity, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
+    return next(rank for rank, kind in enumerate(_FINALITY) if guard.is_a(verdict, kind))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""What combinations ask of their parts, which may be schedules of a user."""
+"""Combinations: `AnyOf` several schedules, and a schedule `Between` two instants."""
 
 from collections.abc import Iterable
 from datetime import datetime

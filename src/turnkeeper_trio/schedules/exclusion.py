@@ -1,4 +1,4 @@
-"""What `Except` excludes: read from its arguments, and the zone in which a day is meant."""
+"""A schedule without some days: what is excluded, in which zone a day is meant, and `Except` itself."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable

@@ -1,4 +1,4 @@
-"""What happens once, and what never does."""
+"""What never happens by itself."""
 
 from typing import Any, Self, final
 

@@ -1,4 +1,4 @@
-"""Which instant a datetime given to `Once` names, if it names exactly one."""
+"""What happens once: at an instant, which a datetime must name exactly, or after a delay."""
 
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""Schedules that depend on a seed alone, and the options of loops in virtual time."""
+"""Event loops in virtual time, trio's and asyncio's: how they are made, and how their schedule depends on a seed."""
 
 import asyncio
 from collections.abc import Callable, Generator

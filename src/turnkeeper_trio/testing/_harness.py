@@ -1,4 +1,4 @@
-"""What a test is told when the time it asks for cannot come."""
+"""What the harness keeps of an event loop in virtual time, and tells a test when the time it asks for cannot come."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Instants as a test writes and reads them: on the wall clock of one zone."""
+"""Lines of a run log as a test writes them, and the records that they are held against, on the clock of one zone."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How the harness speaks of a job that does not run as a test expects."""
+"""`SchedulerTime`: a test moves virtual time, and is told why a job does not run as it expects."""
 
 import inspect
 import math

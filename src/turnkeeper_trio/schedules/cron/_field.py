@@ -1,4 +1,4 @@
-"""The fields of a cron expression: their ranges and their names."""
+"""The fields of a cron expression: their ranges and names, and how the text of one is read."""
 
 import re
 from dataclasses import dataclass, field
