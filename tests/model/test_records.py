@@ -38,7 +38,7 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._model.guard import described
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
-from turnkeeper_trio._model.record import forget_locals, plain
+from turnkeeper_trio._model.record import plain
 from turnkeeper_trio._model.times import (
     MAX_INSTANT,
     MIN_INSTANT,
@@ -48,6 +48,7 @@ from turnkeeper_trio._model.times import (
     utc_datetime,
     utc_pendulum,
 )
+from turnkeeper_trio._model.tracebacks import forget_locals
 
 NOON = pendulum.datetime(2024, 1, 1, 12)
 RECORD = RunRecord(
