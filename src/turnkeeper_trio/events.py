@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 
-TOLD_AFTER: Final = 5
-"""After how many occurrences that were skipped, while the job did not keep up, the log warns of it."""
+WARN_AFTER_SKIPPED: Final = 5
+"""The log warns when ``OccurrenceSkipped.skipped`` reaches this number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

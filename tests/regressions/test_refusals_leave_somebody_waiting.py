@@ -1,9 +1,9 @@
 """A store that refused a job or a run left callers and runs waiting for ever, or killed the scheduler.
 
-Causes: `release` and `lose_run` answered nobody who waited for what they took out of the books, and left the ids
-that had been read behind; nothing had another turn taken, so that a ready run did not get the place that had become
-free, and whoever waited for idleness was not told; a job of which the only run was refused stayed active for ever;
-and a job that was deleted in the turn in which it was refused was looked for in the table, and not found.
+Causes: `release` and `discard_refused_run` answered nobody who waited for what they took out of the books, and left
+the ids that had been read behind; nothing had another turn taken, so that a ready run did not get the place that had
+become free, and whoever waited for idleness was not told; a job of which the only run was refused stayed active for
+ever; and a job that was deleted in the turn in which it was refused was looked for in the table, and not found.
 """
 
 import pytest

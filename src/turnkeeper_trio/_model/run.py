@@ -215,7 +215,7 @@ class ActiveRun(Record):
     """The number of its attempt: the one that executes, or the last that began; 0 before the first."""
 
     running_for: float
-    """Seconds since it entered this phase, by the clock of the event loop."""
+    """Seconds since it entered this phase (a stuck run: since it was asked to end), by the clock of the event loop."""
 
     next_attempt_at: pendulum.DateTime | None = None
     """When its next attempt is due, while it waits for one. ``None`` while its job is paused, because the attempt does

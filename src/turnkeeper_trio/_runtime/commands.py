@@ -153,7 +153,7 @@ class CommandQueue:
         """Return what a caller is told whose command raised. Where the tables are whole, it is nobody else's affair."""
         if guard.is_a(fault, TurnKeeperError):
             return cast("TurnKeeperError", fault)
-        if not self._engine.is_whole():
+        if not self._engine.is_consistent():
             raise fault
         return failed_operation(fault)
 
