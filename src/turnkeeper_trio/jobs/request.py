@@ -133,7 +133,7 @@ class RecurringJobRequest:
         _check_initial(self.initial_run_time)
         _set_limit(self, "timeout", least=1)
         grace = self.cleanup_grace
-        _set(self, "cleanup_grace_us", None if grace is None else _validation.patience("cleanup_grace", grace))
+        _set(self, "cleanup_grace_us", None if grace is None else _validation.duration_or_inf("cleanup_grace", grace))
         _set_limit(self, "stuck_after", least=1)
         _set_limit(self, "start_deadline", least=0)
         _set(self, "until_us", None if self.until is None else instant_in_range("until", self.until))
