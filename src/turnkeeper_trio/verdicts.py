@@ -59,7 +59,10 @@ class Snooze(Verdict):
 
 @final
 class GiveUp(Verdict):
-    """This run has failed, and is not tried again. The next occurrence comes as planned."""
+    """This run has failed, and is not tried again. The next occurrence comes as planned.
+
+    The record of the run shows the ``reason``.
+    """
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
@@ -71,7 +74,10 @@ class GiveUp(Verdict):
 
 @final
 class CancelJob(Verdict):
-    """The job has nothing more to do: this run ends as cancelled, and the job is cancelled."""
+    """The job has nothing more to do: this run ends as cancelled, and the job is cancelled.
+
+    The record of the run and the details of the job show the ``reason``.
+    """
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)

@@ -154,8 +154,7 @@ def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap 
     """Begin an extra run of a job; its pending occurrence stays where it is."""
     job = find_job(state, job_id)
     refuse_if_ended(state, job)
-    if job.state is JobState.HALTED:
-        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+    _refuse_if_halted(job)
     policy = overlap or job.request.overlap
     why = skip_reason(job, policy, len(job.waiting))
     if why and (job.waiting or free_slots(job, policy) < 1):
@@ -181,6 +180,11 @@ def refuse_if_ended(state: State, job: Job) -> None:
         raise JobEnded(f"the job {job.request.name!r} is {job.state}", job_id=job.job_id)
 
 
+def _refuse_if_halted(job: Job) -> None:
+    if job.state is JobState.HALTED:
+        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+
+
 PAUSED = "paused"
 
 
@@ -191,8 +195,7 @@ def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> 
     """
     job = find_job(state, job_id)
     refuse_if_ended(state, job)
-    if job.state is JobState.HALTED:
-        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+    _refuse_if_halted(job)
     if job.state is JobState.PAUSED:
         job.reason = note or job.reason
         return

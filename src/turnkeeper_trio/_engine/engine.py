@@ -59,7 +59,7 @@ BATCH: Final = 200
 
 @final
 class Engine:
-    """The state, and the steps of a turn."""
+    """The state, the steps of a turn, and what the runtime may read."""
 
     def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
         self.state: Final = State(options, new_id=new_id, rng=rng)
@@ -74,7 +74,7 @@ class Engine:
         return accept(self.state, now, submission)
 
     def begin_shutdown(self, now: Now, *, forced: bool) -> None:
-        """Begin to shut down, or go from graceful to forced."""
+        """Begin to shut down, or change a graceful shutdown into a forced one."""
         shutdown.begin_shutdown(self.state, now, forced=forced)
 
     @property
@@ -93,7 +93,7 @@ class Engine:
 
     @property
     def backed_up(self) -> bool:
-        """Whether due runs wait for workers, while nothing shuts down."""
+        """Whether due runs wait for workers, and no shutdown has begun."""
         return bool(len(self.state.ready)) and self.state.closing is None
 
     @property
@@ -118,7 +118,7 @@ class Engine:
     def decide(
         self, decision: Callable[Concatenate[State, Now, P], R], now: Now, /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Decide what a caller asks for."""
+        """Carry out a command of a caller; return its answer, or a `Wait` for it."""
         return decision(self.state, now, *args, **kwargs)
 
     def answer(self, token: object, answer: object) -> None:

@@ -261,7 +261,7 @@ def request_cancel(state: State, now: Now, run: Run, cause: CancelCause, reason:
 
 
 def settle_job(state: State, now: Now, job: Job) -> None:
-    """If no run of a job is to come, answer the callers that wait for that; if it was active, it is now finished."""
+    """If no run of a job is to come, answer the callers that wait for that, and finish the job if it is active."""
     if job.pending is not None or job.runs or job.state is JobState.PAUSED:
         return
     if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:

@@ -148,7 +148,7 @@ class Job:
     reason: str = ""
     pending: "Occurrence | None" = None
     had_occurrence: bool = False
-    """Whether its schedule ever gave an occurrence. A job without one is run by hand only, and never finishes."""
+    """Whether it ever had an occurrence. A job without one only runs by hand, and never finishes."""
     ran: int = 0
     """How many of its runs count among its ``max_runs``: those that have begun or may still begin, but not by hand."""
     held: "Occurrence | None" = None

@@ -43,7 +43,7 @@ class Effects:
     shutdown_waits: tuple[ActiveRun, ...] = ()
     """Runs for which the shutdown has waited so long that the log has to name them."""
     critical: Run | None = None
-    """A run of a critical job that failed for good."""
+    """A run of a critical job that failed or timed out, after all its retries."""
     fatal: BaseException | None = None
     """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
 

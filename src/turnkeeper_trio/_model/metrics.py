@@ -113,7 +113,7 @@ class MetricsSnapshot(Record):
     """Attempts that asked to continue later (`Snooze`)."""
 
     jobs_permanently_failed: int
-    """Runs that ended failed or timed out, with no retry left."""
+    """Runs that ended as failed or timed out."""
 
     jobs_lineage_cancelled: int
     """Jobs that were cancelled."""

@@ -113,7 +113,7 @@ class RecurringJobRequest:
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the fields that were given. Defaults of jobs apply only to the other fields."""
 
-    if not TYPE_CHECKING:  # pragma: no branch  (to a type checker, `__init__` says it all)
+    if not TYPE_CHECKING:  # pragma: no branch  (always true at run time; type checkers need only `__init__`)
 
         def __new__(cls, *values: Any, **named: Any) -> Self:
             """Note which fields are given, because their values do not show that."""
