@@ -74,7 +74,7 @@ class _Sender(Generic[T]):
 
     __slots__ = ("came", "check", "item", "placed", "refused", "taken", "withdrawn")
 
-    def __init__(self, item: T, check: Callable[[], None] | None) -> None:
+    def __init__(self, item: T, check: Callable[[T], None] | None) -> None:
         self.item = item
         self.check = check
         self.came = anyio.Event()
@@ -111,7 +111,7 @@ class Inbox(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
+    async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Wait for room, then put an item in, unless ``check``, called in the same step, raises.
 
         A checkpoint, then perhaps a wait, then nothing that can be cancelled. Those who wait are served in the order in
@@ -121,7 +121,7 @@ class Inbox(Generic[T]):
             anyio.ClosedResourceError: it has been closed, before or while the sender waited.
         """
         await checkpoint()
-        if not self.closed and len(self) >= self.size:
+        if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:
@@ -142,7 +142,7 @@ class Inbox(Generic[T]):
             await checkpoint()
         self.put_nowait(item, check)
 
-    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+    def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Put an item in, unless ``check``, called in the same step, raises.
 
         Raises:
@@ -151,10 +151,10 @@ class Inbox(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
-        if len(self) >= self.size:
+        if self.sent - self.taken >= self.size:
             raise anyio.WouldBlock
         if check is not None:
-            check()
+            check(item)
         self._put(item)
 
     def take(self, limit: int) -> list[T]:
@@ -180,7 +180,7 @@ class Inbox(Generic[T]):
             sender = self._waiting.popleft()
             try:
                 if sender.check is not None:
-                    sender.check()
+                    sender.check(sender.item)
             except TurnKeeperError as exc:
                 sender.refused = exc
             else:
