@@ -1,7 +1,7 @@
 """The names by which jobs and runs are known."""
 
 import random
-from typing import Final, NewType, final
+from typing import Any, Final, NewType, final
 from uuid import UUID, uuid5
 
 RecurringJobId = NewType("RecurringJobId", UUID)
@@ -39,6 +39,7 @@ class RandomIds:
     def __call__(self) -> UUID:
         """Return a new id."""
         # As it is brought back by pickle: its constructor takes three times as long, to find out what it was given.
-        made = object.__new__(UUID)
+        made: Any = object.__new__(UUID)
         made.__setstate__({"int": self._bits(128) & ~_VERSION_AND_VARIANT | _RANDOM})
-        return made
+        job_or_run: UUID = made
+        return job_or_run

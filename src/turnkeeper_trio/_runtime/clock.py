@@ -181,8 +181,9 @@ def read(clock: Clock) -> Now:
 
 
 def _system_reader(loop_time: Callable[[], float]) -> Callable[[], Now]:
-    """Return a function that reads the system's clock and the loop's: with nothing to look up, for it is called often."""
-    wall_ns, new = time.time_ns, tuple.__new__
+    """Return a function that reads the system's clock and the loop's. Each job calls it several times."""
+    wall_ns = time.time_ns
+    new: Callable[[type[Now], tuple[int, int]], Now] = tuple.__new__  # What a named tuple does, by a call less.
 
     def read() -> Now:
         return new(Now, (wall_ns() // 1000, round(loop_time() * MICROSECONDS)))
@@ -205,9 +206,7 @@ class BoundClock:
         self.hold: Callable[[], AbstractContextManager[object]] = clock.hold
         self.loop_time: Callable[[], float] = loop_time()
         """Tells the loop's time in seconds, in any thread."""
-        self.read: Callable[[], Now] = (
-            _system_reader(self.loop_time) if isinstance(clock, SystemClock) else self._now
-        )
+        self.read: Callable[[], Now] = _system_reader(self.loop_time) if isinstance(clock, SystemClock) else self._now
         """Reads both clocks."""
         self._coarse = not in_trio() and _is_coarse(asyncio.get_running_loop())
 
