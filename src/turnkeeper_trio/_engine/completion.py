@@ -76,6 +76,8 @@ def record_attempt(state: State, attempt: Attempt) -> None:
 def _read_verdict(attempt: Attempt) -> None:
     """Recognize a verdict, which means the same whether it was returned or raised."""
     result = attempt.value if attempt.ending is AttemptResult.RETURNED else attempt.error
+    if result is None:
+        return
     error: TypeError | None = None
     if guard.is_a(result, Verdict):
         error = _verdict_fault(result)

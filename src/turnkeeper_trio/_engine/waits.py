@@ -60,38 +60,29 @@ class Wait:
 
 
 @final
-class Waits:
-    """The waits, by subject."""
+class Waits(dict[Subject, dict[Wait, None]]):
+    """The waits, by subject. It is a table itself, because each run that ends looks here, and mostly finds nothing."""
 
-    def __init__(self) -> None:
-        self._by_subject: dict[Subject, dict[Wait, None]] = {}
-
-    def __len__(self) -> int:
-        """Return the number of subjects for which a caller waits."""
-        return len(self._by_subject)
-
-    def __contains__(self, subject: Subject) -> bool:
-        """Return whether a caller waits for a subject."""
-        return subject in self._by_subject
+    __slots__ = ()
 
     def on(self, subjects: Iterable[Subject], result: Callable[[list[Any]], Any]) -> Wait:
         """Make and add a wait for subjects; see `Wait`."""
         wait = Wait(self, subjects, result)
         for subject in wait.subjects:
-            self._by_subject.setdefault(subject, {})[wait] = None
+            self.setdefault(subject, {})[wait] = None
         return wait
 
     def end_subject(self, subject: Subject, item: Any) -> list[Wait]:
         """Remove a subject that has ended as ``item``, and return the waits whose last subject it was."""
-        return [wait for wait in self._by_subject.pop(subject, ()) if wait.end_subject(subject, item)]
+        return [wait for wait in self.pop(subject, ()) if wait.end_subject(subject, item)]
 
     def subjects(self) -> tuple[Subject, ...]:
         """Return the subjects for which a caller waits."""
-        return tuple(self._by_subject)
+        return tuple(self)
 
     def withdraw_all(self, subject: Subject) -> list[Wait]:
         """Remove and return the waits for a subject whose end will not be known."""
-        waits = list(self._by_subject.get(subject, ()))
+        waits = list(self.get(subject, ()))
         for wait in waits:
             wait.withdraw()
         return waits
@@ -99,7 +90,7 @@ class Waits:
     def remove(self, wait: Wait) -> None:
         """Remove a wait."""
         for subject in wait.subjects:
-            waits = self._by_subject[subject]
+            waits = self[subject]
             del waits[wait]
             if not waits:
-                del self._by_subject[subject]
+                del self[subject]

@@ -14,6 +14,7 @@ from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Wakeup
+from turnkeeper_trio._runtime.primitives import Event, primitives
 
 
 @final
@@ -42,7 +43,8 @@ class Dispatcher:
         self._sent_count = 0
         """How many attempts are in the dispatch stream."""
         self._closed = False
-        self._idle: list[anyio.Event] = []
+        self._event = primitives().event
+        self._idle: list[Event] = []
         """By what to call the workers that wait for something to do."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self._reported = 0
@@ -89,7 +91,7 @@ class Dispatcher:
         """
         attempt = None
         while attempt is None:
-            called = anyio.Event()
+            called = self._event()
             self._idle.append(called)
             try:
                 await called.wait()

@@ -19,6 +19,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
 from turnkeeper_trio._runtime.clock import BoundClock
+from turnkeeper_trio._runtime.primitives import Event, primitives
 from turnkeeper_trio.errors import TurnKeeperError
 
 T = TypeVar("T")
@@ -34,8 +35,9 @@ class Wakeup:
 
     def __init__(self) -> None:
         """Make one that nobody sleeps by yet."""
+        self._checkpoint, self._event = primitives()
         self._rung = False
-        self._sleeper: anyio.Event | None = None
+        self._sleeper: Event | None = None
         self._until = math.inf
         self._alarm: anyio.CancelScope | None = None
 
@@ -55,11 +57,11 @@ class Wakeup:
     async def sleep(self, until: float = math.inf) -> None:
         """Sleep until rung, or until the alarm strikes, no later than at the loop time ``until``. A checkpoint."""
         if self._rung:
-            await checkpoint()
+            await self._checkpoint()
         else:
             if self._alarm is not None and (until < self._until or until == math.inf != self._until):
                 self._until = self._alarm.deadline = until
-            self._sleeper = anyio.Event()
+            self._sleeper = self._event()
             await self._sleeper.wait()
         self._rung = False
 
@@ -74,7 +76,7 @@ class _Sender(Generic[T]):
 
     __slots__ = ("came", "check", "item", "placed", "refused", "taken", "withdrawn")
 
-    def __init__(self, item: T, check: Callable[[], None] | None) -> None:
+    def __init__(self, item: T, check: Callable[[T], None] | None) -> None:
         self.item = item
         self.check = check
         self.came = anyio.Event()
@@ -96,6 +98,7 @@ class Inbox(Generic[T]):
         """Make a stream of ``size`` places."""
         self.size = size
         self._wakeup = wakeup
+        self._checkpoint = primitives().checkpoint
         self._send, self._receive = anyio.create_memory_object_stream[T | _Sender[T]](size)
         self._waiting: deque[_Sender[T]] = deque()
         """Not empty only while the stream is full."""
@@ -111,7 +114,7 @@ class Inbox(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
+    async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Wait for room, then put an item in, unless ``check``, called in the same step, raises.
 
         A checkpoint, then perhaps a wait, then nothing that can be cancelled. Those who wait are served in the order in
@@ -120,8 +123,8 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: it has been closed, before or while the sender waited.
         """
-        await checkpoint()
-        if not self.closed and len(self) >= self.size:
+        await self._checkpoint()
+        if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:
@@ -139,10 +142,10 @@ class Inbox(Generic[T]):
                 return
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
-            await checkpoint()
+            await self._checkpoint()
         self.put_nowait(item, check)
 
-    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+    def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Put an item in, unless ``check``, called in the same step, raises.
 
         Raises:
@@ -151,10 +154,10 @@ class Inbox(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
-        if len(self) >= self.size:
+        if self.sent - self.taken >= self.size:
             raise anyio.WouldBlock
         if check is not None:
-            check()
+            check(item)
         self._put(item)
 
     def take(self, limit: int) -> list[T]:
@@ -180,7 +183,7 @@ class Inbox(Generic[T]):
             sender = self._waiting.popleft()
             try:
                 if sender.check is not None:
-                    sender.check()
+                    sender.check(sender.item)
             except TurnKeeperError as exc:
                 sender.refused = exc
             else:

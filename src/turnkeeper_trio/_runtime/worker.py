@@ -281,11 +281,12 @@ class Worker:
         """Return whether the task was cancelled natively, or more hold it than did before and so may cancel it."""
         if self._native is None:
             return False
-        references = self._references()
-        if references > self._inside:
-            return True
-        self._outside -= self._inside - references  # Who held it before has let go.
-        self._inside = references
+        references = self._references()  # No local name for the task: it would be one more.
+        if references != self._inside:
+            if references > self._inside:
+                return True
+            self._outside -= self._inside - references  # Who held it before has let go.
+            self._inside = references
         return _is_being_cancelled(self._native)
 
     def _references(self) -> int:
