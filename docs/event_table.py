@@ -26,7 +26,7 @@ GROUPS = {
 
 def rows() -> str:
     """Return the table."""
-    lines = ["| event | told when | fields of its own |", "|---|---|---|"]
+    lines = ["| event | published when | fields of its own |", "|---|---|---|"]
     for about, (names, ids) in GROUPS.items():
         lines.append(f"| **about {about}** | carries {ids} | |" if ids != "neither" else f"| **about {about}** | | |")
         lines += [_row(getattr(events, name)) for name in names.split()]

@@ -16,7 +16,7 @@ def test_each_page_is_in_one_part() -> None:
         (page.parent / f"{entry}.md").relative_to(DOCS)
         for page in DOCS.glob("**/*.md")
         for tree in TOCTREE.findall(page.read_text("utf-8"))
-        for entry in tree.split()
+        for entry in re.findall(r"([\w/-]+)>?$", tree, re.MULTILINE)
     )
     assert set(entries) == {page.relative_to(DOCS) for page in DOCS.glob("**/*.md")} - {Path("index.md")}
     assert set(entries.values()) == {1}
