@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Coroutine
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -76,7 +76,9 @@ def ctrl_c_after_12_s(main: Callable[[], Coroutine[Any, Any, None]]) -> Callable
 
 
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
-def test_the_first_program_prints_what_stands_below_it(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_program_prints_what_stands_below_it(
+    backend: Literal["trio", "asyncio"], monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = re.search(r"^```python no-run\n(.*?)^```\n.*?^```text\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     assert found is not None
 
