@@ -34,5 +34,5 @@ def test_the_signature_of_a_request_is_shown() -> None:
         default = parameter.default
         value = f"{type(default).__name__}.{default.name}" if isinstance(default, Enum) else repr(default)
         shown.append(parameter.name if default is parameter.empty else f"{parameter.name}={value}")
-    page = (DOCS / "api.md").read_text("utf-8")
+    page = (DOCS / "reference" / "jobs.md").read_text("utf-8")
     assert f".. autoclass:: RecurringJobRequest({', '.join(shown)})\n" in page
