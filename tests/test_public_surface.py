@@ -96,10 +96,24 @@ assert not unwanted & set(sys.modules) - before, unwanted & set(sys.modules) - b
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_an_event_is_found_in_the_package_too() -> None:
-    """Its place is `turnkeeper_trio.events`; who looks for it at the top finds it, and the error of that name stays."""
-    events = importlib.import_module("turnkeeper_trio.events")
-    assert turnkeeper_trio.RunFinished is events.RunFinished  # type: ignore[attr-defined]  # at run time only
-    assert turnkeeper_trio.JobHalted is turnkeeper_trio.errors.JobHalted
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+def test_what_is_at_the_top_is_what_all_says() -> None:
+    """Beside the modules of the package: nothing that it imports for itself, and nothing of other modules."""
+    shown = {name for name in dir(turnkeeper_trio) if name.isidentifier() and not name.startswith("_")}
+    modules = {name for name in shown if isinstance(getattr(turnkeeper_trio, name), types.ModuleType)}
+    assert shown - modules == set(turnkeeper_trio.__all__)
+    assert {getattr(turnkeeper_trio, name).__name__ for name in modules} == {
+        f"turnkeeper_trio.{name}" for name in modules
+    }
+
+
+@pytest.mark.parametrize("module", ["events", "errors", "jobs", "retries", "schedules", "simulation", "verdicts"])
+def test_a_name_of_a_module_is_not_found_at_the_top_but_told_where_it_is(module: str) -> None:
+    names = set(importlib.import_module(f"turnkeeper_trio.{module}").__all__) - set(turnkeeper_trio.__all__)
+    for name in names:
+        with pytest.raises(AttributeError) as caught:
+            getattr(turnkeeper_trio, name)
+        place = f"write: from turnkeeper_trio.{module} import {name}"
+        assert str(caught.value) == f"module 'turnkeeper_trio' has no attribute {name!r}; {place}"
+    with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'$"):
         turnkeeper_trio.nonsense  # type: ignore[attr-defined]  # noqa: B018
+    assert turnkeeper_trio.JobHalted is turnkeeper_trio.errors.JobHalted

@@ -337,7 +337,7 @@ class TestExcept:
             (lambda: Except(daily, (NOW, NOW)), "excluded", "is an instant"),
             (lambda: Except(daily, [date(2026, 1, 1)]), "excluded", r"Except\(schedule, \*holidays\)"),
             (lambda: Except(daily, {date(2026, 1, 1)}), "excluded", r"Except\(schedule, \*holidays\)"),
-            (lambda: Except(daily, "2026-01-01"), "excluded", "write dates, ranges"),
+            (lambda: Except(daily, "2026-01-01"), "excluded", r"write date\(2026, 1, 1\)"),
             (lambda: Except(daily, ("2026-01-01", "2026-01-02")), "excluded", "write dates, ranges"),
             (lambda: Except(daily, (date(2026, 1, 1),)), "excluded", "a range of dates is"),
             (lambda: Except(daily, (date(2026, 1, 2), date(2026, 1, 1))), "excluded", "write .2026-01-01, 2026-01-02."),

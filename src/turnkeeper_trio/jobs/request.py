@@ -1,5 +1,6 @@
 """The request: when a job runs, and by which rules."""
 
+import functools
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.schedules._base import instant_in_range
+from turnkeeper_trio.schedules._hints import no_schedule
 
 __all__ = ["RecurringJobRequest"]
 
@@ -128,6 +130,7 @@ class RecurringJobRequest:
 
     def with_initial_run_time(self, at: datetime | timedelta) -> Self:
         """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from the submission."""
+        _check_initial("at", at)
         return self.replace(initial_run_time=at)
 
     def replace(self, **changes: Unpack[RequestFields]) -> Self:
@@ -172,6 +175,9 @@ class RecurringJobRequest:
         """The retry policy in force: ``retry``, or the default policy."""
         return DEFAULT_RETRY if self.retry is None else self.retry
 
+
+# Which parameters a request takes is read off `__new__` (by `inspect.signature`, `help` and editors), which takes any.
+functools.update_wrapper(RecurringJobRequest.__new__, RecurringJobRequest.__init__, assigned=(), updated=())
 
 _set = object.__setattr__
 _SLOTS: Final = tuple(each.name for each in fields(RecurringJobRequest))
@@ -234,11 +240,7 @@ def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
 
 def _check_schedule(schedule: object) -> None:
     if guard.is_a(schedule, type) or not _has(schedule, "next_after"):
-        raise ConfigurationError(
-            f"schedule must be a schedule such as Interval(minutes=5) or WeekdayTimes.on(WORKDAYS, time(9)), "
-            f"or an object with a method next_after(after), not {guard.shown(schedule)}",
-            parameter="schedule",
-        )
+        raise no_schedule("schedule", schedule)
 
 
 def _check_retry(retry: object, max_retries: int | None) -> None:
@@ -278,11 +280,11 @@ def _take_bound(request: RecurringJobRequest, name: str, *, least: int) -> None:
         _take_integer(request, name, least=least)
 
 
-def _check_initial(at: object) -> None:
+def _check_initial(name: str, at: object) -> None:
     if guard.is_a(at, timedelta):
-        _validation.duration("initial_run_time", at)
+        _validation.duration(name, at)
     elif at is not None:
-        instant_in_range("initial_run_time", at)
+        instant_in_range(name, at)
 
 
 def _check_key(request: RecurringJobRequest) -> None:
@@ -316,7 +318,7 @@ _CHECKS: Final[Mapping[str, Callable[[RecurringJobRequest], object]]] = {
     "max_retries": _check_retries,
     "key": _check_key,
     "retry": _check_retries,
-    "initial_run_time": lambda request: _check_initial(request.initial_run_time),
+    "initial_run_time": lambda request: _check_initial("initial_run_time", request.initial_run_time),
     "timeout": lambda request: _set_limit(request, "timeout", least=1),
     "cleanup_grace": _check_cleanup_grace,
     "stuck_after": lambda request: _set_limit(request, "stuck_after", least=1),

@@ -16,6 +16,7 @@ from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, latest_by_search
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
+from turnkeeper_trio.schedules._hints import no_schedule
 
 LISTING_LIMIT: Final = 1000
 """Up to how many occurrences of a schedule without ``count_between`` are listed to count them."""
@@ -26,12 +27,10 @@ class ScheduleFault(TurnKeeperError):
     """A schedule raised, gave something that is no instant, or did not advance."""
 
 
-def schedule(name: str, value: object) -> Schedule:
+def schedule(name: str, value: object, subject: str | None = None) -> Schedule:
     """Return ``value`` if it is a schedule: an object (not a class) with a method ``next_after``."""
     if guard.is_a(value, type) or not callable(guard.attribute(value, "next_after")):
-        raise ConfigurationError(
-            f"{name} must be a schedule (an object with next_after), not {guard.shown(value)}", parameter=name
-        )
+        raise no_schedule(name, value, subject)
     return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
 

@@ -13,23 +13,29 @@ from turnkeeper_trio._validation import LONGEST
 from turnkeeper_trio.errors import ConfigurationError
 
 
-def time_us(name: str, value: object) -> int:
+def time_us(name: str, value: object, must: str) -> int:
     """Return a wall-clock time of day in microseconds since midnight.
+
+    Args:
+        name: The name of the parameter.
+        value: What was given.
+        must: How the sentence begins that says what it must be: ``"at must be"``.
 
     Raises:
         ConfigurationError: It is no ``datetime.time``, has an offset, or asks for a second pass.
     """
     if not isinstance(value, time):
-        raise ConfigurationError(f"{name} must hold times, such as time(9, 30), not {value!r}", parameter=name)
+        meant = time_hint(value)
+        hint = "" if meant is None else f"; write {time_code(meant)}"
+        message = f"{must} a datetime.time, such as time(9, 30), not {guard.shown(value)}{hint}"
+        raise ConfigurationError(message, parameter=name)
     if value.tzinfo is not None:
         raise ConfigurationError(
-            f"{name} must hold times without a zone, not {value!r}: the zone is the schedule's, timezone=…",
-            parameter=name,
+            f"{must} a time without a zone, not {value!r}: the zone is the schedule's, timezone=…", parameter=name
         )
     if value.fold:
         raise ConfigurationError(
-            f"{name} must hold times without fold, not {value!r}: a time shown twice happens the first time",
-            parameter=name,
+            f"{must} a time without fold, not {value!r}: a time shown twice happens the first time", parameter=name
         )
     return ((value.hour * 60 + value.minute) * 60 + value.second) * MICROSECONDS + value.microsecond
 
@@ -40,6 +46,19 @@ def us_time(us: int) -> time:
     minutes, second = divmod(seconds, 60)
     hour, minute = divmod(minutes, 60)
     return time(hour, minute, second, micro)
+
+
+def time_hint(value: object) -> time | None:
+    """Return the time of day that was meant by something else: a text, a datetime or a full hour; else ``None``."""
+    if isinstance(value, datetime):
+        return value.time()
+    if isinstance(value, str) and ":" in value:
+        plain = value.strip()
+        found, _ = guard.call(time.fromisoformat, plain if plain[1:2] != ":" else f"0{plain}")
+        return None if found is None else found.replace(tzinfo=None)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 23:  # noqa: PLR2004  (hours of a day)
+        return time(value)
+    return None
 
 
 def time_code(value: time) -> str:

@@ -235,7 +235,7 @@ def _whole(name: str, amount: object) -> None:
 
 def _start(start: object, at: object, where: Zone) -> tuple[date | None, int | None]:
     """Return the first day and the time of day."""
-    clock = None if at is None else time_us("at", at)
+    clock = None if at is None else time_us("at", at, "at must be")
     if start is None:
         return None, clock
     if isinstance(start, datetime):

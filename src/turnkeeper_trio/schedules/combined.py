@@ -30,19 +30,19 @@ _FEW: Final = 20
 _CUSTOM: Final = "custom"
 
 
-def part(name: str, value: object) -> Schedule:
-    """Return ``value`` if it can be part of a combination.
+def part(name: str, value: object, subject: str | None = None) -> Schedule:
+    """Return ``value`` if it can be part of a combination; ``subject`` is what an error says of the parameter.
 
     Raises:
         ConfigurationError: It is no schedule, or a `FixedDelay`.
     """
     if guard.is_a(value, FixedDelay):
         raise ConfigurationError(
-            f"{name} must not be {value!r}: it is counted from the end of each run, so it cannot be combined; "
-            f"write Interval(…)",
+            f"{subject or name} must not be {value!r}: it is counted from the end of each run, so it cannot be "
+            f"combined; write Interval(…)",
             parameter=name,
         )
-    return schedule(name, value)
+    return schedule(name, value, subject)
 
 
 def zones_of(parts: Iterable[Schedule]) -> frozenset[str]:
@@ -121,7 +121,7 @@ class AnyOf(Combination):
         flat: list[Schedule] = []
         for each in schedules:
             flat += cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,)
-        set_slot(self, "_parts", tuple(part("schedules", each) for each in flat))
+        set_slot(self, "_parts", tuple(part("schedules", each, "each of schedules") for each in flat))
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:

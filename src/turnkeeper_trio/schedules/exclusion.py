@@ -12,6 +12,7 @@ from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
 from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan, TooLong, Window, WithoutDays
+from turnkeeper_trio.schedules._hints import instead_of
 from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
@@ -48,8 +49,11 @@ def taken_apart(excluded: Iterable[object]) -> tuple[tuple[DayRange, ...], tuple
 
 def _schedule(value: object) -> Schedule:
     if not hasattr(value, "next_after"):
-        raise ConfigurationError(f"excluded must not hold {value!r}; {_WRITE}", parameter="excluded")
-    return part("excluded", value)
+        day, _ = guard.call(date.fromisoformat, value) if isinstance(value, str) else (None, None)
+        code = instead_of(value) if day is None else date_code(day)
+        hint = f"write {code}" if code and value is not None else _WRITE
+        raise ConfigurationError(f"excluded must not hold {value!r}; {hint}", parameter="excluded")
+    return part("excluded", value, "each of excluded")
 
 
 def _day(value: object) -> int:

@@ -6,6 +6,7 @@ from datetime import time, tzinfo
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Self, cast, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import set_slot
@@ -63,18 +64,53 @@ WEEKEND: Final = EVERY_DAY[5:]
 _INDEX: Final = {day: index for index, day in enumerate(EVERY_DAY)}
 
 
-def _weekday(value: object) -> Weekday:
-    """Return a day given as a member, by name, or as a member of another library's enumeration of weekdays."""
-    name: object = value.name if isinstance(value, IntEnum) else value
-    if isinstance(name, str):
+_GROUPS: Final = {"WORKDAYS": WORKDAYS, "WEEKEND": WEEKEND, "EVERY_DAY": EVERY_DAY}
+_WORDS: Final = {
+    "workdays": "WORKDAYS", "workday": "WORKDAYS", "weekdays": "WORKDAYS", "weekday": "WORKDAYS",
+    "weekend": "WEEKEND", "weekends": "WEEKEND",
+    "daily": "EVERY_DAY", "everyday": "EVERY_DAY", "*": "EVERY_DAY",
+}  # fmt: skip
+
+
+def _days_meant(text: str) -> str:
+    """Return the code of the days that were probably meant by a text such as ``mon-fri``; empty if none is known."""
+    group = _WORDS.get(text.lower().replace(" ", "").replace("_", ""), "")
+    return group or guard.call(_listed_days, text)[0] or ""
+
+
+def _listed_days(text: str) -> str:
+    days: list[Weekday] = []
+    for each in text.split(","):
+        first, *last = (Weekday(end.strip()) for end in each.split("-"))
+        days.append(first)
+        for end in last:
+            while days[-1] is not end:
+                days.append(EVERY_DAY[(_INDEX[days[-1]] + 1) % 7])
+    return next((name for name, group in _GROUPS.items() if set(group) == set(days)), repr([day.value for day in days]))
+
+
+def _weekday(name: str, value: object, must: str) -> Weekday:
+    """Return a day given as a member, by name, or as a member of another library's enumeration of weekdays.
+
+    Args:
+        name: The name of the parameter.
+        value: What was given.
+        must: How the sentence begins that says what it must be: ``"days must be"``.
+    """
+    day: object = value.name if isinstance(value, IntEnum) else value
+    hint = ""
+    if isinstance(day, str):
         try:
-            return Weekday(name)
+            return Weekday(day)
         except ValueError:
-            pass
-    why = "; a number could be counted from Sunday or from Monday, from 0 or from 1" if isinstance(value, int) else ""
+            meant = _days_meant(day)
+            hint = f"; write {meant}" if meant and name == "days" else hint
+            hint = f"; write WeekdayTimes.on({meant}, …)" if meant and name == "pairs" else hint
+    if isinstance(value, int):
+        hint = "; a number could be counted from Sunday or from Monday, from 0 or from 1"
     raise ConfigurationError(
-        f"a weekday is Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', not {value!r}{why}",
-        parameter="pairs",
+        f"{must} Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', not {value!r}{hint}",
+        parameter=name,
     )
 
 
@@ -100,8 +136,11 @@ class WeekdayTimes(WallSchedule):
 
     def __init__(self, pairs: Iterable[tuple[Weekday | str, time]], *, timezone: str | tzinfo = "UTC") -> None:
         """Make the schedule of these days and times."""
+        self._fill(_pairs(pairs), timezone)
+
+    def _fill(self, pairs: Iterable[tuple[Weekday, int]], timezone: str | tzinfo) -> None:
         days: list[set[int]] = [set() for _ in EVERY_DAY]
-        for day, at in _pairs(pairs):
+        for day, at in pairs:
             days[_INDEX[day]].add(at)
         set_slot(self, "_times", tuple(tuple(sorted(times)) for times in days))
         set_slot(self, "_zone", zone(timezone))
@@ -126,7 +165,10 @@ class WeekdayTimes(WallSchedule):
         if not isinstance(named, Iterable):
             raise ConfigurationError(f"days must be weekdays, such as WORKDAYS, not {days!r}", parameter="days")
         listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]
-        return cls([(day, at) for day in listed for at in times], timezone=timezone)
+        hours = [_time(at) for at in times]
+        made = cls.__new__(cls)
+        made._fill([(_weekday("days", day, "days must be"), at) for day in listed for at in hours], timezone)  # noqa: SLF001  (its own)
+        return made
 
     @property
     def pairs(self) -> tuple[tuple[Weekday, time], ...]:
@@ -214,4 +256,17 @@ def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
                 parameter="pairs",
             )
         day, at = cast("tuple[object, object]", each)
-        yield _weekday(day), time_us("pairs", at)
+        yield (
+            _weekday("pairs", day, "each of pairs must begin with"),
+            time_us("pairs", at, "each of pairs must end with"),
+        )
+
+
+def _time(at: object) -> int:
+    """Return one of the times of `WeekdayTimes.on` in microseconds since midnight."""
+    if isinstance(at, list | tuple | set | frozenset):
+        raise ConfigurationError(
+            f"each of times must be a datetime.time, not {at!r}; put a * before it, or write time(9), time(17)",
+            parameter="times",
+        )
+    return time_us("times", at, "each of times must be")

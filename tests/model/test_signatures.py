@@ -1,0 +1,38 @@
+"""Which parameters a class or function says that it has: what `help`, notebooks and editors show of it."""
+
+import dataclasses
+import inspect
+import pydoc
+
+import pytest
+
+import turnkeeper_trio
+from turnkeeper_trio import Interval, RecurringJobRequest
+
+PARAMETERS = inspect.signature(RecurringJobRequest).parameters
+PUBLIC = {name: getattr(turnkeeper_trio, name) for name in turnkeeper_trio.__all__}
+
+
+def test_a_request_shows_its_fields_with_their_defaults() -> None:
+    fields = [field for field in dataclasses.fields(RecurringJobRequest) if field.init]
+    assert list(PARAMETERS) == [field.name for field in fields]
+    for field, parameter in zip(fields, PARAMETERS.values(), strict=True):
+        default = parameter.empty if field.default is dataclasses.MISSING else field.default
+        assert (parameter.default, parameter.annotation) == (default, field.type)
+        assert (parameter.kind is parameter.KEYWORD_ONLY) == field.kw_only
+
+
+def test_the_help_of_a_request_shows_them() -> None:
+    text = pydoc.plain(pydoc.render_doc(RecurringJobRequest))
+    assert "max_retries: int | None = 0, *, key: str | None = None" in text
+    assert "*values" not in text
+    assert RecurringJobRequest("job", Interval(5), timeout=3).given == {"name", "schedule", "timeout"}
+
+
+@pytest.mark.parametrize(
+    "value", [value for value in PUBLIC.values() if inspect.isfunction(value) or dataclasses.is_dataclass(value)]
+)
+def test_nothing_public_hides_its_parameters(value: object) -> None:
+    assert callable(value)
+    kinds = {parameter.kind for parameter in inspect.signature(value).parameters.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
