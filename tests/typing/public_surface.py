@@ -247,6 +247,7 @@ async def a_scheduler() -> None:
         job_id = await scheduler.add_job(requests(scheduler.now()), work, "a", kwargs={"times": 2})
         assert_type(job_id, RecurringJobId)
         assert_type(scheduler.try_add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
+        await misplaced_keywords(scheduler)
         run_id = await scheduler.trigger_job_now(job_id)
         assert_type(run_id, RunId)
         record = await scheduler.wait_run(run_id)
@@ -266,6 +267,18 @@ async def a_scheduler() -> None:
     assert_type(scheduler.shutdown_report, ShutdownReport | None)
     assert_type(scheduler.now(), pendulum.DateTime)
     metrics(scheduler.get_metrics_snapshot())
+
+
+async def misplaced_keywords(scheduler: Scheduler) -> None:
+    """A field of the request, or an argument of the function, is refused here, too."""
+    request, blocking = RecurringJobRequest("b"), scheduler.threadsafe()
+    await scheduler.add_job(request, plain, "b", timeout=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportUnknownMemberType]
+    scheduler.try_add_job(request, plain, "b", timeout=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    scheduler.scheduled(request, plain, "b", timeout=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    JobSet().add(request, plain, "b", timeout=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    blocking.add_job(request, plain, "b", timeout=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    blocking.try_add_job(request, plain, "b", timeout=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run_inline(request, plain, "b", timeout=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def control(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId) -> None:

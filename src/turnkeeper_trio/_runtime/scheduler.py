@@ -68,6 +68,7 @@ from turnkeeper_trio.errors import (
 from turnkeeper_trio.events import Event
 from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSummary, RecurringJobRequest
 from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.jobs._options import JobChanges
 from turnkeeper_trio.jobs.details import table
 from turnkeeper_trio.jobs.request import checked_fields
@@ -206,6 +207,7 @@ class Scheduler:
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = OnConflict.UPDATE,
+        **unexpected: NoKeyword,
     ) -> RecurringJobId:
         """Submit a job, waiting for room in staging; return its id when the scheduler owns it.
 
@@ -215,6 +217,7 @@ class Scheduler:
             *args: Positional arguments of the function.
             kwargs: Keyword arguments of the function.
             on_conflict: What happens if the request has a ``key`` that another job has, in the books or in staging.
+            **unexpected: Nothing else is taken: the error says where it belongs.
 
         From any task of the event loop, jobs included; from a thread by `threadsafe`. Callers that wait for room are
         served in the order in which they came. What is asked of the scheduler after this has returned knows the job.
@@ -228,10 +231,12 @@ class Scheduler:
             JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
             SubmissionRefused: the store did not take the job; the error carries the submission.
             TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``; or it does not take
-                these arguments.
+                these arguments; or a keyword belongs somewhere else, as ``timeout=3`` to the request.
             ConfigurationError: ``fn`` is a name that is not registered, ``request`` is no request, or ``kwargs`` is no
                 mapping of names to values.
         """
+        if unexpected:
+            raise misplaced("Scheduler.add_job", unexpected)
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         reply = submission.token = None if self._parts.store is None else Reply()
         try:
@@ -281,6 +286,7 @@ class Scheduler:
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = OnConflict.UPDATE,
+        **unexpected: NoKeyword,
     ) -> RecurringJobId:
         """Submit a job if there is room in staging; return its id.
 
@@ -294,6 +300,8 @@ class Scheduler:
             TypeError: ``fn`` is no function, or does not take these arguments.
             ConfigurationError: as `add_job`.
         """
+        if unexpected:
+            raise misplaced("Scheduler.try_add_job", unexpected)
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         try:
             self._parts.staging.put_nowait(submission, self._stage)
@@ -364,6 +372,7 @@ class Scheduler:
         fn: Callable[..., Any] | str,
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
+        **unexpected: NoKeyword,
     ) -> AsyncGenerator[RecurringJobId]:
         """Have a job for as long as the block lasts: ``async with scheduler.scheduled(request, fn) as job_id:``.
 
@@ -377,6 +386,8 @@ class Scheduler:
         Raises:
             WouldDeadlock: from inside a run of the job that has this key: leaving would wait for that run to end.
         """
+        if unexpected:
+            raise misplaced("Scheduler.scheduled", unexpected)
         _validation.instance("request", request, RecurringJobRequest, REQUEST)
         run = self._own_run()
         if run is not None and request.key is not None and run.job_id == job_id_of_key(request.key):
@@ -1222,8 +1233,11 @@ class ThreadsafeScheduler:
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = OnConflict.UPDATE,
+        **unexpected: NoKeyword,
     ) -> RecurringJobId:
         """Submit a job, waiting for room; as `Scheduler.add_job`."""
+        if unexpected:
+            raise misplaced("ThreadsafeScheduler.add_job", unexpected)
         options = {"kwargs": kwargs, "on_conflict": on_conflict}
         return self._call(Scheduler.add_job, (request, fn, *args), options)
 
@@ -1234,8 +1248,11 @@ class ThreadsafeScheduler:
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = OnConflict.UPDATE,
+        **unexpected: NoKeyword,
     ) -> RecurringJobId:
         """Submit a job if there is room, as `Scheduler.try_add_job`; it only waits for the event loop to look."""
+        if unexpected:
+            raise misplaced("ThreadsafeScheduler.try_add_job", unexpected)
         options = {"kwargs": kwargs, "on_conflict": on_conflict}
         return self._call_soon(Scheduler.try_add_job, (request, fn, *args), options)
 

@@ -11,6 +11,7 @@ from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs._calls import check_arguments, check_callable
 from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.jobs._options import JobDefaults, JobOptions
 from turnkeeper_trio.jobs.request import RecurringJobRequest, check_names
 from turnkeeper_trio.schedules import Never
@@ -98,6 +99,7 @@ class JobSet:
         fn: Callable[..., Any] | str,
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
+        **unexpected: NoKeyword,
     ) -> None:
         """Add a job, which calls ``fn`` with these arguments.
 
@@ -107,6 +109,8 @@ class JobSet:
             TypeError: ``fn`` is no function, or does not take these arguments. If ``fn`` is the name of a registered
                 function, this is checked when the set is applied.
         """
+        if unexpected:
+            raise misplaced("JobSet.add", unexpected)
         _validation.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
         named = {} if kwargs is None else _validation.keywords("kwargs", kwargs)
         if not isinstance(fn, str):

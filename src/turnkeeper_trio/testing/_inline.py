@@ -29,6 +29,7 @@ from turnkeeper_trio._runtime.thread_call import call_plainly
 from turnkeeper_trio._runtime.worker import heard
 from turnkeeper_trio.events import Event, RunRetrying
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.policies import OnConflict
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.testing._backends import Backend
@@ -87,6 +88,7 @@ def run_inline(
     start: datetime = VIRTUAL_START,
     backend: Backend = "trio",
     seed: int = 0,
+    **unexpected: NoKeyword,
 ) -> InlineRun:
     """Perform one run of a job with its retries, without a scheduler, and return what became of it.
 
@@ -101,11 +103,14 @@ def run_inline(
         start: When the run is planned for, and begins.
         backend: The kind of event loop for a coroutine function.
         seed: The seed of the jitter of its retries.
+        **unexpected: Nothing else is taken: the error says where it belongs.
 
     Raises:
         ConfigurationError: a parameter makes no sense.
-        TypeError: ``fn`` is no function.
+        TypeError: ``fn`` is no function, or a keyword belongs somewhere else, as ``timeout=3`` to the request.
     """
+    if unexpected:
+        raise misplaced("run_inline", unexpected)
     functions = Functions()
     engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311  (for jitter)
     engine.listening = True
