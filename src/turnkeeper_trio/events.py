@@ -8,6 +8,7 @@ import pendulum
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
+from turnkeeper_trio._model.text import counted, duration_text, error_text, instant_text, listed
 
 __all__ = [
     "ClockStepped",
@@ -32,6 +33,19 @@ __all__ = [
 ]
 
 
+def _words(name: str) -> str:
+    """Return the name of a class as words: ``scheduler stopped``."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+
+
+def _next(at: pendulum.DateTime | None) -> str:
+    return "" if at is None else f"next run {instant_text(at)}"
+
+
+def _because(what: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason else what
+
+
 WARN_AFTER_SKIPPED: Final = 5
 """The log warns when ``OccurrenceSkipped.skipped`` reaches this number."""
 
@@ -52,6 +66,15 @@ class Event(Record):
     run_id: RunId | None
     """The id of the run that it is about; ``None`` if it is about no single run."""
 
+    def __str__(self) -> str:
+        """Return what happened in one line: ``2026-01-05 08:00:00 UTC  report started, attempt 1``."""
+        line, _, _ = self._text().partition("\n")
+        return f"{instant_text(self.at)}  {line}"
+
+    def _text(self) -> str:
+        """Return what happened, without the time."""
+        return _words(type(self).__name__)
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +83,9 @@ class JobAdded(Event):
 
     name: str
     next_run_time: pendulum.DateTime | None
+
+    def _text(self) -> str:
+        return listed([f"{self.name} added", _next(self.next_run_time)])
 
 
 @final
@@ -71,6 +97,9 @@ class JobUpdated(Event):
     version: int
     next_run_time: pendulum.DateTime | None
 
+    def _text(self) -> str:
+        return listed([f"{self.name} updated to version {self.version}", _next(self.next_run_time)])
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +108,9 @@ class JobPaused(Event):
 
     name: str
     note: str
+
+    def _text(self) -> str:
+        return _because(f"{self.name if self.job_id is not None else 'all jobs'} paused", self.note)
 
 
 @final
@@ -89,6 +121,9 @@ class JobResumed(Event):
     name: str
     next_run_time: pendulum.DateTime | None
 
+    def _text(self) -> str:
+        return listed([f"{self.name if self.job_id is not None else 'all jobs'} resumed", _next(self.next_run_time)])
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +132,9 @@ class JobCancelled(Event):
 
     name: str
     reason: str
+
+    def _text(self) -> str:
+        return _because(f"{self.name} cancelled", self.reason)
 
 
 @final
@@ -107,6 +145,9 @@ class JobHalted(Event):
     name: str
     reason: str
 
+    def _text(self) -> str:
+        return _because(f"{self.name} halted", self.reason)
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +156,9 @@ class JobFinished(Event):
 
     name: str
 
+    def _text(self) -> str:
+        return f"{self.name} finished"
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +166,9 @@ class JobDeleted(Event):
     """A job was cancelled and forgotten."""
 
     name: str
+
+    def _text(self) -> str:
+        return f"{self.name} deleted"
 
 
 @final
@@ -135,6 +182,10 @@ class RunStarted(Event):
 
     lateness: float
     """Seconds from the time the run was due to the start of this attempt."""
+
+    def _text(self) -> str:
+        late = f"{duration_text(self.lateness)} late" if self.lateness else ""
+        return listed([f"{self.name} started", f"attempt {self.attempt}", late])
 
 
 @final
@@ -153,6 +204,11 @@ class RunRetrying(Event):
     delay: float
     """Seconds until the next attempt is due, by the clock of the event loop."""
 
+    def _text(self) -> str:
+        why = self.reason if self.error is None else error_text(self.error)
+        again = f"the next in {duration_text(self.delay)}"
+        return listed([_because(f"{self.name}, attempt {self.attempt}", why), again])
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +216,9 @@ class RunFinished(Event):
     """A run has ended."""
 
     record: RunRecord
+
+    def _text(self) -> str:
+        return f"{self.record.name} {self.record}"
 
 
 @final
@@ -178,6 +237,10 @@ class RunStuck(Event):
     stack: str
     """The stack of the function as text, the innermost call last; empty if it is not known."""
 
+    def _text(self) -> str:
+        phase = self.phase.replace("_", " ")
+        return f"{self.name} stuck, attempt {self.attempt} {phase} for {duration_text(self.running_for)}"
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +257,10 @@ class OccurrenceSkipped(Event):
     skipped: int = 0
     """How many occurrences of the job were skipped because of its runs, this one included, since a run ended because of
     which none was skipped. The log warns at the fifth. It is 0 if this one was not skipped because of a run."""
+
+    def _text(self) -> str:
+        ended = f"{self.name} {self.outcome.replace('_', ' ')}, {instant_text(self.scheduled_at)}"
+        return _because(ended, self.reason)
 
 
 @final
@@ -213,6 +280,10 @@ class OccurrenceMissed(Event):
 
     reason: str
 
+    def _text(self) -> str:
+        missed = f"{self.name} missed {counted(self.count, 'occurrence')}, {instant_text(self.scheduled_at)}"
+        return _because(missed, self.reason)
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +293,10 @@ class ClockStepped(Event):
     seconds: float
     """By how many seconds the wall clock moved against the clock of the event loop; negative if it was set back."""
 
+    def _text(self) -> str:
+        way = "back" if self.seconds < 0 else "forward"
+        return f"the wall clock went {way} by {duration_text(abs(self.seconds))}"
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +305,9 @@ class ShutdownStarted(Event):
 
     forced: bool
     """Whether the runs that execute are cancelled."""
+
+    def _text(self) -> str:
+        return "shutdown started, forced" if self.forced else "shutdown started"
 
 
 @final
@@ -245,3 +323,6 @@ class Lagged(Event):
 
     count: int
     """How many events were not kept."""
+
+    def _text(self) -> str:
+        return f"{counted(self.count, 'event')} not kept, because the subscriber was too slow"

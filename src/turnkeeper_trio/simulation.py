@@ -15,7 +15,7 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, Options, Submission
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
-from turnkeeper_trio._model.text import duration_text
+from turnkeeper_trio._model.text import duration_text, listed
 from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped
@@ -60,6 +60,13 @@ class SimulatedRun(Record):
 
     count: int = 1
     """How many occurrences the row stands for; 1 for an attempt."""
+
+    def __str__(self) -> str:
+        """Return the row in one line: ``report: succeeded, 2026-01-05 08:00:00 UTC, took 30.0 s, worker 0``."""
+        scheduled, name, outcome, late, took, worker, reason = _line(self)
+        late, took = f"{late} late" if late else "", f"took {took}" if took else ""
+        parts = [outcome.replace("_", " "), f"{scheduled} UTC", late, took, f"worker {worker}" if worker else ""]
+        return f"{name}: {listed(parts)}" + (f": {reason}" if reason else "")
 
 
 @final

@@ -45,6 +45,10 @@ class Change(Record):
     data: Mapping[str, Any]
     version: int = CHANGE_VERSION
 
+    def __str__(self) -> str:
+        """Return its number and what it is about: ``change 7: job accepted, 0e9d…``."""
+        return f"change {self.change_id}: {self.kind.replace('_', ' ')}, {self.job_id}"
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -53,3 +57,7 @@ class Refusal(Record):
 
     change_id: int
     reason: str
+
+    def __str__(self) -> str:
+        """Return what was refused, and why: ``change 7 refused: another node owns it``."""
+        return f"change {self.change_id} refused" + (f": {self.reason}" if self.reason else "")

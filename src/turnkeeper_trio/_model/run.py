@@ -10,7 +10,7 @@ from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
-from turnkeeper_trio._model.text import counted, duration_text, error_text
+from turnkeeper_trio._model.text import counted, duration_text, error_text, instant_text, listed
 
 
 @unique
@@ -97,6 +97,13 @@ class FailedAttempt:
 
     elapsed: float
     """Seconds from the start of the first attempt of the run to the end of this one, by the clock of the event loop."""
+
+    def __str__(self) -> str:
+        """Return which attempt failed, when and why: ``attempt 2 failed, 61.0 s after the first began: it is down``."""
+        ended = self.outcome.replace("_", " ")
+        after = f", {duration_text(self.elapsed)} after the first began" if self.number > 1 else ""
+        why = "" if self.error is None else f": {error_text(self.error)}"
+        return f"attempt {self.number} {ended}{after}{why}"
 
 
 @final
@@ -199,6 +206,11 @@ class UpcomingRun(Record):
 
     attempt: int = 1
     """Which attempt of its run begins then; more than 1 if a run waits for its next attempt."""
+
+    def __str__(self) -> str:
+        """Return what comes when: ``report: 2026-01-05 08:00:00 UTC``."""
+        attempt = f"attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"{self.name}: {listed([instant_text(self.scheduled_at), attempt])}"
 
 
 @final

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, final, overload
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.text import listed
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.jobs._calls import check_arguments, check_callable
+from turnkeeper_trio.jobs._calls import check_arguments, check_callable, name_of
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.jobs._options import JobDefaults, JobOptions
@@ -39,6 +41,13 @@ class JobSetEntry:
     fn: Callable[..., Any] | str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        """Return the name, the schedule and the call in one line: ``report: Cron('0 9 * * *', …), calls send('a')``."""
+        target = self.fn if isinstance(self.fn, str) else name_of(self.fn)
+        named = (f"{name}={guard.shown(value)}" for name, value in (self.kwargs or {}).items())
+        call = f"{target}({listed([*map(guard.shown, self.args), *named])})"
+        return f"{self.request.name}: {guard.shown(self.request.schedule)}, calls {call}"
 
 
 @final
@@ -165,3 +174,8 @@ class JobSetChanges(Record):
     unchanged: tuple[RecurringJobId, ...]
     removed: tuple[RecurringJobId, ...]
     """Jobs of the set that was applied before, which are not in this one and were deleted."""
+
+    def __str__(self) -> str:
+        """Return the numbers: ``2 added, 1 removed``."""
+        kinds = {"added": self.added, "updated": self.updated, "unchanged": self.unchanged, "removed": self.removed}
+        return listed(f"{len(ids)} {kind}" for kind, ids in kinds.items() if ids) or "no jobs"

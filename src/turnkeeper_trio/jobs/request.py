@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.text import listed
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs._codec import VERSION, decoded, encoded
@@ -127,6 +128,11 @@ class RecurringJobRequest:
     def __post_init__(self) -> None:
         """Check each field that is given, and convert equivalent values to one form."""
         _check_fields(self, self.given)
+
+    def __str__(self) -> str:
+        """Return the code that makes it, with the fields that were given: ``repr`` shows all of them."""
+        given = (f"{name}={guard.shown(getattr(self, name))}" for name in _IN_ORDER[1:] if name in self.given)
+        return f"{type(self).__name__}({listed([repr(self.name), *given])})"
 
     def with_initial_run_time(self, at: datetime | timedelta) -> Self:
         """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from the submission."""

@@ -21,6 +21,7 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._engine import queries
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, Options, Submission
 from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.text import duration_text, error_text, listed
 from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.functions import Function, Functions
@@ -57,6 +58,12 @@ class InlineAttempt:
     retry_in: float | None
     """After how many seconds it was tried again; ``None`` if it was not."""
 
+    def __str__(self) -> str:
+        """Return what became of it: ``attempt 1: berlin-1 is down, tried again after 1.00 min``."""
+        ended = self.reason or "succeeded" if self.error is None else error_text(self.error)
+        again = "" if self.retry_in is None else f"tried again after {duration_text(self.retry_in)}"
+        return f"attempt {self.number}: {listed([ended, again])}"
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,11 @@ class InlineRun:
     """As a scheduler would keep it."""
 
     attempts: tuple[InlineAttempt, ...]
+
+    def __str__(self) -> str:
+        """Return how it ended, and a line for each of several attempts."""
+        lines = [str(self.record), *map(str, self.attempts if len(self.attempts) > 1 else ())]
+        return "\n  ".join(lines)
 
     @property
     def outcome(self) -> Outcome:
