@@ -115,9 +115,10 @@ class CommandQueue:
 
     def expect(self, reply: Reply) -> None:
         """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
+        if not reply.open:
+            return
         if self._closed:
-            if reply.open:
-                reply.answer(SchedulerClosed(ENDED))
+            reply.answer(SchedulerClosed(ENDED))
             return
         self._replies[reply] = None
         reply.among = self._replies

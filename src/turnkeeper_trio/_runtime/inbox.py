@@ -11,7 +11,7 @@ put their items in themselves, lets newcomers and each other overtake them.
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
@@ -123,7 +123,8 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: it has been closed, before or while the sender waited.
         """
-        await self._checkpoint()
+        # Once it is closed, callers may come from any event loop, to be refused.
+        await (checkpoint if self.closed else self._checkpoint)()
         if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
@@ -142,8 +143,25 @@ class Inbox(Generic[T]):
                 return
         if self.closed:
             # A cancellation that closed the scheduler has closed this, too, and goes first.
-            await self._checkpoint()
+            await checkpoint()
         self.put_nowait(item, check)
+
+    async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:
+        """Put items in, in their order: the first of them as by `put`, and with it as many as there is room for; again.
+
+        Each burst is a checkpoint. Cancelled, or refused by ``check``, the items of the bursts before, and of this one
+        those before the refused one, are in.
+
+        Raises:
+            anyio.ClosedResourceError: it has been closed, before or between the bursts.
+        """
+        done = 0
+        while done < len(items):
+            await self.put(items[done], check)
+            done += 1
+            while done < len(items) and not self.closed and self.sent - self.taken < self.size:
+                self.put_nowait(items[done], check)
+                done += 1
 
     def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Put an item in, unless ``check``, called in the same step, raises.
