@@ -126,6 +126,11 @@ def set_context(error: BaseException, context: BaseException) -> None:
         _CONTEXT.__set__(error, context)
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return from which other error one was raised."""
+    return cast("BaseException | None", _CAUSE.__get__(error))
+
+
 def context_of(error: BaseException) -> BaseException | None:
     """Return during which other error one came about."""
     return cast("BaseException | None", _CONTEXT.__get__(error))

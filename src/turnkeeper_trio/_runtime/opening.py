@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeGuard
 
@@ -13,6 +12,7 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Options
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import seconds
+from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.hooks import attached
 from turnkeeper_trio._runtime.runner import Runner
@@ -24,7 +24,7 @@ from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.policies import PriorityQueueType
 
 
-@asynccontextmanager
+@block
 async def open_scheduler(
     *,
     max_workers: int,
@@ -133,6 +133,9 @@ async def open_scheduler(
                         body_error = exc
                     interruption = await runner.wait_until_ended(host, failed=body_error is not None)
                     body_error = interruption if body_error is None else body_error
+            except BaseExceptionGroup as struck:
+                # The body's error is noted before; a Ctrl-C may strike any line of Python, and this time one of these.
+                runner.abort(*guard.members(struck))
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
                 # The watcher passed it on, or it came while the last tasks ended.
                 body_error = exc if body_error is None else body_error

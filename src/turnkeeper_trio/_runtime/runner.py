@@ -154,6 +154,12 @@ class Runner:
         with sigint_forces(self._interrupted):
             return await self._wait_until_ended(host, failed=failed)
 
+    def abort(self, *errors: BaseException) -> None:
+        """What is not of the body's has struck while the block was being left: a Ctrl-C, or what must not happen."""
+        for error in errors:
+            if not is_cancellation(error):  # The watcher's, which passes on one from outside.
+                self._coordinator.abort(error)
+
     def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
         coordinator = self._coordinator
         coordinator.fatal = interrupt if coordinator.fatal is None else coordinator.fatal

@@ -8,7 +8,7 @@ import inspect
 import signal
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,6 +46,7 @@ from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRu
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.times import seconds, utc_pendulum
 from turnkeeper_trio._runtime.affinity import Affinity
+from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, CommandQueue, Reply
 from turnkeeper_trio._runtime.coordinator import Coordinator
@@ -358,7 +359,7 @@ class Scheduler:
         kwargs: Mapping[str, Any] | None = None,
     ) -> AbstractAsyncContextManager[RecurringJobId]: ...
 
-    @asynccontextmanager  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
+    @block  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
     async def scheduled(
         self,
         request: RecurringJobRequest,
@@ -626,7 +627,7 @@ class Scheduler:
         """
         await self._command(control.resume_all, "all")
 
-    @asynccontextmanager
+    @block
     async def paused(self, *, note: str = "", wait: bool = True) -> AsyncGenerator[None]:
         """Pause everything for as long as the block lasts: ``async with scheduler.paused():``.
 
@@ -923,7 +924,7 @@ class Scheduler:
         _check_kinds(types)
         return self._subscribed(types, _job(job_id), _validation.integer("buffer", buffer, least=1))
 
-    @asynccontextmanager
+    @block
     async def _subscribed(
         self, types: tuple[type[Event], ...], job: UUID | str | None, places: int
     ) -> AsyncGenerator[Subscription[Event]]:

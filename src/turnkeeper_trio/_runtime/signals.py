@@ -7,6 +7,7 @@ what was there is noted and put back here: a handler of Python, or one that the 
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
@@ -64,6 +65,10 @@ def _handlers_of_loop(signals: Iterable[signal.Signals]) -> dict[signal.Signals,
     return {number: (handles[number]._callback, handles[number]._args) for number in signals if number in handles}  # noqa: SLF001  (see above)
 
 
+BLOCKED: Final = 0.2
+"""Seconds after which an event loop that has not heard of a signal is blocked. A loop that is busy takes less."""
+
+
 class _Sigint:
     """A handler of ``SIGINT`` in front of another one, which may raise ``KeyboardInterrupt``."""
 
@@ -71,7 +76,7 @@ class _Sigint:
         self.before = before
         self._force = force
         self._loop = asyncio.get_running_loop()
-        self._heard = True
+        self._unheard_since: float | None = None
         self.over = False
 
     def __call__(self, number: int, frame: Any) -> None:
@@ -79,15 +84,20 @@ class _Sigint:
         try:
             self.before(number, frame)
         except KeyboardInterrupt as exc:
-            if self.over or not self._heard:
-                raise  # The event loop has not come round since the last one: something blocks it, and is struck.
+            if self.over or self._is_blocked():
+                raise  # What blocks the event loop is struck.
             interrupt = exc
         if not self.over:
-            self._heard = False
+            if self._unheard_since is None:
+                self._unheard_since = time.monotonic()
             self._loop.call_soon_threadsafe(self._hear, interrupt)
 
+    def _is_blocked(self) -> bool:
+        """Return whether the event loop has not come round for long since a signal that it was to hear of."""
+        return self._unheard_since is not None and time.monotonic() - self._unheard_since > BLOCKED
+
     def _hear(self, interrupt: KeyboardInterrupt | None) -> None:
-        self._heard = True
+        self._unheard_since = None
         self._force(interrupt)
 
 
