@@ -20,7 +20,7 @@ from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
-from turnkeeper_trio._runtime.signals import _Sigint
+from turnkeeper_trio._runtime.signals import _Forcing
 
 ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 
@@ -98,7 +98,7 @@ async def test_a_ctrl_c_strikes_where_the_loop_has_not_come_round_for_long_since
     def before(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    handler = _Sigint(before, heard.append)
+    handler = _Forcing(before, heard.append)
     now = 7.0
     handler(2, None)
     now += 0.1

@@ -203,21 +203,27 @@ def books(state: State) -> Books:
 
 
 Next = tuple[int, int, int, Job]
-"""An instant, the number of its job in the order of submission, the how manieth of it this is, and the job."""
+"""An instant, the number of its job in the order of submission, the how manieth run or attempt it is, and the job."""
 
 
-def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
-    """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries."""
-    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state, now))
-    found: list[UpcomingRun] = []
-    for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):
-        if len(found) == limit or (until is not None and at > until):
-            break
-        found.append(UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt))
-    return found
+def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> Iterator[UpcomingRun]:
+    """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries.
+
+    What is there is noted at once; what follows is asked of the schedules while one iterates, which may take long.
+    """
+    heads = list(islice(_planned(state, now), min(limit, len(state.jobs))))
+    return _upcoming(heads, list(_retries(state, now)), until, limit)
 
 
-def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
+def _upcoming(planned: list[Next], retries: list[Next], until: int | None, limit: int) -> Iterator[UpcomingRun]:
+    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(iter(planned)))
+    for found, (at, _, attempt, job) in enumerate(merge(retries, occurrences, key=itemgetter(0, 1))):
+        if found == limit or (until is not None and at > until):
+            return
+        yield UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt)
+
+
+def _retries(state: State, now: Now) -> Iterator[Next]:
     """Iterate over the attempts that runs wait for, but for those that the next occurrence will have ended by then."""
     for entry in state.retries.in_order():
         run: Run = entry[-1]
@@ -228,10 +234,9 @@ def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
             yield at, job.seq, run.begun + 1, job
 
 
-def _all_in_order(state: State, now: Now) -> Iterator[Next]:
+def _all_in_order(planned: Iterator[Next]) -> Iterator[Next]:
     """Merge what is planned with what follows it; only jobs that have come up are asked for what follows."""
     following: list[Next] = []
-    planned = _planned(state, now)
     head = next(planned, None)
     while head is not None or following:
         if head is not None and (not following or head < following[0]):
@@ -252,7 +257,7 @@ def _planned(state: State, now: Now) -> Iterator[Next]:
     for due_at, _, at, job in merge(_on_the_grid(state), _delayed(state, now), key=itemgetter(0, 1)):
         while early and early[0][0] + state.longest_jitter <= due_at:
             yield heappop(early)
-        heappush(early, (at, job.seq, 1, job))
+        heappush(early, (at, job.seq, job.ran + 1, job))
     while early:
         yield heappop(early)
 
@@ -273,7 +278,7 @@ def _delayed(state: State, now: Now) -> Iterator[Next]:
 
 
 def _following(job: Job, at: int, number: int) -> int | None:
-    if job.request.max_runs is not None and job.ran + number >= job.request.max_runs:
+    if job.request.max_runs is not None and number >= job.request.max_runs:
         return None
     try:
         return following_us(job, at)

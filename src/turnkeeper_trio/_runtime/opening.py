@@ -17,6 +17,7 @@ from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.hooks import attached
 from turnkeeper_trio._runtime.runner import Runner
 from turnkeeper_trio._runtime.scheduler import Scheduler
+from turnkeeper_trio._runtime.signals import sigint_together
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDefaults
@@ -123,7 +124,7 @@ async def open_scheduler(
     body_error: BaseException | None = None
     error: BaseException | None = None
     try:
-        with anyio.CancelScope() as host:
+        with sigint_together(), anyio.CancelScope() as host:
             try:
                 async with anyio.create_task_group() as tasks:
                     runner.open(tasks, host)

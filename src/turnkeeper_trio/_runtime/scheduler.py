@@ -83,6 +83,10 @@ E2 = TypeVar("E2", bound=Event)
 E3 = TypeVar("E3", bound=Event)
 E4 = TypeVar("E4", bound=Event)
 
+TOGETHER: Final = 100
+"""How many runs to come are looked up in one step of the event loop."""
+
+
 REQUEST: Final = "a RecurringJobRequest(name, schedule)"
 
 Subscribed = AbstractAsyncContextManager[Subscription[E1]]
@@ -851,7 +855,12 @@ class Scheduler:
         """
         until_us = None if until is None else _validation.instant("until", until)
         most = _validation.integer("limit", limit, least=1)
-        return await self._ask_now(queries.upcoming_runs, until=until_us, limit=most)
+        found: list[UpcomingRun] = []
+        for run in await self._ask_now(queries.upcoming_runs, until=until_us, limit=most):
+            found.append(run)
+            if not len(found) % TOGETHER:
+                await checkpoint()  # The schedules are asked here, and not in the coordinator: it may be for millions.
+        return found
 
     @overload
     def events(self, *, job_id: RecurringJobId | str | None = None, buffer: int = 1024) -> Subscribed[Event]: ...

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import anyio
@@ -69,15 +69,42 @@ BLOCKED: Final = 0.2
 """Seconds after which an event loop that has not heard of a signal is blocked. A loop that is busy takes less."""
 
 
-class _Sigint:
+TOGETHER: Final = 0.2
+"""Seconds within which two Ctrl-C are one: a hurried one, or that of the terminal and that of a program between."""
+
+
+class _InFront:
     """A handler of ``SIGINT`` in front of another one, which may raise ``KeyboardInterrupt``."""
 
-    def __init__(self, before: Callable[[int, Any], object], force: Callable[[KeyboardInterrupt | None], None]) -> None:
+    def __init__(self, before: Callable[[int, Any], object]) -> None:
         self.before = before
+        self.over = False
+
+
+class _Together(_InFront):
+    """Lets a second Ctrl-C that belongs to the first raise nothing."""
+
+    _last: float | None = None
+
+    def __call__(self, number: int, frame: Any) -> None:
+        now = time.monotonic()
+        # Noted before: the second may come while the first is being handled.
+        last, self._last = self._last, now
+        try:
+            self.before(number, frame)
+        except KeyboardInterrupt:
+            if self.over or last is None or now - last > TOGETHER:
+                raise
+
+
+class _Forcing(_InFront):
+    """Lets a Ctrl-C force the shutdown, and raise nothing."""
+
+    def __init__(self, before: Callable[[int, Any], object], force: Callable[[KeyboardInterrupt | None], None]) -> None:
+        super().__init__(before)
         self._force = force
         self._loop = asyncio.get_running_loop()
         self._unheard_since: float | None = None
-        self.over = False
 
     def __call__(self, number: int, frame: Any) -> None:
         interrupt: KeyboardInterrupt | None = None
@@ -101,8 +128,17 @@ class _Sigint:
         self._force(interrupt)
 
 
-@contextmanager
-def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generator[None]:
+def sigint_together() -> AbstractContextManager[None]:
+    """While a block lasts on asyncio, have two Ctrl-C in quick succession be one.
+
+    `asyncio.run` cancels the main task at the first, and raises at the second wherever the event loop happens to be:
+    also between noting that a task is to go on and seeing to it, and then that task waits for ever, and so does
+    `asyncio.run`.
+    """
+    return _in_front(_Together)
+
+
+def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> AbstractContextManager[None]:
     """While a block is being left on asyncio, have a Ctrl-C force the shutdown, and strike nobody.
 
     `asyncio.run` cancels the main task at the first Ctrl-C, and raises at the second wherever the event loop happens to
@@ -110,11 +146,20 @@ def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generato
     ``force`` is called, with what was raised if anything was. (On trio it interrupts the main task alone, and where it
     waits.)
     """
-    before = signal.getsignal(signal.SIGINT)
-    if in_trio() or threading.current_thread() is not threading.main_thread() or not callable(before):
+    return _in_front(lambda before: _Forcing(before, force))
+
+
+@contextmanager
+def _in_front(make: Callable[[Callable[[int, Any], object]], "_Together | _Forcing"]) -> Generator[None]:
+    """Have a handler in front of the one that there is, on asyncio in the main thread."""
+    if in_trio() or threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours = _Sigint(before, force)
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):
+        yield
+        return
+    ours = make(before)
     signal.signal(signal.SIGINT, ours)
     try:
         yield
@@ -122,6 +167,6 @@ def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generato
         ours.over = True
         # Several schedulers may be left in any order.
         now = signal.getsignal(signal.SIGINT)
-        while isinstance(now, _Sigint) and now.over:
+        while isinstance(now, _InFront) and now.over:
             now = now.before
             signal.signal(signal.SIGINT, now)
