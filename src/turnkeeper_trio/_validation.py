@@ -21,6 +21,10 @@ E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 
+LARGEST: Final = (1 << 63) - 1
+"""No larger number counts anything; nor can Python write one of thousands of digits, nor a database keep it."""
+
+
 LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
 """No duration longer than the calendar has a meaning here."""
 
@@ -43,6 +47,8 @@ def integer(name: str, value: object, *, least: int | None = None) -> int:
     if number is None or (least is not None and number < least):
         bound = "" if least is None else f" of at least {least}"
         raise ConfigurationError(f"{name} must be an integer{bound}, not {guard.shown(value)}", parameter=name)
+    if abs(number) > LARGEST:
+        raise ConfigurationError(f"{name} must be an integer of less than 64 bits", parameter=name)
     return number
 
 

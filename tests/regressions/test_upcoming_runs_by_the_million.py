@@ -19,7 +19,7 @@ async def test_others_are_answered_meanwhile() -> None:
         listed: list[int] = []
 
         async def list_them() -> None:
-            listed.append(len(await scheduler.upcoming_runs(limit=10**400)))
+            listed.append(len(await scheduler.upcoming_runs(limit=10**18)))
 
         tasks.start_soon(list_them)
         for _ in range(20):
@@ -37,5 +37,5 @@ async def test_there_are_as_many_as_asked_for() -> None:
         assert len(found) == 1_000
         assert sum(run.name == "thrice" for run in found) == 3
         until = scheduler.now() + timedelta(seconds=700)
-        found = await scheduler.upcoming_runs(limit=10**400, until=until)
+        found = await scheduler.upcoming_runs(limit=10**18, until=until)
         assert len(found) == 703
