@@ -8,10 +8,15 @@ Where Python itself knows the answer, the object is not asked at all: its type, 
 chain of an error are read by the slots of the built-in types.
 """
 
+import reprlib
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from types import CoroutineType, TracebackType
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,6 +72,13 @@ def text(value: object) -> str:
 def shown(value: object) -> str:
     """Return ``repr(value)``, or what can be said where that raises."""
     return _made(repr, value, "repr")
+
+
+@reprlib.recursive_repr()
+def fields_shown(value: "DataclassInstance") -> str:
+    """Return what the ``repr`` of a dataclass is, though that of what is in a field raises."""
+    each = (f"{field.name}={shown(getattr(value, field.name))}" for field in fields(value) if field.repr)
+    return f"{_QUALNAME.__get__(type(value))}({', '.join(each)})"
 
 
 def _made(make: Callable[[object], str], value: object, what: str) -> str:

@@ -85,6 +85,8 @@ class RunPhase(StrEnum):
 class FailedAttempt:
     """An attempt that failed, as a retry policy sees it."""
 
+    __repr__ = guard.fields_shown
+
     number: int
     """Which attempt of the run it was; the first is 1."""
 

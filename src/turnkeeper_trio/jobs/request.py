@@ -27,6 +27,8 @@ class RecurringJobRequest:
     A wrong value raises `ConfigurationError` here, naming the parameter.
     """
 
+    __repr__ = guard.fields_shown
+
     name: str
     """What people call the job: in logs, lists and records. It need not be unique."""
 
