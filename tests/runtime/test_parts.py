@@ -116,6 +116,33 @@ async def test_a_ctrl_c_strikes_where_the_loop_has_not_come_round_for_long_since
     assert len(heard) == 2
 
 
+def test_two_ctrl_c_in_quick_succession_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncio.run raises at the second, also between noting that a task is to go on and seeing to it: it hung."""
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: now))
+    count = 0
+
+    def before(number: int, frame: object) -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            handler(2, None)  # the second comes while the first is being handled
+        else:
+            raise KeyboardInterrupt
+
+    handler = signals._Together(before)
+    now = 7.0
+    handler(2, None)
+    now += 0.1
+    handler(2, None)
+    now += 0.3
+    with pytest.raises(KeyboardInterrupt):
+        handler(2, None)
+    handler.over = True
+    with pytest.raises(KeyboardInterrupt):
+        handler(2, None)
+    assert count == 5
+
+
 KEPT: list[Any] = []
 
 

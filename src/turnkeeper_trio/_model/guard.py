@@ -74,10 +74,15 @@ def shown(value: object) -> str:
     return _made(repr, value, "repr")
 
 
-@reprlib.recursive_repr()
-def fields_shown(value: "DataclassInstance") -> str:
+def fields_shown(value: object) -> str:
     """Return what the ``repr`` of a dataclass is, though that of what is in a field raises."""
-    each = (f"{field.name}={shown(getattr(value, field.name))}" for field in fields(value) if field.repr)
+    return _fields_shown(value)
+
+
+@reprlib.recursive_repr()
+def _fields_shown(value: object) -> str:
+    of_repr = (field.name for field in fields(cast("DataclassInstance", value)) if field.repr)
+    each = (f"{name}={shown(getattr(value, name))}" for name in of_repr)
     return f"{_QUALNAME.__get__(type(value))}({', '.join(each)})"
 
 

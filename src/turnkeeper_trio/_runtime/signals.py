@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 import anyio
@@ -128,17 +128,17 @@ class _Forcing(_InFront):
         self._force(interrupt)
 
 
-def sigint_together() -> AbstractContextManager[None]:
+def sigint_together() -> "_Installed":
     """While a block lasts on asyncio, have two Ctrl-C in quick succession be one.
 
     `asyncio.run` cancels the main task at the first, and raises at the second wherever the event loop happens to be:
     also between noting that a task is to go on and seeing to it, and then that task waits for ever, and so does
     `asyncio.run`.
     """
-    return _in_front(_Together)
+    return _Installed(_Together)
 
 
-def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> AbstractContextManager[None]:
+def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> "_Installed":
     """While a block is being left on asyncio, have a Ctrl-C force the shutdown, and strike nobody.
 
     `asyncio.run` cancels the main task at the first Ctrl-C, and raises at the second wherever the event loop happens to
@@ -146,25 +146,31 @@ def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Abstract
     ``force`` is called, with what was raised if anything was. (On trio it interrupts the main task alone, and where it
     waits.)
     """
-    return _in_front(lambda before: _Forcing(before, force))
+    return _Installed(lambda before: _Forcing(before, force))
 
 
-@contextmanager
-def _in_front(make: Callable[[Callable[[int, Any], object]], "_Together | _Forcing"]) -> Generator[None]:
-    """Have a handler in front of the one that there is, on asyncio in the main thread."""
-    if in_trio() or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before):
-        yield
-        return
-    ours = make(before)
-    signal.signal(signal.SIGINT, ours)
-    try:
-        yield
-    finally:
-        ours.over = True
+class _Installed:
+    """Has a handler in front of the one that there is, on asyncio in the main thread.
+
+    No `contextlib.contextmanager`, which would write to the error that passes through it.
+    """
+
+    def __init__(self, make: Callable[[Callable[[int, Any], object]], "_Together | _Forcing"]) -> None:
+        self._make = make
+        self._ours: _Together | _Forcing | None = None
+
+    def __enter__(self) -> None:
+        if in_trio() or threading.current_thread() is not threading.main_thread():
+            return
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before):
+            self._ours = self._make(before)
+            signal.signal(signal.SIGINT, self._ours)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours is None:
+            return
+        self._ours.over = True
         # Several schedulers may be left in any order.
         now = signal.getsignal(signal.SIGINT)
         while isinstance(now, _InFront) and now.over:

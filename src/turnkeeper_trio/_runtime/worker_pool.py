@@ -68,7 +68,7 @@ class WorkerPool:
     @enable_ki_protection
     async def _work(self, worker: Worker, number: int) -> None:  # noqa: ASYNC910  (a task of its own)
         worker.begun = True
-        del self._drop[worker]
+        self._drop.pop(worker, None)
         try:
             await worker.work()
             if worker.needs_replacing:

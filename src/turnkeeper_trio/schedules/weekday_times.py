@@ -204,15 +204,14 @@ class WeekdayTimes(WallSchedule):
 
 def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
     """Yield each pair as a day and the microseconds since midnight."""
-    if isinstance(pairs, str | bytes | dict) or not isinstance(pairs, Iterable):
+    if guard.is_a(pairs, (str, bytes, dict)) or not guard.is_a(pairs, Iterable):
         raise ConfigurationError(
             f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not "
             f"{guard.shown(pairs)}; for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
             parameter="pairs",
         )
-    listed: Iterable[Any] = pairs  # pyright: ignore[reportUnknownVariableType]
-    for each in listed:
-        if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  (a pair)  # pyright: ignore[reportUnknownArgumentType]
+    for each in cast("Iterable[Any]", pairs):
+        if not guard.is_a(each, (tuple, list)) or len(each) != 2:  # noqa: PLR2004  (a pair)
             raise ConfigurationError(
                 f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {guard.shown(each)}",
                 parameter="pairs",
