@@ -74,9 +74,9 @@ def shown(value: object) -> str:
     return _made(repr, value, "repr")
 
 
-def fields_shown(value: object) -> str:
-    """Return what the ``repr`` of a dataclass is, though that of what is in a field raises."""
-    return _fields_shown(value)
+def fields_shown(self: object) -> str:
+    """Return what the ``repr`` of a dataclass is, though that of what is in a field raises; it is written as one."""
+    return _fields_shown(self)
 
 
 @reprlib.recursive_repr()
