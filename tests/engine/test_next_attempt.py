@@ -26,7 +26,7 @@ def waiting(said=None, **options):
 
 
 def upcoming(driver, limit=2):
-    runs = driver.ask(queries.upcoming_runs, until=None, limit=limit).result()
+    runs = list(driver.ask(queries.upcoming_runs, until=None, limit=limit).result())
     return [(run.scheduled_at, run.attempt) for run in runs]
 
 

@@ -644,7 +644,7 @@ class Engines(RuleBasedStateMachine):
                 next_run_time = driver.details(run.job).next_run_time
                 assert next_run_time is not None
                 assert next_run_time <= told.next_attempt_at
-        upcoming = driver.ask(queries.upcoming_runs, until=None, limit=20).result()
+        upcoming = list(driver.ask(queries.upcoming_runs, until=None, limit=20).result())
         assert len(upcoming) >= min(20, state.pending)
         assert [run.scheduled_at for run in upcoming] == sorted(run.scheduled_at for run in upcoming)
         json.dumps([record.to_json() for record in records])

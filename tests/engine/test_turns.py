@@ -381,15 +381,15 @@ def test_upcoming_runs_merge_what_is_planned_with_what_follows():
             return at(11)
 
     driver.add("faulty", Faulty())
-    found = driver.ask(queries.upcoming_runs, until=None, limit=7).result()
+    found = list(driver.ask(queries.upcoming_runs, until=None, limit=7).result())
     assert [(run.name, run.scheduled_at) for run in found] == [
         ("ten", at(10)), ("faulty", at(11)), ("bounded", at(12)), ("delay", at(15)), ("ten", at(20)),
         ("bounded", at(24)), ("ten", at(30)),
     ]  # fmt: skip
-    until = driver.ask(queries.upcoming_runs, until=driver.now.wall + 12_000_000, limit=100).result()
+    until = list(driver.ask(queries.upcoming_runs, until=driver.now.wall + 12_000_000, limit=100).result())
     assert [run.name for run in until] == ["ten", "faulty", "bounded"]
-    assert driver.ask(queries.upcoming_runs, until=None, limit=0).result() == []
-    assert Driver().ask(queries.upcoming_runs, until=None, limit=5).result() == []
+    assert list(driver.ask(queries.upcoming_runs, until=None, limit=0).result()) == []
+    assert list(Driver().ask(queries.upcoming_runs, until=None, limit=5).result()) == []
 
 
 def test_who_waits_until_nothing_is_due_waits_for_the_batches_to_come():

@@ -51,6 +51,9 @@ class Model:
 
 WRONG: dict[str, Any] = {
     "cancel_job(model)": lambda s: s.cancel_job(Model()),
+    "list_all_jobs(limit)": lambda s: s.list_all_jobs(limit=10**400),  # islice() takes no such number
+    "get_run_history(limit)": lambda s: s.get_run_history(limit=10**400),
+    "update_job(max_runs)": lambda s: s.update_job("job", max_runs=10**5000),  # nor can Python write this one
     "cancel_job(blank)": lambda s: s.cancel_job(" "),
     "cancel_job(surrogate)": lambda s: s.cancel_job("\ud800"),
     "cancel_job(reason)": lambda s: s.cancel_job("job", reason=Several()),

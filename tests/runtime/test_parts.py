@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, SchedulerClosed, _validation, open_scheduler
 from turnkeeper_trio._engine.engine import Engine
+from turnkeeper_trio._runtime import signals
 from turnkeeper_trio._runtime.commands import CommandQueue, Reply
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
-from turnkeeper_trio._runtime.signals import _Sigint
+from turnkeeper_trio._runtime.signals import _Forcing
 
 ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 
@@ -86,24 +88,59 @@ def test_a_ctrl_c_that_nobody_asked_for_leaves_run_until_signal_bare() -> None:
 
 @ASYNCIO
 @pytest.mark.anyio
-async def test_a_ctrl_c_strikes_where_the_loop_has_not_come_round_since_the_last() -> None:
+async def test_a_ctrl_c_strikes_where_the_loop_has_not_come_round_for_long_since_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two in quick succession, in one step of a loop that is only busy, struck a line of the scheduler's."""
     heard: list[object] = []
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: now))
 
     def before(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    handler = _Sigint(before, heard.append)
+    handler = _Forcing(before, heard.append)
+    now = 7.0
     handler(2, None)
+    now += 0.1
+    handler(2, None)
+    now += 0.2
     with pytest.raises(KeyboardInterrupt):
         handler(2, None)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert [type(each) for each in heard] == [KeyboardInterrupt]
+    assert [type(each) for each in heard] == [KeyboardInterrupt] * 2
     handler.over = True
     handler.before = lambda number, frame: None
     handler(2, None)
     await asyncio.sleep(0)
-    assert len(heard) == 1
+    assert len(heard) == 2
+
+
+def test_two_ctrl_c_in_quick_succession_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncio.run raises at the second, also between noting that a task is to go on and seeing to it: it hung."""
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: now))
+    count = 0
+
+    def before(number: int, frame: object) -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            handler(2, None)  # the second comes while the first is being handled
+        else:
+            raise KeyboardInterrupt
+
+    handler = signals._Together(before)
+    now = 7.0
+    handler(2, None)
+    now += 0.1
+    handler(2, None)
+    now += 0.3
+    with pytest.raises(KeyboardInterrupt):
+        handler(2, None)
+    handler.over = True
+    with pytest.raises(KeyboardInterrupt):
+        handler(2, None)
+    assert count == 5
 
 
 KEPT: list[Any] = []

@@ -427,7 +427,7 @@ class Control(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 20))
     def upcoming(self, limit: int) -> None:
-        found = queries.upcoming_runs(self.state, self.now, until=None, limit=limit)
+        found = list(queries.upcoming_runs(self.state, self.now, until=None, limit=limit))
         assert found == sorted(found, key=lambda each: each.scheduled_at) or self._jitters()
         assert len(found) == limit or len(found) >= self.state.pending
 

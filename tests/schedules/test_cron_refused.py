@@ -90,6 +90,10 @@ REFUSED = [
     # special days
     ("0 0 * * MON#0", "write MON#1 to MON#5, or MONL"),
     ("0 0 * * MON#6", "write MON#1"),
+    ("0 0 * * MON#1-3", "write MON#1,MON#2,MON#3"),
+    ("0 0 * * MON#1-WED#1", "write MON-WED#1"),
+    ("0 0 * * 1-5#3-1", "write 1-5#3"),
+    ("0 0 1W-5W * *", "write 1-5W"),
     ("0 0 * * 1#", "write 1#1"),
     ("0 0 * * 1#1-2", "write 1#1"),
     ("0 0 * * MON-FRI#1/2", "write MON-FRI#1 to MON-FRI#5"),

@@ -86,6 +86,8 @@ class RunPhase(StrEnum):
 class FailedAttempt:
     """An attempt that failed, as a retry policy sees it."""
 
+    __repr__ = guard.fields_shown
+
     number: int
     """How many attempts of the run have failed, this one included; attempts that snoozed do not count."""
 

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeGuard
 
@@ -13,10 +12,12 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Options
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import seconds
+from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.hooks import attached
 from turnkeeper_trio._runtime.runner import Runner
 from turnkeeper_trio._runtime.scheduler import Scheduler
+from turnkeeper_trio._runtime.signals import sigint_together
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDefaults
@@ -24,7 +25,7 @@ from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.policies import PriorityQueueType
 
 
-@asynccontextmanager
+@block
 async def open_scheduler(
     *,
     max_workers: int,
@@ -123,7 +124,7 @@ async def open_scheduler(
     body_error: BaseException | None = None
     error: BaseException | None = None
     try:
-        with anyio.CancelScope() as host:
+        with sigint_together(), anyio.CancelScope() as host:
             try:
                 async with anyio.create_task_group() as tasks:
                     runner.open(tasks, host)
@@ -133,6 +134,9 @@ async def open_scheduler(
                         body_error = exc
                     interruption = await runner.wait_until_ended(host, failed=body_error is not None)
                     body_error = interruption if body_error is None else body_error
+            except BaseExceptionGroup as struck:
+                # The body's error is noted before; a Ctrl-C may strike any line of Python, and this time one of these.
+                runner.abort(*guard.members(struck))
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
                 # The watcher passed it on, or it came while the last tasks ended.
                 body_error = exc if body_error is None else body_error

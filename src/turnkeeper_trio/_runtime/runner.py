@@ -7,7 +7,7 @@ always come to their own end. So nothing but the body's own exception ever leave
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Final, final
 
@@ -29,7 +29,7 @@ from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
-from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps
+from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError
 from turnkeeper_trio.jobs._defaults import Defaults
@@ -102,14 +102,16 @@ class Runner:
         )
         self._watching = anyio.CancelScope()
         self._watcher_begun = False
+        self._drop_coordinator: Callable[[], None]
+        self._drop_watcher: Callable[[], None]
         self._pool = WorkerPool(self._dispatcher, self._make_worker, self._coordinator.abort)
 
     def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
         """Start the tasks; ``body`` is the scope to cancel when the program is to end."""
         self._coordinator.body = body
-        tasks.start_soon(self._coordinator.run, name="turnkeeper coordinator")
+        self._drop_coordinator = start(tasks, self._coordinator.run(), "turnkeeper coordinator")
         self._pool.open(tasks, self._options.max_workers)
-        tasks.start_soon(self._watch, name="turnkeeper watcher")
+        self._drop_watcher = start(tasks, self._watch(), "turnkeeper watcher")
 
     def _make_worker(self) -> Worker:
         return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
@@ -135,10 +137,12 @@ class Runner:
     def _check_started(self) -> None:
         """See to the tasks that never begin, for they were cancelled natively before: each has had time to."""
         if not self._coordinator.begun:
+            self._drop_coordinator()
             self._coordinator.abort(asyncio.CancelledError())
             self._coordinator.end()
         self._pool.check_started()
         if not self._watcher_begun:
+            self._drop_watcher()
             self._coordinator.abort(asyncio.CancelledError())
 
     async def wait_until_ended(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
@@ -149,6 +153,12 @@ class Runner:
         """
         with sigint_forces(self._interrupted):
             return await self._wait_until_ended(host, failed=failed)
+
+    def abort(self, *errors: BaseException) -> None:
+        """What is not of the body's has struck while the block was being left: a Ctrl-C, or what must not happen."""
+        for error in errors:
+            if not is_cancellation(error):  # The watcher's, which passes on one from outside.
+                self._coordinator.abort(error)
 
     def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
         coordinator = self._coordinator

@@ -8,7 +8,7 @@ import inspect
 import signal
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import (
@@ -45,6 +45,7 @@ from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRu
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.times import seconds, utc_pendulum
 from turnkeeper_trio._runtime.affinity import Affinity
+from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import read
 from turnkeeper_trio._runtime.commands import Command, CommandQueue, Reply
 from turnkeeper_trio._runtime.coordinator import Coordinator
@@ -81,6 +82,10 @@ E1 = TypeVar("E1", bound=Event)
 E2 = TypeVar("E2", bound=Event)
 E3 = TypeVar("E3", bound=Event)
 E4 = TypeVar("E4", bound=Event)
+
+TOGETHER: Final = 100
+"""How many runs to come are looked up in one step of the event loop."""
+
 
 REQUEST: Final = "a RecurringJobRequest(name, schedule)"
 
@@ -448,7 +453,7 @@ class Scheduler:
         kwargs: Mapping[str, Any] | None = None,
     ) -> AbstractAsyncContextManager[RecurringJobId]: ...
 
-    @asynccontextmanager  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
+    @block  # type: ignore[misc]  # mypy finds no implementation wide enough for a TypeVarTuple
     async def scheduled(
         self,
         request: RecurringJobRequest,
@@ -719,7 +724,7 @@ class Scheduler:
         """
         await self._command(control.resume_all, "all")
 
-    @asynccontextmanager
+    @block
     async def paused(self, *, note: str = "", wait: bool = True) -> AsyncGenerator[None]:
         """Pause everything for as long as the block lasts: ``async with scheduler.paused():``.
 
@@ -943,7 +948,12 @@ class Scheduler:
         """
         until_us = None if until is None else _validation.instant("until", until)
         most = _validation.integer("limit", limit, least=1)
-        return await self._ask_now(queries.upcoming_runs, until=until_us, limit=most)
+        found: list[UpcomingRun] = []
+        for run in await self._ask_now(queries.upcoming_runs, until=until_us, limit=most):
+            found.append(run)
+            if not len(found) % TOGETHER:
+                await checkpoint()  # The schedules are asked here, and not in the coordinator: it may be for millions.
+        return found
 
     @overload
     def events(self, *, job_id: RecurringJobId | str | None = None, buffer: int = 1024) -> Subscribed[Event]: ...
@@ -1016,7 +1026,7 @@ class Scheduler:
         _check_kinds(types)
         return self._subscribed(types, _job(job_id), _validation.integer("buffer", buffer, least=1))
 
-    @asynccontextmanager
+    @block
     async def _subscribed(
         self, types: tuple[type[Event], ...], job: UUID | str | None, places: int
     ) -> AsyncGenerator[Subscription[Event]]:

@@ -7,6 +7,7 @@ what was there is noted and put back here: a handler of Python, or one that the 
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
@@ -64,35 +65,80 @@ def _handlers_of_loop(signals: Iterable[signal.Signals]) -> dict[signal.Signals,
     return {number: (handles[number]._callback, handles[number]._args) for number in signals if number in handles}  # noqa: SLF001  (see above)
 
 
-class _Sigint:
+BLOCKED: Final = 0.2
+"""Seconds after which an event loop that has not heard of a signal is blocked. A loop that is busy takes less."""
+
+
+TOGETHER: Final = 0.2
+"""Seconds within which two Ctrl-C are one: a hurried one, or that of the terminal and that of a program between."""
+
+
+class _InFront:
     """A handler of ``SIGINT`` in front of another one, which may raise ``KeyboardInterrupt``."""
 
-    def __init__(self, before: Callable[[int, Any], object], force: Callable[[KeyboardInterrupt | None], None]) -> None:
+    def __init__(self, before: Callable[[int, Any], object]) -> None:
         self.before = before
+        self.over = False
+
+
+class _Together(_InFront):
+    """Lets a second Ctrl-C that belongs to the first raise nothing."""
+
+    _last: float | None = None
+
+    def __call__(self, number: int, frame: Any) -> None:
+        now = time.monotonic()
+        # Noted before: the second may come while the first is being handled.
+        last, self._last = self._last, now
+        try:
+            self.before(number, frame)
+        except KeyboardInterrupt:
+            if self.over or last is None or now - last > TOGETHER:
+                raise
+
+
+class _Forcing(_InFront):
+    """Lets a Ctrl-C force the shutdown, and raise nothing."""
+
+    def __init__(self, before: Callable[[int, Any], object], force: Callable[[KeyboardInterrupt | None], None]) -> None:
+        super().__init__(before)
         self._force = force
         self._loop = asyncio.get_running_loop()
-        self._heard = True
-        self.over = False
+        self._unheard_since: float | None = None
 
     def __call__(self, number: int, frame: Any) -> None:
         interrupt: KeyboardInterrupt | None = None
         try:
             self.before(number, frame)
         except KeyboardInterrupt as exc:
-            if self.over or not self._heard:
-                raise  # The event loop has not come round since the last one: something blocks it, and is struck.
+            if self.over or self._is_blocked():
+                raise  # What blocks the event loop is struck.
             interrupt = exc
         if not self.over:
-            self._heard = False
+            if self._unheard_since is None:
+                self._unheard_since = time.monotonic()
             self._loop.call_soon_threadsafe(self._hear, interrupt)
 
+    def _is_blocked(self) -> bool:
+        """Return whether the event loop has not come round for long since a signal that it was to hear of."""
+        return self._unheard_since is not None and time.monotonic() - self._unheard_since > BLOCKED
+
     def _hear(self, interrupt: KeyboardInterrupt | None) -> None:
-        self._heard = True
+        self._unheard_since = None
         self._force(interrupt)
 
 
-@contextmanager
-def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generator[None]:
+def sigint_together() -> "_Installed":
+    """While a block lasts on asyncio, have two Ctrl-C in quick succession be one.
+
+    `asyncio.run` cancels the main task at the first, and raises at the second wherever the event loop happens to be:
+    also between noting that a task is to go on and seeing to it, and then that task waits for ever, and so does
+    `asyncio.run`.
+    """
+    return _Installed(_Together)
+
+
+def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> "_Installed":
     """While a block is being left on asyncio, have a Ctrl-C force the shutdown, and strike nobody.
 
     `asyncio.run` cancels the main task at the first Ctrl-C, and raises at the second wherever the event loop happens to
@@ -100,18 +146,33 @@ def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generato
     ``force`` is called, with what was raised if anything was. (On trio it interrupts the main task alone, and where it
     waits.)
     """
-    before = signal.getsignal(signal.SIGINT)
-    if in_trio() or threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    ours = _Sigint(before, force)
-    signal.signal(signal.SIGINT, ours)
-    try:
-        yield
-    finally:
-        ours.over = True
+    return _Installed(lambda before: _Forcing(before, force))
+
+
+class _Installed:
+    """Has a handler in front of the one that there is, on asyncio in the main thread.
+
+    No `contextlib.contextmanager`, which would write to the error that passes through it.
+    """
+
+    def __init__(self, make: Callable[[Callable[[int, Any], object]], "_Together | _Forcing"]) -> None:
+        self._make = make
+        self._ours: _Together | _Forcing | None = None
+
+    def __enter__(self) -> None:
+        if in_trio() or threading.current_thread() is not threading.main_thread():
+            return
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before):
+            self._ours = self._make(before)
+            signal.signal(signal.SIGINT, self._ours)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours is None:
+            return
+        self._ours.over = True
         # Several schedulers may be left in any order.
         now = signal.getsignal(signal.SIGINT)
-        while isinstance(now, _Sigint) and now.over:
+        while isinstance(now, _InFront) and now.over:
             now = now.before
             signal.signal(signal.SIGINT, now)

@@ -8,8 +8,8 @@ costs what the rest of the attempt does.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import final
+from collections.abc import Callable, Coroutine
+from typing import Any, final
 
 from anyio.abc import TaskGroup
 from anyio.lowlevel import cancel_shielded_checkpoint
@@ -33,6 +33,8 @@ class WorkerPool:
         self._abort = abort
         self._tasks: TaskGroup
         self._first: list[Worker] = []
+        self._drop: dict[Worker, Callable[[], None]] = {}
+        """What to call for a worker that never begins."""
 
     def open(self, tasks: TaskGroup, workers: int) -> None:
         """Start the workers."""
@@ -52,19 +54,21 @@ class WorkerPool:
     def _start(self, number: int) -> Worker:
         worker = self._make()
         self._dispatcher.workers += 1
-        self._tasks.start_soon(self._work, worker, number, name=f"turnkeeper worker {number}")
+        self._drop[worker] = start(self._tasks, self._work(worker, number), f"turnkeeper worker {number}")
         return worker
 
     def _check_started(self, worker: Worker) -> None:
         """On asyncio a task that is cancelled before its first step never takes it, and nothing in it knows."""
         if not worker.begun:
             worker.begun = True
+            self._drop.pop(worker)()
             self._dispatcher.worker_ended()
             self._abort(asyncio.CancelledError())
 
     @enable_ki_protection
     async def _work(self, worker: Worker, number: int) -> None:  # noqa: ASYNC910  (a task of its own)
         worker.begun = True
+        self._drop.pop(worker, None)
         try:
             await worker.work()
             if worker.needs_replacing:
@@ -79,6 +83,12 @@ class WorkerPool:
         if not in_trio():
             await first_steps()
             self._check_started(successor)
+
+
+def start(tasks: TaskGroup, coroutine: Coroutine[Any, Any, None], name: str) -> Callable[[], None]:
+    """Start a task; return what to call if it never begins, for nobody is to be told of a coroutine that never ran."""
+    tasks.start_soon(lambda: coroutine, name=name)
+    return coroutine.close
 
 
 async def first_steps() -> BaseException | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, final, overload
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio.abc import Schedule
@@ -33,6 +34,8 @@ _NOT_GIVEN: Final = _NotGiven(0)
 @dataclass(frozen=True, slots=True)
 class JobSetEntry:
     """A job of a job set: its request, its function or the name of it, and its arguments."""
+
+    __repr__ = guard.fields_shown
 
     request: RecurringJobRequest
     fn: Callable[..., Any] | str

@@ -27,6 +27,8 @@ class RecurringJobRequest:
     A wrong value raises `ConfigurationError`, which names the parameter.
     """
 
+    __repr__ = guard.fields_shown
+
     name: str
     """The name of the job for people: in logs, lists and records. Several jobs may have the same name."""
 

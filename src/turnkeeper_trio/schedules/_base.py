@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Self, cast
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -162,7 +163,9 @@ class BuiltinSchedule:
         """
         made = schedule_from_json(data)
         if not isinstance(made, cls):
-            raise ConfigurationError(f"data is the JSON of {made!r}, which is no {cls.__name__}", parameter="data")
+            raise ConfigurationError(
+                f"data is the JSON of {guard.shown(made)}, which is no {cls.__name__}", parameter="data"
+            )
         return made
 
     def __eq__(self, other: object) -> bool:
@@ -213,28 +216,35 @@ def schedule_from_json(data: Any) -> BuiltinSchedule:
             one's own inside a combination is one), or of a later version.
     """
     if not isinstance(data, dict):
-        raise ConfigurationError(f"data must be the dict that to_json() returned, not {data!r}", parameter="data")
+        raise ConfigurationError(
+            f"data must be the dict that to_json() returned, not {guard.shown(data)}", parameter="data"
+        )
     fields: dict[str, Any] = {str(name): value for name, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     kind, version = fields.pop("kind", None), fields.pop("version", None)
     cls = _KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
         known = ", ".join(sorted(_KINDS))
-        raise ConfigurationError(f"no schedule of the library has the kind {kind!r}; known: {known}", parameter="data")
+        raise ConfigurationError(
+            f"no schedule of the library has the kind {guard.shown(kind)}; known: {known}", parameter="data"
+        )
     if version is True or version != JSON_VERSION:
         raise ConfigurationError(
-            f"version {version!r} of the kind {kind!r} is not known here, only {JSON_VERSION}", parameter="data"
+            f"version {guard.shown(version)} of the kind {guard.shown(kind)} is not known here, only {JSON_VERSION}",
+            parameter="data",
         )
     try:
         return cls._from_fields(fields)  # pyright: ignore[reportPrivateUsage]
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
-        raise ConfigurationError(f"data is not what to_json() writes for {kind!r}: {exc}", parameter="data") from exc
+        raise ConfigurationError(
+            f"data is not what to_json() writes for {guard.shown(kind)}: {exc}", parameter="data"
+        ) from exc
 
 
 def instant_in_range(name: str, value: object) -> int:
     """Return an aware datetime as an integer, if it is one that can be shown in UTC."""
     at = _validation.instant(name, value)
     if not MIN_INSTANT <= at <= MAX_INSTANT:
-        raise ConfigurationError(f"{name} is outside the years 1 to 9999 in UTC: {value!r}", parameter=name)
+        raise ConfigurationError(f"{name} is outside the years 1 to 9999 in UTC: {guard.shown(value)}", parameter=name)
     return at
 
 

@@ -20,15 +20,17 @@ def time_us(name: str, value: object) -> int:
         ConfigurationError: It is no ``datetime.time``, has an offset, or asks for a second pass.
     """
     if not isinstance(value, time):
-        raise ConfigurationError(f"{name} must hold times, such as time(9, 30), not {value!r}", parameter=name)
+        raise ConfigurationError(
+            f"{name} must hold times, such as time(9, 30), not {guard.shown(value)}", parameter=name
+        )
     if value.tzinfo is not None:
         raise ConfigurationError(
-            f"{name} must hold times without a zone, not {value!r}: the zone is the schedule's, timezone=…",
+            f"{name} must hold times without a zone, not {guard.shown(value)}: the zone is the schedule's, timezone=…",
             parameter=name,
         )
     if value.fold:
         raise ConfigurationError(
-            f"{name} must hold times without fold, not {value!r}: a time shown twice happens the first time",
+            f"{name} must hold times without fold, not {guard.shown(value)}: a time shown twice happens the first time",
             parameter=name,
         )
     return ((value.hour * 60 + value.minute) * 60 + value.second) * MICROSECONDS + value.microsecond
@@ -139,7 +141,8 @@ def duration_code(us: int) -> str:
 def _whole_us(name: str, value: object) -> int:
     if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and value.months + value.years:
         raise ConfigurationError(
-            f"{name} has months or years, which have no fixed length: {value!r}; write CalendarInterval(months=…)",
+            f"{name} has months or years, which have no fixed length: {guard.shown(value)}; "
+            f"write CalendarInterval(months=…)",
             parameter=name,
         )
     if isinstance(value, timedelta):
@@ -147,15 +150,17 @@ def _whole_us(name: str, value: object) -> int:
         return (value.days * 86_400 + value.seconds) * MICROSECONDS + value.microseconds
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(_number(name, value) * MICROSECONDS)
-    raise ConfigurationError(f"{name} must be seconds (a number) or a timedelta, not {value!r}", parameter=name)
+    raise ConfigurationError(
+        f"{name} must be seconds (a number) or a timedelta, not {guard.shown(value)}", parameter=name
+    )
 
 
 def _number(name: str, value: object) -> Fraction:
     """Return a number exactly, so that a sum of units is rounded once."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be a number, not {value!r}", parameter=name)
+        raise ConfigurationError(f"{name} must be a number, not {guard.shown(value)}", parameter=name)
     if isinstance(value, float) and not math.isfinite(value):  # an integer may be too large to ask
-        raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
+        raise ConfigurationError(f"{name} must be finite, not {guard.shown(value)}", parameter=name)
     if value < 0:
         raise ConfigurationError(f"{name} must not be negative, it is {guard.shown(value)}", parameter=name)
     return Fraction(value)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, final
 from zoneinfo import ZoneInfo
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._zone_names import refusal
@@ -213,10 +214,11 @@ def zone(value: object) -> Zone:
         return zone_named(value.key)
     if isinstance(value, tzinfo):
         raise ConfigurationError(
-            f"timezone must have an IANA name, and {value!r} has none; write the place, as in timezone='Europe/Berlin' "
-            f"(a fixed offset is no zone: it does not follow the clock changes)",
+            f"timezone must have an IANA name, and {guard.shown(value)} has none; write the place, as in "
+            f"timezone='Europe/Berlin' (a fixed offset is no zone: it does not follow the clock changes)",
             parameter="timezone",
         )
     raise ConfigurationError(
-        f"timezone must be an IANA name such as 'Europe/Berlin', or a ZoneInfo, not {value!r}", parameter="timezone"
+        f"timezone must be an IANA name such as 'Europe/Berlin', or a ZoneInfo, not {guard.shown(value)}",
+        parameter="timezone",
     )

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from datetime import date, datetime, time, tzinfo
 from typing import Any, Final, Self, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import instant_in_range, set_slot
@@ -226,11 +227,12 @@ class CalendarInterval(WallSchedule):
 def _whole(name: str, amount: object) -> None:
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
         raise ConfigurationError(
-            f"{name} must be a whole number, not negative, and it is {amount!r}; for parts of a day write Interval(…)",
+            f"{name} must be a whole number, not negative, and it is {guard.shown(amount)}; "
+            f"for parts of a day write Interval(…)",
             parameter=name,
         )
     if amount > _LAST_DAY:
-        raise ConfigurationError(f"{name} is longer than the calendar: {amount!r}", parameter=name)
+        raise ConfigurationError(f"{name} is longer than the calendar: {guard.shown(amount)}", parameter=name)
 
 
 def _start(start: object, at: object, where: Zone) -> tuple[date | None, int | None]:
@@ -242,16 +244,18 @@ def _start(start: object, at: object, where: Zone) -> tuple[date | None, int | N
         if start.tzinfo is None:
             raise ConfigurationError(
                 f"start must be a date, not a datetime without a timezone; write start={date_code(start)}, "
-                f"at={time_code(start.time())}, not {start!r}",
+                f"at={time_code(start.time())}, not {guard.shown(start)}",
                 parameter="start",
             )
         if clock is not None:
             raise ConfigurationError(
-                f"start has a time of day already, {start!r}: give a date, or leave out at", parameter="at"
+                f"start has a time of day already, {guard.shown(start)}: give a date, or leave out at", parameter="at"
             )
         instant = instant_in_range("start", start)
         day, clock = divmod(instant + where.offset(instant), DAY)
         return date.fromordinal(min(max(day + _EPOCH, 1), _LAST_DAY)), clock
     if not isinstance(start, date):
-        raise ConfigurationError(f"start must be a date, such as date(2026, 1, 31), not {start!r}", parameter="start")
+        raise ConfigurationError(
+            f"start must be a date, such as date(2026, 1, 31), not {guard.shown(start)}", parameter="start"
+        )
     return date(start.year, start.month, start.day), clock or 0

@@ -38,8 +38,8 @@ def part(name: str, value: object) -> Schedule:
     """
     if guard.is_a(value, FixedDelay):
         raise ConfigurationError(
-            f"{name} must not be {value!r}: it is counted from the end of each run, so it cannot be combined; "
-            f"write Interval(…)",
+            f"{name} must not be {guard.shown(value)}: it is counted from the end of each run, so it cannot be "
+            f"combined; write Interval(…)",
             parameter=name,
         )
     return schedule(name, value)
@@ -227,7 +227,9 @@ class Between(Combination):
                 "start and end are both missing: give one of them, or use the schedule itself", parameter="start"
             )
         if first is not None and last is not None and last < first:
-            raise ConfigurationError(f"end must not be before start: {end!r} is before {start!r}", parameter="end")
+            raise ConfigurationError(
+                f"end must not be before start: {guard.shown(end)} is before {guard.shown(start)}", parameter="end"
+            )
         set_slot(self, "_part", part("schedule", schedule))
         set_slot(self, "_start", first)
         set_slot(self, "_end", last)

@@ -48,29 +48,31 @@ def taken_apart(excluded: Iterable[object]) -> tuple[tuple[DayRange, ...], tuple
 
 def _schedule(value: object) -> Schedule:
     if not hasattr(value, "next_after"):
-        raise ConfigurationError(f"excluded must not hold {value!r}; {_WRITE}", parameter="excluded")
+        raise ConfigurationError(f"excluded must not hold {guard.shown(value)}; {_WRITE}", parameter="excluded")
     return part("excluded", value)
 
 
 def _day(value: object) -> int:
     if isinstance(value, datetime):
         raise ConfigurationError(
-            f"excluded must hold dates, and {value!r} is an instant; write date({value.year}, {value.month}, "
-            f"{value.day})",
+            f"excluded must hold dates, and {guard.shown(value)} is an instant; write date({value.year}, "
+            f"{value.month}, {value.day})",
             parameter="excluded",
         )
     if not isinstance(value, date):
-        raise ConfigurationError(f"excluded must not hold {value!r}; {_WRITE}", parameter="excluded")
+        raise ConfigurationError(f"excluded must not hold {guard.shown(value)}; {_WRITE}", parameter="excluded")
     return value.toordinal()
 
 
 def _range(pair: tuple[object, ...]) -> DayRange:
     if len(pair) != 2:  # noqa: PLR2004  (a pair)
-        raise ConfigurationError(f"a range of dates is (first, last), not {pair!r}; {_WRITE}", parameter="excluded")
+        raise ConfigurationError(
+            f"a range of dates is (first, last), not {guard.shown(pair)}; {_WRITE}", parameter="excluded"
+        )
     first, last = _day(pair[0]), _day(pair[1])
     if last < first:
         raise ConfigurationError(
-            f"a range of dates must not end before it starts: write ({pair[1]}, {pair[0]}), not {pair!r}",
+            f"a range of dates must not end before it starts: write ({pair[1]}, {pair[0]}), not {guard.shown(pair)}",
             parameter="excluded",
         )
     return first, last

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from math import gcd
 from typing import Any, Final, Self, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
@@ -62,8 +63,8 @@ def _refuse_calendar_units(units: dict[str, object]) -> None:
     for unit, value in units.items():
         if value is not None:
             raise ConfigurationError(
-                f"{unit} have no fixed length, so there is no interval of {value!r} {unit}: "
-                f"write CalendarInterval({unit}={value!r})",
+                f"{unit} have no fixed length, so there is no interval of {guard.shown(value)} {unit}: "
+                f"write CalendarInterval({unit}={guard.shown(value)})",
                 parameter=unit,
             )
 

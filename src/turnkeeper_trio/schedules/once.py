@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self, final
 from zoneinfo import ZoneInfo
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
@@ -22,7 +23,7 @@ def label_us(at: object, timezone: str | tzinfo | None, fold: object) -> tuple[i
     """
     if not isinstance(at, datetime):
         raise ConfigurationError(
-            f"at must be a datetime, such as datetime(2026, 3, 1, 9, tzinfo=UTC), not {at!r}", parameter="at"
+            f"at must be a datetime, such as datetime(2026, 3, 1, 9, tzinfo=UTC), not {guard.shown(at)}", parameter="at"
         )
     where: Zone | None
     if at.tzinfo is None:
@@ -32,11 +33,12 @@ def label_us(at: object, timezone: str | tzinfo | None, fold: object) -> tuple[i
     else:
         extra = "timezone" if timezone is not None else "fold"
         raise ConfigurationError(
-            f"{extra} belongs to a naive label, and at has a timezone of its own: {at!r}; leave one of them out",
+            f"{extra} belongs to a naive label, and at has a timezone of its own: {guard.shown(at)}; "
+            f"leave one of them out",
             parameter=extra,
         )
     if not MIN_INSTANT <= instant <= MAX_INSTANT:
-        raise ConfigurationError(f"at is outside the years 1 to 9999 in UTC: {at!r}", parameter="at")
+        raise ConfigurationError(f"at is outside the years 1 to 9999 in UTC: {guard.shown(at)}", parameter="at")
     return instant, named_zone(where)
 
 
@@ -51,10 +53,11 @@ def _aware(at: datetime) -> int:
         datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, at.tzinfo, fold=fold)
         for fold in (0, 1)
     )
-    try:
-        early, late = instant_us(first), instant_us(second)
-    except ValueError:
-        raise ConfigurationError(f"at has a timezone that gives no offset: {at!r}", parameter="at") from None
+    instants, fault = guard.call(lambda: (instant_us(first), instant_us(second)))
+    if instants is None:
+        message = f"at has a timezone that gives no offset: {guard.shown(at)}"
+        raise ConfigurationError(message, parameter="at") from fault
+    early, late = instants
     if early > late:
         raise ConfigurationError(_gap(at, at.tzinfo, early, late), parameter="at")
     return late if at.fold else early
@@ -63,12 +66,14 @@ def _aware(at: datetime) -> int:
 def _naive(at: datetime, timezone: str | tzinfo | None, fold: object) -> tuple[int, Zone]:
     if timezone is None:
         raise ConfigurationError(
-            f"at must have a timezone: {at!r} names no instant; write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) "
-            f"or Once({at!r}, timezone='Europe/Berlin')",
+            f"at must have a timezone: {guard.shown(at)} names no instant; write "
+            f"datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or Once({guard.shown(at)}, timezone='Europe/Berlin')",
             parameter="at",
         )
     if fold is not None and (isinstance(fold, bool) or fold not in (0, 1)):
-        raise ConfigurationError(f"fold must be 0 (the first pass) or 1 (the second), not {fold!r}", parameter="fold")
+        raise ConfigurationError(
+            f"fold must be 0 (the first pass) or 1 (the second), not {guard.shown(fold)}", parameter="fold"
+        )
     where = zone(timezone)
     early, late = where.both(instant_us(at.replace(tzinfo=UTC, fold=0)))
     if early > late:

@@ -6,6 +6,7 @@ from datetime import time, tzinfo
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Self, cast, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import set_slot
@@ -73,7 +74,8 @@ def _weekday(value: object) -> Weekday:
             pass
     why = "; a number could be counted from Sunday or from Monday, from 0 or from 1" if isinstance(value, int) else ""
     raise ConfigurationError(
-        f"a weekday is Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', not {value!r}{why}",
+        f"a weekday is Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', "
+        f"not {guard.shown(value)}{why}",
         parameter="pairs",
     )
 
@@ -124,7 +126,9 @@ class WeekdayTimes(WallSchedule):
             )
         named = cast("object", [days] if isinstance(days, str) else days)
         if not isinstance(named, Iterable):
-            raise ConfigurationError(f"days must be weekdays, such as WORKDAYS, not {days!r}", parameter="days")
+            raise ConfigurationError(
+                f"days must be weekdays, such as WORKDAYS, not {guard.shown(days)}", parameter="days"
+            )
         listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]
         return cls([(day, at) for day in listed for at in times], timezone=timezone)
 
@@ -200,17 +204,16 @@ class WeekdayTimes(WallSchedule):
 
 def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
     """Yield each pair as a day and the microseconds since midnight."""
-    if isinstance(pairs, str | bytes | dict) or not isinstance(pairs, Iterable):
+    if guard.is_a(pairs, (str, bytes, dict)) or not guard.is_a(pairs, Iterable):
         raise ConfigurationError(
-            f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not {pairs!r}; "
-            f"for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
+            f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not "
+            f"{guard.shown(pairs)}; for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
             parameter="pairs",
         )
-    listed: Iterable[Any] = pairs  # pyright: ignore[reportUnknownVariableType]
-    for each in listed:
-        if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  (a pair)  # pyright: ignore[reportUnknownArgumentType]
+    for each in cast("Iterable[Any]", pairs):
+        if not guard.is_a(each, (tuple, list)) or len(each) != 2:  # noqa: PLR2004  (a pair)
             raise ConfigurationError(
-                f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {each!r}",
+                f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {guard.shown(each)}",
                 parameter="pairs",
             )
         day, at = cast("tuple[object, object]", each)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from turnkeeper_trio.schedules.cron._calendar import ALL_DAYS, ALL_WEEKDAYS
+from turnkeeper_trio.schedules.cron._field import YEAR
 from turnkeeper_trio.schedules.cron._parser import MonthDays, Spec, WeekDays, bits
 
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -28,7 +29,10 @@ def sentence(spec: Spec) -> str:
 
 
 def _years(years: Sequence[int]) -> str:
-    stepped = len(years) > _MOST_LISTED and years[1] - years[0] > 1
+    step = years[1] - years[0] if len(years) > _MOST_LISTED else 0
+    stepped = step > 1
+    if stepped and years[-1] + step > YEAR.high and len(years) == len(range(years[0], YEAR.high + 1, step)):
+        return f"in every {_nth(step)} year from {years[0]} on"
     return f"in {_numbers('year', years) if stepped else _and(_runs([str(year) for year in years], years))}"
 
 

@@ -190,6 +190,8 @@ def _day_special(item: str, parsed: Parsed) -> bool:
         if last < first:
             raise Refused(f"the range is reversed; write {last}-{first}W")
         parsed.nearest.update(range(first, last + 1))
+    elif match := re.fullmatch("([0-9]+)W-([0-9]+)W", item):
+        raise Refused(f"of a range, W stands at the end; write {match[1]}-{match[2]}W")
     else:
         return False
     return True
@@ -199,6 +201,11 @@ def _week_special(item: str, parsed: Parsed) -> bool:
     """Take ``d#n``, ``d-e#n`` and ``dL``; return whether it was one."""
     if match := _NTH.fullmatch(item):
         days = _values(WEEKDAY, match[1])
+        if twice := re.fullmatch("([1-5])-([0-7]|[A-Z]{3})#([1-5])", match[2]):
+            raise Refused(f"of a range, # stands at the end; write {match[1]}-{twice[2]}#{twice[1]}")
+        if several := re.fullmatch("([1-5])-([1-5])", match[2]):
+            each = [f"{match[1]}#{nth}" for nth in range(int(several[1]), int(several[2]) + 1)]
+            raise Refused(f"after # stands one number; write {','.join(each) or f'{match[1]}#{several[1]}'}")
         if not re.fullmatch("0*[1-5]", match[2]):
             raise Refused(
                 f"a month has a weekday up to {_WEEKS} times; write {match[1]}#1 to {match[1]}#{_WEEKS}, "

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules.cron._field import (
     DAY,
@@ -100,7 +101,8 @@ def normal(expression: object) -> str:
     """
     if not isinstance(expression, str):
         raise ConfigurationError(
-            f"expression must be a string such as '0 9 * * MON-FRI', not {expression!r}", parameter="expression"
+            f"expression must be a string such as '0 9 * * MON-FRI', not {guard.shown(expression)}",
+            parameter="expression",
         )
     text = expression.strip(" \t\r\n")
     if len(text) > LONGEST:
