@@ -19,7 +19,7 @@ import anyio.from_thread
 import trio
 from anyio.lowlevel import EventLoopToken, current_token
 
-from turnkeeper_trio._runtime.moment import Moment
+from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio.errors import SchedulerClosed
 
 R = TypeVar("R")
@@ -46,7 +46,7 @@ class Affinity:
         """Whether nobody comes in from another thread any more."""
         self._inside = 0
         """How many calls from other threads have not been answered."""
-        self._empty = Moment()
+        self._empty = SharedEvent()
 
     def check(self) -> None:
         """Refuse a call from anywhere else.

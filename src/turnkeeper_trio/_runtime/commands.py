@@ -11,7 +11,7 @@ from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
-from turnkeeper_trio._runtime.moment import tell
+from turnkeeper_trio._runtime.primitives import set_event
 from turnkeeper_trio.errors import InternalError, SchedulerClosed, TurnKeeperError
 
 
@@ -42,7 +42,7 @@ class Reply:
         """Answer; an exception is raised at the caller."""
         self._answer = answer
         self._answered = True
-        tell(self._event)
+        set_event(self._event)
 
     async def get(self) -> Any:
         """Wait for the answer. Cancelled, it gives up the answer, not what was decided."""

@@ -31,7 +31,7 @@ from turnkeeper_trio._runtime.commands import CommandQueue
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.logs import log_waiting, write
-from turnkeeper_trio._runtime.moment import Moment
+from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio.abc import Store
@@ -79,7 +79,7 @@ class Coordinator:
         """When the engine last decided."""
         self.begun: bool = False
         """Whether its task has taken its first step, or never will."""
-        self.ended: Final = Moment()
+        self.ended: Final = SharedEvent()
         """Set when nothing is left to be done; every caller has been answered then."""
         self.crash: BaseException | None = None
         """What ended it before its time."""

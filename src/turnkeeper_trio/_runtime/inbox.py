@@ -19,8 +19,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
 from turnkeeper_trio._runtime.clock import BoundClock
-from turnkeeper_trio._runtime.moment import tell
-from turnkeeper_trio._runtime.primitives import Event, primitives
+from turnkeeper_trio._runtime.primitives import Event, primitives, set_event
 from turnkeeper_trio.errors import TurnKeeperError
 
 T = TypeVar("T")
@@ -208,13 +207,13 @@ class Inbox(Generic[T]):
             else:
                 self._put(sender)
                 sender.placed = True
-            tell(sender.came)
+            set_event(sender.came)
 
     def close(self) -> None:
         """Let nothing in any more; those who wait for room get the error. What is in it stays to be taken."""
         self.closed = True
         while self._waiting:
-            tell(self._waiting.popleft().came)
+            set_event(self._waiting.popleft().came)
 
     def release(self) -> None:
         """Close the stream itself, empty or not."""

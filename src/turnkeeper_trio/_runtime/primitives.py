@@ -1,24 +1,31 @@
-"""A checkpoint and events, as the running event loop has them.
+"""A checkpoint and events: what the tasks of the runtime wait by.
 
 ``anyio.Event()`` and ``anyio.lowlevel.checkpoint()`` find out at each call which event loop runs. A job needs three of
 them, and to find out costs as much as they do. So the parts that live in one event loop look once.
+
+``asyncio.run`` answers a Ctrl-C by cancelling the main task, between any two lines of Python that run just then; so may
+any other handler of a signal. ``asyncio.Event.set`` looks whether a task still waits, and wakes it after that: struck
+between, it raises in the task that sets the event, which is mostly the coordinator, and the other tasks that wait are
+not woken. So an event that one task waits for is set by `set_event`, and one that several wait for is a `SharedEvent`.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, final
 
+import anyio
 import trio
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._runtime.clock import in_trio
 
 
 class Event(Protocol):
-    """Something to wait for, once: `asyncio.Event` and `trio.Event` are alike as far as this goes."""
+    """Something to wait for, once: `anyio.Event`, `asyncio.Event` and `trio.Event` are alike as far as this goes."""
 
-    def set(self) -> None:
-        """Wake whoever waits."""
+    def set(self) -> object:
+        """Wake the tasks that wait."""
         ...
 
     async def wait(self) -> object:
@@ -43,3 +50,42 @@ _TRIO: Final = Primitives(trio.lowlevel.checkpoint, trio.Event)
 def primitives() -> Primitives:
     """Return those of the running event loop."""
     return _TRIO if in_trio() else _ASYNCIO
+
+
+def set_event(event: Event) -> None:
+    """Set an event that one task waits for. A task that is cancelled in this very step is woken by that."""
+    try:
+        event.set()
+    except asyncio.InvalidStateError:
+        return
+
+
+@final
+class SharedEvent:
+    """An event for which several tasks wait."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiting: dict[Event, None] = {}
+
+    def is_set(self) -> bool:
+        """Return whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Set it, and wake the tasks that wait. Twice is fine."""
+        self._is_set = True
+        for event in tuple(self._waiting):
+            set_event(event)
+
+    async def wait(self) -> None:
+        """Wait until it is set. Always a checkpoint."""
+        if self._is_set:
+            await checkpoint()
+            return
+        event = anyio.Event()
+        self._waiting[event] = None
+        try:
+            await event.wait()
+        finally:
+            del self._waiting[event]

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._runtime.logs import LOGGER, exc_info, log_event, write
-from turnkeeper_trio._runtime.moment import Moment
+from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio.events import Event, Lagged, SchedulerStopped
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -51,7 +51,7 @@ class Subscription(Generic[E_co]):
         self._missed = 0
         self._last_missed: Event | None = None
         self._ended = False
-        self._came: Moment | None = None
+        self._came: SharedEvent | None = None
         """By what to call the tasks that wait for the next event."""
 
     def __aiter__(self) -> "Subscription[E_co]":
@@ -71,7 +71,7 @@ class Subscription(Generic[E_co]):
             if self._ended:
                 raise StopAsyncIteration
             if self._came is None:
-                self._came = Moment()
+                self._came = SharedEvent()
             await self._came.wait()
         event = self._queue.popleft()
         if not isinstance(event, Lagged):
