@@ -1,7 +1,8 @@
-"""How to ask any schedule, the library's or a user's, for occurrences in integers.
+"""Asks any schedule, the library's or a user's, for its occurrences, as integers.
 
-A user's class has ``next_after`` and perhaps ``count_between`` and ``anchored``. What it answers is checked here, at
-the one place where it enters: a fault is a `ScheduleFault`, which halts the job that asked and nothing else.
+A schedule of the library has methods that take and return integers; these are called directly. A user's schedule has
+``next_after`` and perhaps ``count_between`` and ``anchored``. Its answers are checked in this module and nowhere else.
+If an answer makes no sense, or the method raises, that is a `ScheduleFault`: it halts the job, and nothing else.
 """
 
 from collections.abc import Callable
@@ -18,28 +19,37 @@ from turnkeeper_trio.schedules._base import BuiltinSchedule, latest_by_search
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
 
 LISTING_LIMIT: Final = 1000
-"""Up to how many occurrences of a schedule without ``count_between`` are listed to count them."""
+"""How many occurrences are listed, at most, to count a schedule that has no ``count_between``."""
 
 
 @final
 class ScheduleFault(TurnKeeperError):
-    """A schedule raised, gave something that is no instant, or did not advance."""
+    """A schedule raised, returned something that is no instant, or did not advance."""
+
+
+def is_schedule(value: object) -> bool:
+    """Return whether ``value`` is a schedule: an object (not a class) with a method ``next_after``."""
+    return not guard.is_a(value, type) and callable(guard.attribute(value, "next_after"))
 
 
 def schedule(name: str, value: object) -> Schedule:
-    """Return ``value`` if it is a schedule: an object (not a class) with a method ``next_after``."""
-    if guard.is_a(value, type) or not callable(guard.attribute(value, "next_after")):
+    """Return ``value`` if it is a schedule.
+
+    Raises:
+        ConfigurationError: It is none; the message calls it ``name``.
+    """
+    if not is_schedule(value):
         raise ConfigurationError(
             f"{name} must be a schedule (an object with next_after), not {guard.shown(value)}", parameter=name
         )
-    return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+    return cast("Schedule", value)
 
 
 def next_after_us(asked: Schedule, after: int) -> int | None:
-    """Return the first occurrence strictly later than ``after``, or ``None``, also beyond the year 9999.
+    """Return the first occurrence strictly later than ``after``, or ``None`` if there is none up to the year 9999.
 
     Raises:
-        ScheduleFault: The schedule raised, answered with something else than an aware datetime, or did not advance.
+        ScheduleFault: The schedule raised, returned something other than an aware datetime, or did not advance.
     """
     if guard.is_a(asked, BuiltinSchedule):
         return cast("BuiltinSchedule", asked).next_after_us(after)
@@ -59,9 +69,10 @@ def next_after_us(asked: Schedule, after: int) -> int | None:
 
 
 def first_us(asked: Schedule, at: int) -> int | None:
-    """Return the first occurrence of a schedule that was accepted, and bound, at ``at``.
+    """Return the first occurrence for a job that was accepted at ``at``, the instant to which the schedule is bound.
 
-    It is ``next_after_us(asked, at)``, but for `Once` and `After`: these give their instant even if it has passed.
+    This is ``next_after_us(asked, at)``, except for `Once` and `After`: they return their instant even if it has
+    passed.
 
     Raises:
         ScheduleFault: As `next_after_us`.
@@ -72,12 +83,13 @@ def first_us(asked: Schedule, at: int) -> int | None:
 
 
 def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
-    """Return how many occurrences t there are with ``after < t <= until``, and whether that is exact.
+    """Return the number of occurrences t with ``after < t <= until``, and whether the number is exact.
 
-    A user's schedule without ``count_between`` is listed, up to ``limit``; then the count is a lower bound.
+    The occurrences of a user's schedule without ``count_between`` are listed. If there are more than ``limit``, the
+    number is ``limit``, a lower bound.
 
     Raises:
-        ScheduleFault: The schedule raised, or answered with what makes no sense.
+        ScheduleFault: The schedule raised, or returned something that is no number of occurrences.
     """
     until = min(until, MAX_INSTANT)
     after = max(after, MIN_INSTANT - 1)
@@ -109,7 +121,7 @@ def latest_us(asked: Schedule, after: int, until: int) -> int | None:
 
 
 def node(asked: Schedule, plan: Plan) -> Node:
-    """Return a schedule as a part of what is counted; a user's is listed.
+    """Return the node that stands for a schedule when a combination is counted; a user's schedule is listed.
 
     Raises:
         ScheduleFault: As `next_after_us`.
@@ -121,7 +133,7 @@ def node(asked: Schedule, plan: Plan) -> Node:
 
 
 def anchored_us(asked: Schedule, at: int) -> Schedule:
-    """Return the schedule bound to the instant of acceptance; itself if there is nothing to bind.
+    """Return the schedule bound to ``at``, the instant of acceptance; itself if it needs no binding.
 
     Raises:
         ScheduleFault: A user's ``anchored`` raised, or returned something that is no schedule.
@@ -143,7 +155,11 @@ def anchored_us(asked: Schedule, at: int) -> Schedule:
 
 
 def _bound(asked: BuiltinSchedule, at: int) -> Schedule:
-    """Return a schedule of the library, bound; a part of it may be a user's, and become what cannot be a part."""
+    """Return a schedule of the library, bound to ``at``.
+
+    Even this may fail: a part of it may be a user's schedule, and that part's ``anchored`` may raise or return
+    something that cannot be part of a combination.
+    """
     bound, fault = guard.call(asked.anchored_us, at)
     if fault is not None:
         _raise(fault, f"{guard.type_name(asked)} cannot be bound:")
@@ -167,7 +183,8 @@ def _called(asked: Schedule, method: str, call: Callable[[], object]) -> object:
     if fault is not None:
         _raise(fault, f"{guard.type_name(asked)}.{method} raised")
     if guard.is_coroutine(answer):
-        guard.call(cast("CoroutineType[Any, Any, Any]", answer).close)  # or Python warns that it was never awaited
+        # A coroutine that is never awaited makes Python warn, unless it is closed.
+        guard.call(cast("CoroutineType[Any, Any, Any]", answer).close)
         raise ScheduleFault(f"{guard.type_name(asked)}.{method} is async: a schedule answers at once, write plain def")
     return answer
 
@@ -191,7 +208,7 @@ def _instant(asked: Schedule, method: str, answer: object) -> int:
 
 
 def _method(asked: Schedule, name: str) -> Any:
-    """Return a method that a schedule may have, or ``None``."""
+    """Return an optional method of a user's schedule, or ``None`` if it has none."""
     method, fault = guard.call(getattr, asked, name, None)
     if fault is not None:
         _raise(fault, f"{guard.type_name(asked)}.{name} raised")
@@ -199,6 +216,7 @@ def _method(asked: Schedule, name: str) -> Any:
 
 
 def _raise(fault: BaseException, what: str) -> NoReturn:
+    """Raise the `ScheduleFault` that ``fault`` means; ``what`` says where it was raised."""
     if type(fault) is ScheduleFault:
-        raise fault  # That of a schedule it asked itself.
+        raise fault  # the user's schedule contains a schedule, and the fault is of that one
     raise ScheduleFault(f"{what} {guard.raised(fault)}") from fault
