@@ -1,11 +1,11 @@
-"""The plugin for pytest: fixtures and markers that put a test, and the schedulers opened in it, in virtual time.
+"""The plugin for pytest: its fixtures and markers put a test, and the schedulers that it opens, in virtual time.
 
-It is loaded wherever the library is installed, and does nothing to a test that uses none of its fixtures and markers.
-It works beside anyio's plugin, pytest-trio and pytest-asyncio, which run the tests; it only sees to it that the loop
-they start is in virtual time, and guards the body of the test.
+pytest loads it wherever the library is installed. It does nothing to a test that uses none of its fixtures and markers.
+anyio's plugin, pytest-trio or pytest-asyncio runs the test. This plugin makes the event loop that they start one in
+virtual time, and guards the body of the test.
 
-Every run of pytest in the environment loads this module: so it imports nothing of the library, of an event loop or of
-pendulum before a test asks for one of the fixtures or markers. All that needs them is in functions.
+Because each run of pytest in the environment loads this module, it imports the library, event loops and pendulum only
+inside of functions, when a test uses one of its fixtures or markers.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ OPTIONS: Final[dict[str, Any]] = {
     "history_per_job": 1_000_000,
     "shutdown_grace": timedelta(minutes=1),
 }
-"""With what the fixture ``scheduler`` is opened, where a marker says nothing else."""
+"""The options of the fixture ``scheduler``; the marker ``scheduler_options`` overrides them."""
 
 SESSION: Final = pytest.StashKey["Session"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
+    """Register the markers."""
     for text in MARKERS.values():
         config.addinivalue_line("markers", text)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test for each seed."""
+    """Make one test for each seed of the marker ``schedule_seeds``."""
     marker = metafunc.definition.get_closest_marker("schedule_seeds")
     if marker is not None:
         seeds = range(*marker.args) if len(marker.args) == 1 and not marker.kwargs else ()
@@ -63,7 +63,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what would be the same test again: asyncio has but one schedule."""
+    """Deselect tests on asyncio with a seed other than 0, because asyncio has only one order of tasks."""
     left_out = [item for item in items if _seed(item) and _is_on_asyncio(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -72,29 +72,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Have the loop of a test that asks for it be born in virtual time."""
-    if not _is_ours(item):
+    """Have the event loops of a test that uses this plugin start in virtual time."""
+    if not _uses_plugin(item):
         return (yield)
     from turnkeeper_trio.errors import ConfigurationError
-    from turnkeeper_trio.testing._backends import born_virtual, seeded_schedule
+    from turnkeeper_trio.testing._backends import seeded_schedule, virtual_by_default
 
     with ExitStack() as stack:
         try:
             session = item.stash[SESSION] = _session(item)
         except (TypeError, ConfigurationError):
-            pass  # the set-up of the test says so
+            pass  # pytest_runtest_setup fails with the message
         else:
-            stack.enter_context(born_virtual(session.bind))
+            stack.enter_context(virtual_by_default(session.bind))
             stack.enter_context(seeded_schedule(session.settings.seed))
         stack.enter_context(_known_to_pytest_asyncio(item))
-        _have_pytest_trio_ask(item)
+        _have_pytest_trio_look_again(item)
         return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Say what is wrong with a marker."""
-    if _is_ours(item) and SESSION not in item.stash:
+    """Fail a test whose marker ``scheduler_time`` makes no sense."""
+    if _uses_plugin(item) and SESSION not in item.stash:
         from turnkeeper_trio.errors import ConfigurationError
 
         try:
@@ -105,11 +105,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Guard the body of a test: it fails where it waits for what never comes."""
+    """Guard the body of a test, so that it fails if it waits for something that cannot come."""
     session = item.stash.get(SESSION, None)
     if session is None or not isinstance(item, pytest.Function):
         return (yield)
-    # Under Hypothesis it is the inner function that is asynchronous. Both are looked up again by whoever runs the test.
+    # With Hypothesis, the inner function is the async one. The plugin that runs the test reads either attribute later.
     holder, name = (item.obj.hypothesis, "inner_test") if hasattr(item.obj, "hypothesis") else (item, "obj")
     body = getattr(holder, name)
     if not inspect.iscoroutinefunction(body):
@@ -133,7 +133,7 @@ def _guarded(body: Callable[..., Any], session: Session) -> Callable[..., Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Tell with a failure on which schedule it happened."""
+    """Add the seed, the timezone and the virtual time to the report of a failure."""
     report = yield
     if report.failed and SESSION in item.stash and call.when != "collect":
         from turnkeeper_trio.testing import SchedulerTime
@@ -148,7 +148,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _is_ours(item: pytest.Item) -> bool:
+def _uses_plugin(item: pytest.Item) -> bool:
+    """Return whether a test uses one of the fixtures or markers."""
     names: list[str] = getattr(item, "fixturenames", [])
     return not FIXTURES.isdisjoint(names) or any(item.get_closest_marker(name) for name in MARKERS)
 
@@ -166,7 +167,11 @@ def _is_on_asyncio(item: pytest.Item) -> bool:
 
 
 def _merged(item: pytest.Item, marker: str) -> dict[str, Any]:
-    """Return the arguments of a marker; those nearer to the test go first."""
+    """Return the arguments of a marker. Where several give the same one, the marker nearest to the test decides.
+
+    Raises:
+        TypeError: One of them has positional arguments.
+    """
     marks = list(item.iter_markers(marker))
     if any(mark.args for mark in marks):
         raise TypeError("it takes keyword arguments only")
@@ -180,8 +185,8 @@ def _session(item: pytest.Item) -> Session:
     return Session(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
 
 
-def _have_pytest_trio_ask(item: pytest.Item) -> None:
-    """With ``trio_mode`` pytest-trio looked up ``trio.run`` when it collected the tests: have it look again."""
+def _have_pytest_trio_look_again(item: pytest.Item) -> None:
+    """Have pytest-trio look up ``trio.run`` when it runs the test. With ``trio_mode`` it does so at collection."""
     marker = item.get_closest_marker("trio")
     if marker is not None and getattr(marker.kwargs.get("run"), "__module__", "").partition(".")[0] == "trio":
         item.add_marker(pytest.mark.trio(run=_run_trio), append=False)
@@ -196,9 +201,10 @@ def _run_trio(*args: Any, **options: Any) -> Any:
 
 @contextmanager
 def _known_to_pytest_asyncio(item: pytest.Item) -> Generator[None]:
-    """Have pytest-asyncio run our fixture in the loop of its own tests, as if its own decorator had been used.
+    """Have pytest-asyncio run the fixture ``scheduler`` in the loop of the test, as its own decorator would.
 
-    That decorator says nothing else, but it says it for all tests, and other plugins have tests that use the fixture.
+    The decorator sets these attributes for all tests, and tests of the other plugins use the fixture too. So they are
+    set for one test only.
     """
     marker = item.get_closest_marker("asyncio")
     if marker is None:
@@ -215,13 +221,13 @@ def _known_to_pytest_asyncio(item: pytest.Item) -> Generator[None]:
 
 @pytest.fixture
 def schedule_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of trio's schedule on which the test runs."""
+    """The seed of the order in which trio runs the tasks of the test."""
     return cast("int", getattr(request, "param", 0))
 
 
 @pytest.fixture
 def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
-    """The virtual time of the test, and of every scheduler that is opened in it."""
+    """The virtual time of the test, and of each scheduler that it opens."""
     from turnkeeper_trio.testing import SchedulerTime
 
     if SESSION not in request.node.stash:
@@ -231,14 +237,14 @@ def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
 
 @pytest.fixture
 def fault_plan(scheduler_time: SchedulerTime) -> Iterator[FaultPlan]:
-    """Which calls of jobs, observers and stores are to fail; each planned fault must strike."""
+    """The plan of the calls of jobs, observers and stores that are to fail. Each planned fault must strike."""
     yield scheduler_time.fault_plan
     scheduler_time.fault_plan.assert_reached()
 
 
 @pytest.fixture
 def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
-    """Have ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time (by time-machine)."""
+    """Make ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` return the virtual time (with time-machine)."""
     try:
         import time_machine  # it is optional
     except ImportError:
@@ -247,14 +253,14 @@ def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) ->
 
     session: Session = request.node.stash[SESSION]
     with time_machine.travel(utc_datetime(session.settings.start), tick=False) as machine:
-        session.listen(lambda: machine.move_to(utc_datetime(session.harness.wall.wall())))
+        session.listen(lambda: machine.move_to(utc_datetime(session.harness.settable_clock.wall())))
         yield scheduler_time
 
 
 async def _scheduler(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> AsyncGenerator[Scheduler]:
     """An open scheduler in virtual time.
 
-    When it has been closed, it is checked: that its books balance, and that no task of a job is left alive.
+    After it has been closed, it is checked: its books balance, and no task of its jobs is left alive.
     """
     from turnkeeper_trio.testing._fixture_host import HostedScheduler
 
