@@ -1,6 +1,6 @@
 """The nodes of a count: a combination as a tree, in which each node is a set of seconds for each day.
 
-`_counting` says how such a tree is counted. A schedule of the library makes its node itself; what has no sets of days
+`_counting` says how such a tree is counted. A schedule of the library makes its own node; what has no sets of days
 is listed as single instants of the `Plan`.
 """
 

@@ -48,8 +48,9 @@ def _suggestion(key: str) -> str:
 def closest(key: str) -> list[str]:
     """Return the names most like ``key``, the most like first.
 
-    If ``key`` is an abbreviation, that is the name of its zone; if it is a name or a city but for case and punctuation,
-    the names with that spelling; else the names that share the most pairs of letters with it (Dice's coefficient).
+    If ``key`` is an abbreviation, that is the name of a zone that uses it. If ``key`` differs from names, or from the
+    cities in names, only in case or punctuation, return these names. Otherwise return the names that have the most
+    pairs of letters in common with it (Dice's coefficient).
     """
     if (place := _ABBREVIATIONS.get(key.upper())) is not None:
         return [place]

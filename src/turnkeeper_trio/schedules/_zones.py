@@ -52,8 +52,8 @@ class Zone:
     def local(self, at: int) -> datetime:
         """Return what the wall clock shows at an instant.
 
-        Where a datetime cannot say it, at the very ends of the calendar and beyond, return what it shows two days
-        inside.
+        A datetime cannot hold this at the very ends of the calendar and beyond. There, return what the clock shows two
+        days inside of the calendar.
         """
         try:
             return datetime.fromtimestamp(at // MICROSECONDS, self.info)
@@ -100,7 +100,7 @@ class Zone:
     def first_pass_by_guess(self, label: int, offset: int) -> int | None:
         """Return the instant at which the clock shows a label first, or ``None`` if two look-ups do not find it.
 
-        ``offset`` is a guess of the offset at that instant. ``None`` means that the label lies at a gap or an overlap.
+        ``offset`` is a guess of the offset at that instant. ``None`` means that the label is near a gap or an overlap.
         """
         at = label - offset
         seen = self.clear_offset(at)
@@ -143,10 +143,10 @@ class Zone:
         return late
 
     def first_pass(self, label: int) -> tuple[int, int]:
-        """Return the instant at which a label happens under the rule "once", and the label from which to go on.
+        """Return the occurrence of a label under the rule "once" of `_wall_clock`, and the label from which to go on.
 
-        In an overlap, the instant is that of the first pass, and the label to go on from is the end of the overlap. In
-        a gap, the instant is that of the change, at which the gap ends. Outside an overlap, go on from the next label.
+        In an overlap, the occurrence is at the first pass, and the label to go on from is the end of the overlap. In a
+        gap, the occurrence is at the change, which ends the gap. Outside an overlap, the next label is to go on from.
         """
         first, second = self.both(label)
         if first == second:

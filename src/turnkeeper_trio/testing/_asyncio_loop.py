@@ -17,10 +17,10 @@ selector is given, because asyncio limits it to a day, and the sum need not be t
 A program takes the same steps in each process. For that, this module gives an order to what asyncio and anyio leave to
 chance:
 
-* Timers with the same instant fire in the order in which they were set, because a heap has no order among equals. * A
-task's hash is its ordinal and not its address, because groups of tasks are sets. * Tasks that one cancel scope of anyio
-cancels at once are resumed in the order in which they were created, because anyio
-  iterates over sets of scopes, whose hashes are addresses.
+* Timers with the same instant fire in the order in which they were set, because a heap has no order among equals.
+* A task's hash is its ordinal and not its address, because groups of tasks are sets.
+* Tasks that one cancel scope of anyio cancels together are resumed in the order in which they were created, because
+  anyio iterates over sets of scopes, whose hashes are addresses.
 """
 
 import asyncio

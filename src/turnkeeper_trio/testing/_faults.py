@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, final
+from typing import Any, Final, Literal, Self, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model.change import Change, Refusal
@@ -14,6 +14,8 @@ from turnkeeper_trio.errors import ConfigurationError, StoreUnavailable
 __all__ = ["FaultPlan", "InjectedFault"]
 
 When = Literal["before", "after"]
+
+_MESSAGE: Final = "injected by a fault plan"
 
 
 @final
@@ -52,7 +54,7 @@ class FaultPlan:
         self,
         name: str,
         call: int = 1,
-        error: BaseException | type[BaseException] = InjectedFault("injected by a fault plan"),  # noqa: B008  (never written to)
+        error: BaseException | type[BaseException] | None = None,
         *,
         when: When = "before",
     ) -> Self:
@@ -61,7 +63,7 @@ class FaultPlan:
         Args:
             name: The name of the job.
             call: Which attempt, counted over all runs.
-            error: What the attempt raises.
+            error: What the attempt raises; if it is not given, an `InjectedFault`.
             when: With ``"before"``, the attempt fails instead of the call of its function; with ``"after"``, when the
                 function has returned.
 
@@ -70,13 +72,14 @@ class FaultPlan:
         """
         if when not in {"before", "after"}:
             raise ConfigurationError(f"when must be 'before' or 'after', not {when!r}", parameter="when")
-        return self._plan(f"job {_validation.text('name', name)!r}", _Fault(_call(call), error, when))
+        planned = InjectedFault(_MESSAGE) if error is None else error
+        return self._plan(f"job {_validation.text('name', name)!r}", _Fault(_call(call), planned, when))
 
     def observer(
         self,
         method: str,
         call: int = 1,
-        error: Exception | type[Exception] = InjectedFault("injected by a fault plan"),  # noqa: B008  (never written to)
+        error: Exception | type[Exception] | None = None,
         *,
         of: object = None,
     ) -> Self:
@@ -85,29 +88,27 @@ class FaultPlan:
         Args:
             method: The name of the method, such as ``"on_run_finished"``.
             call: Which call, counted for each observer.
-            error: What the call raises.
+            error: What the call raises; if it is not given, an `InjectedFault`.
             of: The observer, or its class; if it is not given, any observer.
 
         Raises:
             ConfigurationError: ``call`` is no integer of at least 1.
         """
-        return self._plan(f"observer {method}", _Fault(_call(call), error, "before", of))
+        planned = InjectedFault(_MESSAGE) if error is None else error
+        return self._plan(f"observer {method}", _Fault(_call(call), planned, "before", of))
 
-    def store(
-        self,
-        call: int = 1,
-        error: Exception | type[Exception] = StoreUnavailable("injected by a fault plan"),  # noqa: B008  (never written to)
-    ) -> Self:
+    def store(self, call: int = 1, error: Exception | type[Exception] | None = None) -> Self:
         """Make a call of a store's ``apply`` fail.
 
         Args:
             call: Which call.
-            error: What the call raises; if it is not given, the store is unavailable.
+            error: What the call raises; if it is not given, a `StoreUnavailable`.
 
         Raises:
             ConfigurationError: ``call`` is no integer of at least 1.
         """
-        return self._plan("store", _Fault(_call(call), error, "before"))
+        planned = StoreUnavailable(_MESSAGE) if error is None else error
+        return self._plan("store", _Fault(_call(call), planned, "before"))
 
     def assert_reached(self) -> None:
         """Assert that each planned fault has struck. A test whose fault never strikes does not test what it says.

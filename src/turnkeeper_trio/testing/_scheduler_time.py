@@ -188,7 +188,7 @@ class SchedulerTime:
             within: How long to let time pass at most.
 
         Raises:
-            SchedulerTimeError: So many runs do not end within that time, or the job has no further run.
+            SchedulerTimeError: Fewer runs end within that time, or the job has no further run.
         """
         _validation.integer("n", n, least=1)
         harness = self._harness
