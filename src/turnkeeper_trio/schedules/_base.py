@@ -110,8 +110,8 @@ class BuiltinSchedule:
     def count_between(self, after: datetime, until: datetime) -> int:
         """Return the number of occurrences t with ``after < t <= until``.
 
-        The library's schedules are counted by arithmetic, so a long span costs hardly more than a short one. In a
-        combination, a part that cannot be counted so is listed.
+        The library's schedules are counted by arithmetic, between the clock changes of their zone. Occurrences are
+        listed only for a part of a combination that cannot be counted so.
 
         Args:
             after: Any aware datetime; an occurrence at this instant is not counted.
