@@ -32,7 +32,7 @@ def is_schedule(value: object) -> bool:
     return not guard.is_a(value, type) and callable(guard.attribute(value, "next_after"))
 
 
-def schedule(name: str, value: object) -> Schedule:
+def checked_schedule(name: str, value: object) -> Schedule:
     """Return ``value`` if it is a schedule.
 
     Raises:
@@ -45,44 +45,44 @@ def schedule(name: str, value: object) -> Schedule:
     return cast("Schedule", value)
 
 
-def next_after_us(asked: Schedule, after: int) -> int | None:
+def next_after_us(schedule: Schedule, after: int) -> int | None:
     """Return the first occurrence strictly later than ``after``, or ``None`` if there is none up to the year 9999.
 
     Raises:
         ScheduleFault: The schedule raised, returned something other than an aware datetime, or did not advance.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).next_after_us(after)
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).next_after_us(after)
     if after >= MAX_INSTANT:
         return None
     moment = utc_datetime(max(after, MIN_INSTANT))
-    answer = _called(asked, "next_after", lambda: asked.next_after(moment))
+    answer = _called(schedule, "next_after", lambda: schedule.next_after(moment))
     if answer is None:
         return None
-    at = _instant(asked, "next_after", answer)
+    at = _instant(schedule, "next_after", answer)
     if at <= after:
         raise ScheduleFault(
-            f"{guard.type_name(asked)}.next_after did not advance: asked for the first occurrence after "
+            f"{guard.type_name(schedule)}.next_after did not advance: asked for the first occurrence after "
             f"{moment.isoformat()}, it answered {guard.shown(answer)}"
         )
     return at if at <= MAX_INSTANT else None
 
 
-def first_us(asked: Schedule, at: int) -> int | None:
+def first_us(schedule: Schedule, at: int) -> int | None:
     """Return the first occurrence for a job that was accepted at ``at``, the instant to which the schedule is bound.
 
-    This is ``next_after_us(asked, at)``, except for `Once` and `After`: they return their instant even if it has
+    This is ``next_after_us(schedule, at)``, except for `Once` and `After`: they return their instant even if it has
     passed.
 
     Raises:
         ScheduleFault: As `next_after_us`.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).first_us(at)
-    return next_after_us(asked, at)
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).first_us(at)
+    return next_after_us(schedule, at)
 
 
-def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
+def count_between_us(schedule: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
     """Return the number of occurrences t with ``after < t <= until``, and whether the number is exact.
 
     The occurrences of a user's schedule without ``count_between`` are listed. If there are more than ``limit``, the
@@ -95,102 +95,104 @@ def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTI
     after = max(after, MIN_INSTANT - 1)
     if until <= after:
         return 0, True
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).count_upto_us(after, until, limit)
-    counting: Callable[[datetime, datetime], object] | None = _method(asked, "count_between")
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).count_upto_us(after, until, limit)
+    counting: Callable[[datetime, datetime], object] | None = _method(schedule, "count_between")
     if counting is None:
-        return _listed(asked, after, until, limit)
+        return _listed(schedule, after, until, limit)
     first, last = utc_datetime(max(after, MIN_INSTANT)), utc_datetime(until)
-    answer = _called(asked, "count_between", lambda: counting(first, last))
+    answer = _called(schedule, "count_between", lambda: counting(first, last))
     if not guard.is_a(answer, int) or guard.is_a(answer, bool) or (count := int.__pos__(cast("int", answer))) < 0:
         raise ScheduleFault(
-            f"{guard.type_name(asked)}.count_between must return how many, it returned {guard.shown(answer)}"
+            f"{guard.type_name(schedule)}.count_between must return how many, it returned {guard.shown(answer)}"
         )
     return count, True
 
 
-def latest_us(asked: Schedule, after: int, until: int) -> int | None:
+def latest_us(schedule: Schedule, after: int, until: int) -> int | None:
     """Return the last occurrence t with ``after < t <= until``, or ``None``.
 
     Raises:
         ScheduleFault: As `next_after_us`.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).latest_us(after, until)
-    return latest_by_search(lambda at: next_after_us(asked, at), after, until)
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).latest_us(after, until)
+    return latest_by_search(lambda at: next_after_us(schedule, at), after, until)
 
 
-def node(asked: Schedule, plan: Plan) -> Node:
+def node(schedule: Schedule, plan: Plan) -> Node:
     """Return the node that stands for a schedule when a combination is counted; a user's schedule is listed.
 
     Raises:
         ScheduleFault: As `next_after_us`.
         TooLong: It cannot be counted in bounded time.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).node(plan)
-    return plan.listed(lambda at: next_after_us(asked, at))
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).node(plan)
+    return plan.listed(lambda at: next_after_us(schedule, at))
 
 
-def anchored_us(asked: Schedule, at: int) -> Schedule:
+def anchored_us(schedule: Schedule, at: int) -> Schedule:
     """Return the schedule bound to ``at``, the instant of acceptance; itself if it needs no binding.
 
     Raises:
         ScheduleFault: A user's ``anchored`` raised, or returned something that is no schedule.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return _bound(cast("BuiltinSchedule", asked), at)
-    binding: Callable[[datetime], object] | None = _method(asked, "anchored")
+    if guard.is_a(schedule, BuiltinSchedule):
+        return _bound(cast("BuiltinSchedule", schedule), at)
+    binding: Callable[[datetime], object] | None = _method(schedule, "anchored")
     if binding is None:
-        return asked
+        return schedule
     moment = utc_datetime(at)
-    bound = _called(asked, "anchored", lambda: binding(moment))
+    bound = _called(schedule, "anchored", lambda: binding(moment))
     try:
-        made = schedule("the schedule", bound)
+        made = checked_schedule("the schedule", bound)
     except ConfigurationError as exc:
         raise ScheduleFault(
-            f"{guard.type_name(asked)}.anchored must return a schedule, it returned {guard.shown(bound)}"
+            f"{guard.type_name(schedule)}.anchored must return a schedule, it returned {guard.shown(bound)}"
         ) from exc
     return _bound(cast("BuiltinSchedule", made), at) if guard.is_a(made, BuiltinSchedule) else made
 
 
-def _bound(asked: BuiltinSchedule, at: int) -> Schedule:
+def _bound(schedule: BuiltinSchedule, at: int) -> Schedule:
     """Return a schedule of the library, bound to ``at``.
 
     Even this may fail: a part of it may be a user's schedule, and that part's ``anchored`` may raise or return
     something that cannot be part of a combination.
     """
-    bound, fault = guard.call(asked.anchored_us, at)
+    bound, fault = guard.call(schedule.anchored_us, at)
     if fault is not None:
-        _raise(fault, f"{guard.type_name(asked)} cannot be bound:")
+        _raise(fault, f"{guard.type_name(schedule)} cannot be bound:")
     assert bound is not None
     return bound
 
 
-def _listed(asked: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
+def _listed(schedule: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
     count = 0
-    at = next_after_us(asked, after)
+    at = next_after_us(schedule, after)
     while at is not None and at <= until:
         if count == limit:
             return count, False
         count += 1
-        at = next_after_us(asked, at)
+        at = next_after_us(schedule, at)
     return count, True
 
 
-def _called(asked: Schedule, method: str, call: Callable[[], object]) -> object:
+def _called(schedule: Schedule, method: str, call: Callable[[], object]) -> object:
     answer, fault = guard.call(call)
     if fault is not None:
-        _raise(fault, f"{guard.type_name(asked)}.{method} raised")
+        _raise(fault, f"{guard.type_name(schedule)}.{method} raised")
     if guard.is_coroutine(answer):
         # A coroutine that is never awaited makes Python warn, unless it is closed.
         guard.call(cast("CoroutineType[Any, Any, Any]", answer).close)
-        raise ScheduleFault(f"{guard.type_name(asked)}.{method} is async: a schedule answers at once, write plain def")
+        raise ScheduleFault(
+            f"{guard.type_name(schedule)}.{method} is async: a schedule answers at once, write plain def"
+        )
     return answer
 
 
-def _instant(asked: Schedule, method: str, answer: object) -> int:
-    name = f"{guard.type_name(asked)}.{method}"
+def _instant(schedule: Schedule, method: str, answer: object) -> int:
+    name = f"{guard.type_name(schedule)}.{method}"
     if not guard.is_a(answer, datetime):
         raise ScheduleFault(f"{name} must return an aware datetime or None, it returned {guard.shown(answer)}")
     given = cast("datetime", answer)
@@ -207,11 +209,11 @@ def _instant(asked: Schedule, method: str, answer: object) -> int:
     return at
 
 
-def _method(asked: Schedule, name: str) -> Any:
+def _method(schedule: Schedule, name: str) -> Any:
     """Return an optional method of a user's schedule, or ``None`` if it has none."""
-    method, fault = guard.call(getattr, asked, name, None)
+    method, fault = guard.call(getattr, schedule, name, None)
     if fault is not None:
-        _raise(fault, f"{guard.type_name(asked)}.{name} raised")
+        _raise(fault, f"{guard.type_name(schedule)}.{name} raised")
     return method
 
 

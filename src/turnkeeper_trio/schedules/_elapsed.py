@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from turnkeeper_trio._model.times import utc_datetime
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
@@ -49,5 +49,5 @@ class ElapsedSchedule(BuiltinSchedule):
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         anchor = None if data["anchor"] is None else instant_from_text(data["anchor"])
-        make: Callable[..., Self] = cls  # each subclass takes its length and an anchor
+        make = cast("Callable[..., Self]", cls)  # each subclass takes its length and an anchor
         return make(timedelta(microseconds=data["microseconds"]), anchor=anchor)

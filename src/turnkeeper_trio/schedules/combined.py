@@ -9,7 +9,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
-from turnkeeper_trio.schedules._adapter import schedule
+from turnkeeper_trio.schedules._adapter import checked_schedule
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, schedule_from_json, set_slot
 from turnkeeper_trio.schedules._count_nodes import Node, Plan, TooLong, Union, Window
 from turnkeeper_trio.schedules._counting import counted
@@ -43,7 +43,7 @@ def part(name: str, value: object) -> Schedule:
             f"write Interval(…)",
             parameter=name,
         )
-    return schedule(name, value)
+    return checked_schedule(name, value)
 
 
 def zones_of(parts: Iterable[Schedule]) -> frozenset[str]:

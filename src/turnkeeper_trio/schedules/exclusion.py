@@ -323,7 +323,7 @@ def _near_changes(plan: Plan, days: Schedule, where: Zone) -> list[tuple[int, in
     return sorted(found)
 
 
-def _happens_on(asked: Schedule, where: Zone, day: int) -> bool:
+def _happens_on(schedule: Schedule, where: Zone, day: int) -> bool:
     """Return whether a schedule has an occurrence on a day."""
     pieces = spans(where, (day, day))
-    return any((at := _adapter.next_after_us(asked, low)) is not None and at <= high for low, high in pieces)
+    return any((at := _adapter.next_after_us(schedule, low)) is not None and at <= high for low, high in pieces)

@@ -33,13 +33,13 @@ def upcoming(
         ConfigurationError: An argument makes no sense.
         TurnKeeperError: Your own schedule raised, did not advance, or returned something that is no instant.
     """
-    asked = _adapter.schedule("schedule", schedule)
+    checked = _adapter.checked_schedule("schedule", schedule)
     at = instant_in_range("start", start)
     until = MAX_INSTANT if end is None else instant_in_range("end", end)
     if count is None and end is None:
         raise ConfigurationError("count and end are both missing: a schedule may have no end", parameter="count")
     limit = None if count is None else _validation.integer("count", count, least=0)
-    bound = _adapter.anchored_us(asked, at)
+    bound = _adapter.anchored_us(checked, at)
     found: list[pendulum.DateTime] = []
     due = _adapter.first_us(bound, at)
     if due is not None and due < at:  # a schedule that happens once, before `start`
