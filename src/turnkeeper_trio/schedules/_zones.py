@@ -6,9 +6,9 @@ earlier, the clock shows the label twice (an overlap). If the first is later, th
 is an instant at which the offset changes. It is found by bisection, to the second. It is never taken from ``dst()``,
 and never assumed to be an hour, because Lord Howe Island changes by 30 minutes, and Apia once left out a day.
 
-The code relies on three properties of the tz database (as of 2025b; tests check them for the installed version): no
-zone changes its offset by more than 24 hours, two changes of a zone are never closer than two days, and from 2100 on no
-zone has a change that its rules do not give.
+The code relies on these properties of the tz database (as of 2025b; tests check them for the installed version): no
+zone changes its offset by more than 24 hours; two changes of a zone are never closer than two days; no zone has a
+change before 1800; and from 2100 on no zone has a change that its rules do not give.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ _PROBE_DAYS = 2  # two changes are never closer, so a probe every two days misse
 _HALF_HOUR = 1800 * MICROSECONDS
 _CELL = 37  # a cell is 2**37 microseconds, or 38 hours: less than the time between any two changes
 _MOST_CELLS = 8192
+_FIRST_CHANGES = 1800  # before this year, each zone has its local mean time
 _RULES_ONLY = 2100  # from this year on, zones follow rules, which repeat as the calendar does: every 400 years
 _DAYS_OF_400_YEARS = 146_097
 
@@ -173,6 +174,8 @@ class Zone:
 
 def _changes(zone: Zone, year: int) -> tuple[tuple[int, int], ...]:
     """Return the instants within a year of UTC at which the offset changes, each with the new offset."""
+    if year < _FIRST_CHANGES:
+        return ()
     turns = max(year - _RULES_ONLY, 0) // 400
     found = _search_changes(zone, year - 400 * turns)
     return tuple((at + turns * _DAYS_OF_400_YEARS * DAY, new) for at, new in found) if turns else found
