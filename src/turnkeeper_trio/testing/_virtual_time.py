@@ -68,7 +68,7 @@ class TimeGate:
         self._holds = 0
         self._travellers = 0
         self._resting: list[anyio.Event] = []
-        self._waiting: tuple[DeadEnd, float] | None = None  # since when, in real time, and why
+        self._waiting: tuple[DeadEnd, float] | None = None  # why, and since when in real time
         self.frozen: bool = False
         """Whether time passes only in `travel`."""
         self.horizon: float = math.inf
