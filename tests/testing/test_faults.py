@@ -1,5 +1,6 @@
 """A fault plan makes the chosen call fail, in unchanged code, and a fault that never strikes is reported."""
 
+import traceback
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -143,6 +144,23 @@ def test_a_fault_that_never_strikes_is_reported() -> None:
     till = Till()
     run(pay_once, till, faults=FaultPlan().job("pay"))
     assert till.paid == 0
+
+
+def test_each_planned_fault_raises_an_error_of_its_own() -> None:
+    """An error that all plans share would carry the traceback of each fault before, and keep its frames alive."""
+
+    async def failed() -> BaseException | None:
+        async with open_scheduler(max_workers=1) as scheduler:
+            job = RecurringJobRequest("pay", Once(scheduler.now()))
+            record = await scheduler.wait_job(await scheduler.add_job(job, Till().pay))
+        assert record is not None
+        return record.error
+
+    first, second = (run(failed, faults=FaultPlan().job("pay")) for _ in range(2))
+    assert isinstance(first, InjectedFault)
+    assert isinstance(second, InjectedFault)
+    assert first is not second
+    assert len(traceback.extract_tb(first.__traceback__)) == len(traceback.extract_tb(second.__traceback__))
 
 
 def test_a_fault_that_makes_no_sense_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Times of day on days of the week."""
+"""`WeekdayTimes`: given times of day on given days of the week; and `Weekday`, how a day is given."""
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable
@@ -21,7 +21,7 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
 @final
 class Weekday(StrEnum):
-    """A day of the week. Numbers are not taken for days: cron, Python and Quartz each count them differently."""
+    """A day of the week. A number is not accepted as a day, because cron, Python and Quartz count days differently."""
 
     MONDAY = "mon"
     TUESDAY = "tue"
@@ -43,7 +43,7 @@ class Weekday(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Weekday | None":
-        """Take full and three-letter names in any case."""
+        """Return the member with this full or three-letter name, in any case."""
         if isinstance(value, str) and value.isascii():
             return cls.__members__.get(value.upper())
         return None
@@ -65,7 +65,7 @@ _INDEX: Final = {day: index for index, day in enumerate(EVERY_DAY)}
 
 
 def _weekday(value: object) -> Weekday:
-    """Return a day given as a member, by name, or as a member of another library's enumeration of weekdays."""
+    """Return the day that is given as a member, by its name, or as a member of a different library's ``IntEnum``."""
     name: object = value.name if isinstance(value, IntEnum) else value
     if isinstance(name, str):
         try:
@@ -82,18 +82,19 @@ def _weekday(value: object) -> Weekday:
 
 @final
 class WeekdayTimes(WallSchedule):
-    """At given times of day on given days of the week, by the wall clock of a zone.
+    """Given times of day on given days of the week, by the wall clock of a zone.
 
-    Each day and time happens once: a time that the clock leaves out (02:30 in the night it goes forward) happens at
-    the end of the gap, a time it shows twice happens the first time. Seconds and microseconds of a time count.
+    Each day and time is one occurrence. If the clock leaves the time out (02:30 in the night in which it goes forward),
+    the occurrence is at the end of the gap. If the clock shows the time twice, the occurrence is at the first pass.
+    Times are exact to the microsecond.
 
     Args:
-        pairs: Pairs of a day (`Weekday`, or its full or three-letter name in any case) and a ``datetime.time``. Equal
-            pairs merge; without any, it never happens.
+        pairs: Pairs of a day (a `Weekday`, or its full or three-letter name in any case) and a ``datetime.time``. Equal
+            pairs count once. Without any pair, there is no occurrence.
         timezone: An IANA name, or a ``ZoneInfo``.
 
     Raises:
-        ConfigurationError: A day or zone is unknown, or a time has an offset.
+        ConfigurationError: A day or the zone is unknown, or a time has a timezone or ``fold=1``.
     """
 
     __slots__ = ("_times",)
@@ -101,7 +102,6 @@ class WeekdayTimes(WallSchedule):
     _times: tuple[tuple[int, ...], ...]
 
     def __init__(self, pairs: Iterable[tuple[Weekday | str, time]], *, timezone: str | tzinfo = "UTC") -> None:
-        """Make the schedule of these days and times."""
         days: list[set[int]] = [set() for _ in EVERY_DAY]
         for day, at in _pairs(pairs):
             days[_INDEX[day]].add(at)
@@ -110,7 +110,7 @@ class WeekdayTimes(WallSchedule):
 
     @classmethod
     def on(cls, days: Iterable[Weekday | str] | Weekday | str, *times: time, timezone: str | tzinfo = "UTC") -> Self:
-        """Make the schedule of each of ``times`` on each of ``days``.
+        """Return a schedule with each of ``times`` on each of ``days``.
 
         Args:
             days: Days, as in ``pairs``: `WORKDAYS`, `WEEKEND`, `EVERY_DAY`, any iterable of days, or one day.
@@ -118,7 +118,7 @@ class WeekdayTimes(WallSchedule):
             timezone: An IANA name, or a ``ZoneInfo``.
 
         Raises:
-            ConfigurationError: As the constructor, or there is no time.
+            ConfigurationError: As the constructor; or no time is given.
         """
         if not times:
             raise ConfigurationError(
@@ -129,7 +129,7 @@ class WeekdayTimes(WallSchedule):
             raise ConfigurationError(
                 f"days must be weekdays, such as WORKDAYS, not {guard.shown(days)}", parameter="days"
             )
-        listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]
+        listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]  (the user's)
         return cls([(day, at) for day in listed for at in times], timezone=timezone)
 
     @property
@@ -161,12 +161,12 @@ class WeekdayTimes(WallSchedule):
 
     @property
     def turn(self) -> int:
-        """They repeat each week."""
+        """The number of days after which the labels repeat: a week."""
         return 7
 
     @property
     def fractions(self) -> frozenset[int]:
-        """The fractions of a second that they use, in microseconds."""
+        """The fractions of a second that labels have, in microseconds."""
         return frozenset(at % MICROSECONDS for times in self._times for at in times)
 
     def day_key(self, day: int) -> int | None:
@@ -175,12 +175,12 @@ class WeekdayTimes(WallSchedule):
         return weekday if self._times[weekday] else None
 
     def seconds(self, key: Hashable, fraction: int) -> int:
-        """Return the times of a weekday with this fraction of a second: bit n is second n."""
+        """Return the seconds of a weekday that have a label with this fraction: bit n is second n."""
         assert isinstance(key, int)
         return sum(1 << at // MICROSECONDS for at in self._times[key] if at % MICROSECONDS == fraction)
 
     def _count_until(self, until: int) -> int:
-        """Return the number of labels up to ``until``, from the Monday before the epoch on; negative before it."""
+        """Return the number of labels from the Monday before the epoch up to ``until``; negative for one before it."""
         day, at = divmod(until, DAY)
         weeks, weekday = divmod(day + _EPOCH_WEEKDAY, 7)
         sizes = [len(times) for times in self._times]
@@ -203,7 +203,7 @@ class WeekdayTimes(WallSchedule):
 
 
 def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
-    """Yield each pair as a day and the microseconds since midnight."""
+    """Yield each pair as a day and a time in microseconds since midnight."""
     if guard.is_a(pairs, (str, bytes, dict)) or not guard.is_a(pairs, Iterable):
         raise ConfigurationError(
             f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not "

@@ -145,7 +145,7 @@ def test_binding():
 @pytest.mark.parametrize("value", [None, 5, "0 9 * * *", Never, object(), timedelta(5)])
 def test_what_is_no_schedule(value):
     with pytest.raises(ConfigurationError, match="trigger must be a schedule"):
-        _adapter.schedule("trigger", value)
+        _adapter.checked_schedule("trigger", value)
 
 
 class TestUpcoming:
