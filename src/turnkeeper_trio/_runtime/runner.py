@@ -180,7 +180,7 @@ class Runner:
             with anyio.CancelScope(shield=True):
                 try:
                     await coordinator.ended.wait()
-                    await self._affinity.shut()
+                    await self._affinity.finish_calls()
                     over = True
                 except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
                     # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
@@ -196,7 +196,7 @@ class Runner:
         self._staging.release()
         self._commands.release()
         self._dispatcher.release()
-        self._affinity.leave()
+        self._affinity.mark_left()
 
     @property
     def ends_program(self) -> bool:
