@@ -108,7 +108,10 @@ class VirtualClock:
         return deadline
 
     def hold(self) -> AbstractContextManager[object]:
-        """Stop virtual time inside of the block: while a thread works, the loop looks idle. Real time goes on."""
+        """Stop virtual time inside of the block, in which a thread works and the loop only looks idle.
+
+        Real time goes on.
+        """
         if not _time_is_virtual():
             return nullcontext()
         if in_trio():
