@@ -31,7 +31,7 @@ FAULTS = [
     (Engine, "take_due"),
     (Engine, "next_due"),
     (Engine, "take_effects"),
-    (EventPublisher, "tell"),
+    (EventPublisher, "publish"),
     (Dispatcher, "send"),
     (Worker, "_execute_in"),
 ]

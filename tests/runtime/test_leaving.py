@@ -518,7 +518,7 @@ async def test_a_run_that_a_fault_keeps_from_its_worker_was_never_started(monkey
             await anyio.sleep(1)
             assert [run.phase.value for run in await scheduler.list_active_runs()] == ["executing", "queued", "queued"]
             with monkeypatch.context() as patch:
-                patch.setattr(EventPublisher, "tell", faulty)
+                patch.setattr(EventPublisher, "publish", faulty)
                 await scheduler.add_job(NOW, forever)
                 await anyio.sleep(50)
     books = scheduler.get_metrics_snapshot().books

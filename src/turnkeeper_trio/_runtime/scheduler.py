@@ -934,7 +934,7 @@ class Scheduler:
             self._closed()
         only = None if job is None else parts.engine.ask(job_id_of, job)
         subscription: Subscription[Event] = Subscription(
-            types, only, places, check=parts.affinity.check, left=parts.publisher.unsubscribe
+            types, only, places, check=parts.affinity.check, on_close=parts.publisher.unsubscribe
         )
         parts.publisher.subscribe(subscription)
         try:
