@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import After, RecurringJobRequest, Scheduler, SchedulerClosed, StagingFull, open_scheduler
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._runtime.inbox import TOGETHER
+from turnkeeper_trio._runtime.inbox import MAX_GATHERED
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +86,7 @@ async def stream_of_trying(scheduler: Scheduler, number: int) -> None:
 async def test_a_stream_is_taken_together(
     turns: list[int], stream: Callable[[Scheduler, int], Awaitable[None]]
 ) -> None:
-    submissions = 40 * TOGETHER
+    submissions = 40 * MAX_GATHERED
     async with open_scheduler(max_workers=64) as scheduler:
         await settled()
         before = len(turns)
@@ -99,13 +99,13 @@ async def test_a_stream_is_taken_together(
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_by_as_many_as_there_may_be_where_the_event_loop_is_fair(turns: list[int]) -> None:
-    submissions = 40 * TOGETHER
+    submissions = 40 * MAX_GATHERED
     async with open_scheduler(max_workers=64) as scheduler:
         await settled()
         before = len(turns)
         await stream_of_waiting(scheduler, submissions)
         await settled()
-        assert len(turns) - before <= submissions / TOGETHER + 2
+        assert len(turns) - before <= submissions / MAX_GATHERED + 2
 
 
 async def test_no_more_come_together_than_could_be_started(turns: list[int]) -> None:
@@ -141,7 +141,7 @@ async def test_what_falls_due_while_four_tasks_submit_without_pause_starts_soon(
             await checkpoint()
         for number in range(1, 20):
             scheduler.try_add_job(NOW, due)
-            assert await ticks_until(lambda: started == number) <= 4 * TOGETHER  # noqa: B023
+            assert await ticks_until(lambda: started == number) <= 4 * MAX_GATHERED  # noqa: B023
 
 
 async def test_a_forced_shutdown_while_submissions_gather() -> None:
