@@ -43,7 +43,7 @@ async def open_scheduler(
     store: Store | None = None,
     job_defaults: JobDefaults | None = None,
 ) -> AsyncGenerator[Scheduler]:
-    """Open a scheduler: ``async with open_scheduler(max_workers=4) as scheduler:``.
+    """Open a scheduler for the time of an ``async with`` block.
 
     All tasks of the scheduler live inside the block. When the block has been left, none of them is alive.
 
