@@ -53,7 +53,7 @@ from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.inbox import Inbox
 from turnkeeper_trio._runtime.publisher import EventPublisher, Subscription
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext, current_run
-from turnkeeper_trio._runtime.signals import received
+from turnkeeper_trio._runtime.signals import receive_signals
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import (
     ConfigurationError,
@@ -1130,7 +1130,7 @@ class Scheduler:
         self._refuse_inside_job("run_until_signal()")
         coordinator = self._parts.coordinator
         interrupted: KeyboardInterrupt | None = None
-        with received(signals or (signal.SIGINT, signal.SIGTERM)) as stream:
+        with receive_signals(signals or (signal.SIGINT, signal.SIGTERM)) as stream:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._shut_down_at_signals, stream)
                 try:

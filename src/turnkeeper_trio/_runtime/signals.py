@@ -1,7 +1,7 @@
-"""Signals: heard for a while, and then as they were before.
+"""Signals: received for the time of a block, and handled as before after it.
 
-An event loop of asyncio takes a signal over by name, and gives it back to the system, not to whoever had it before. So
-what was there is noted and put back here: a handler of Python, or one that the program has given to the event loop.
+An event loop of asyncio that stops handling a signal restores the handler of the system, not the one that was set
+before. So the handler that was set, in Python or in the event loop, is saved and restored here.
 """
 
 import asyncio
@@ -15,27 +15,27 @@ import anyio
 
 from turnkeeper_trio._runtime.clock import in_trio
 
-_INSTEAD: Final = (
+_ADVICE: Final = (
     "have what hears of the signal call scheduler.stop() in the event loop (from another thread: "
     "scheduler.threadsafe().stop()), and wait for shutdown_graceful()"
 )
 
 
 @contextmanager
-def received(signals: tuple[signal.Signals, ...]) -> Generator[AsyncIterator[signal.Signals]]:
-    """Receive signals as long as the block lasts.
+def receive_signals(signals: tuple[signal.Signals, ...]) -> Generator[AsyncIterator[signal.Signals]]:
+    """Receive signals for as long as the block lasts.
 
     Raises:
-        RuntimeError: signals cannot be had here.
+        RuntimeError: the thread or the event loop cannot receive signals.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError(f"Python hears of signals in the main thread only, and this is another: {_INSTEAD}")
-    with _put_back(set(signals)):
+        raise RuntimeError(f"Python hears of signals in the main thread only, and this is another: {_ADVICE}")
+    with _restored_handlers(set(signals)):
         try:
             receiver = anyio.open_signal_receiver(*signals)
             stream = receiver.__enter__()
         except NotImplementedError:
-            raise RuntimeError(f"this event loop has no signals (those of Windows have none): {_INSTEAD}") from None
+            raise RuntimeError(f"this event loop has no signals (those of Windows have none): {_ADVICE}") from None
         try:
             yield stream
         finally:
@@ -43,8 +43,8 @@ def received(signals: tuple[signal.Signals, ...]) -> Generator[AsyncIterator[sig
 
 
 @contextmanager
-def _put_back(signals: Iterable[signal.Signals]) -> Generator[None]:
-    """Have the handlers of signals be afterwards what they were before."""
+def _restored_handlers(signals: Iterable[signal.Signals]) -> Generator[None]:
+    """Restore the handlers of signals when the block is left."""
     before = {number: signal.getsignal(number) for number in signals}
     of_loop = {} if in_trio() else _handlers_of_loop(before)
     try:
@@ -59,19 +59,23 @@ def _put_back(signals: Iterable[signal.Signals]) -> Generator[None]:
 
 
 def _handlers_of_loop(signals: Iterable[signal.Signals]) -> dict[signal.Signals, tuple[Callable[..., Any], Any]]:
-    """Return what the running loop of asyncio calls for signals. Nothing public tells that, and uvloop hides it."""
+    """Return the callbacks of the running asyncio loop for signals. No public way to them exists; uvloop has none."""
     handles: dict[int, Any] = getattr(asyncio.get_running_loop(), "_signal_handlers", {})
     return {number: (handles[number]._callback, handles[number]._args) for number in signals if number in handles}  # noqa: SLF001  (see above)
 
 
 class _Sigint:
-    """A handler of ``SIGINT`` in front of another one, which may raise ``KeyboardInterrupt``."""
+    """A handler of ``SIGINT`` that calls the one before it, and turns its ``KeyboardInterrupt`` into a forced shutdown.
+
+    If the event loop has not run since the last Ctrl-C, something blocks it, and the interrupt is raised.
+    """
 
     def __init__(self, before: Callable[[int, Any], object], force: Callable[[KeyboardInterrupt | None], None]) -> None:
         self.before = before
         self._force = force
         self._loop = asyncio.get_running_loop()
-        self._heard = True
+        self._delivered = True
+        """Whether the event loop has run since the last signal."""
         self.over = False
 
     def __call__(self, number: int, frame: Any) -> None:
@@ -79,26 +83,26 @@ class _Sigint:
         try:
             self.before(number, frame)
         except KeyboardInterrupt as exc:
-            if self.over or not self._heard:
-                raise  # The event loop has not come round since the last one: something blocks it, and is struck.
+            if self.over or not self._delivered:
+                raise
             interrupt = exc
         if not self.over:
-            self._heard = False
-            self._loop.call_soon_threadsafe(self._hear, interrupt)
+            self._delivered = False
+            self._loop.call_soon_threadsafe(self._deliver, interrupt)
 
-    def _hear(self, interrupt: KeyboardInterrupt | None) -> None:
-        self._heard = True
+    def _deliver(self, interrupt: KeyboardInterrupt | None) -> None:
+        self._delivered = True
         self._force(interrupt)
 
 
 @contextmanager
 def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generator[None]:
-    """While a block is being left on asyncio, have a Ctrl-C force the shutdown, and strike nobody.
+    """While a block is left on asyncio, have a Ctrl-C force the shutdown, and interrupt no task.
 
-    `asyncio.run` cancels the main task at the first Ctrl-C, and raises at the second wherever the event loop happens to
-    be: inside of a task of the scheduler's, or of the loop itself, which then leaves tasks and threads behind. Here
-    ``force`` is called, with what was raised if anything was. (On trio it interrupts the main task alone, and where it
-    waits.)
+    `asyncio.run` cancels the main task at the first Ctrl-C. At the second it raises ``KeyboardInterrupt`` in whatever
+    code runs: in a task of the scheduler, or in the loop itself, which then leaves tasks and threads behind. Here
+    ``force`` is called instead, with the ``KeyboardInterrupt`` if there was one. (On trio a Ctrl-C interrupts only the
+    main task, and only where it waits.)
     """
     before = signal.getsignal(signal.SIGINT)
     if in_trio() or threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -110,7 +114,7 @@ def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> Generato
         yield
     finally:
         ours.over = True
-        # Several schedulers may be left in any order.
+        # Several schedulers may be left at once, in any order: remove each handler on top that is over.
         now = signal.getsignal(signal.SIGINT)
         while isinstance(now, _Sigint) and now.over:
             now = now.before
