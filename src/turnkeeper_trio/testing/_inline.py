@@ -26,7 +26,7 @@ from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.thread_call import call_plainly
-from turnkeeper_trio._runtime.worker import heard
+from turnkeeper_trio._runtime.worker import verdict_or_error
 from turnkeeper_trio.events import Event, RunRetrying
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
@@ -144,7 +144,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
-        error = heard(exc)
+        error = verdict_or_error(exc)
     ended = Now(now.wall + call.took, now.loop + call.took)
     ending = (
         AttemptResult.RAISED

@@ -10,6 +10,7 @@ import trio
 from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN
 from turnkeeper_trio._runtime.scheduler import Scheduler
+from turnkeeper_trio._runtime.stacks import frames_of
 
 AnyTask = asyncio.Task[Any] | trio.lowlevel.Task
 
@@ -46,18 +47,8 @@ def name(task: AnyTask) -> str:
 def stack(task: AnyTask) -> str:
     """Return where a suspended task stands, outermost call first."""
     coro: Any = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
-    lines: list[str] = []
-    while coro is not None:
-        for kind in ("cr", "gi", "ag"):
-            frame = getattr(coro, f"{kind}_frame", None)
-            if frame is not None:
-                code = frame.f_code
-                lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_qualname}')
-                coro = getattr(coro, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
-                break
-        else:
-            return "\n".join(lines)
-    return "\n".join(lines)
+    frames = [(frame.f_code, frame.f_lineno) for frame in frames_of(coro)]
+    return "\n".join(f'  File "{code.co_filename}", line {line}, in {code.co_qualname}' for code, line in frames)
 
 
 def leaks(scheduler: Scheduler) -> list[str]:
