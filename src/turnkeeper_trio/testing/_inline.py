@@ -19,7 +19,7 @@ import pendulum
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine import queries
-from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, Options, Submission
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, NoScope, Options, Submission
 from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
@@ -131,7 +131,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     """Call the function for an attempt, and note on it what happened; return when it ended."""
     job = attempt.run.job
     args, kwargs = job.args, job.kwargs or {}
-    attempt.claim(now, _Scope())
+    attempt.claim(now, NoScope())
     context = copy_context()
     call = _Call(attempt, now, backend, seed)
     context.run(CURRENT_RUN.set, RunContext(engine, attempt, None, call.time))
@@ -155,16 +155,6 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     )
     attempt.end(ended, ending, value=value, error=error)
     return ended
-
-
-@final
-class _Scope:
-    """The scope of an attempt that nobody cancels."""
-
-    cancel_called = False
-
-    def cancel(self) -> None:
-        """Do nothing."""
 
 
 @final
