@@ -1,10 +1,11 @@
-"""A call from another thread or event loop half happened: on trio the scheduler never did anything again.
+"""After a call from another thread or event loop, a scheduler on trio did nothing any more.
 
-Cause: nobody asked where a call came from. `try_add_job` in a plain job put its submission in and noted that the bell
-was rung; then the event of trio's raised, for it belongs to another thread. The bell was taken as rung for ever.
+Cause: no operation checked where it was called. `try_add_job` in a plain job put its submission in, and noted that the
+coordinator was woken. Then the event of trio raised, because it belongs to another thread. From then on every wake-up
+was taken as done already.
 
-Every operation refuses such a call before it touches anything. Operations are found by their names, so that a new one
-cannot be forgotten.
+Every operation refuses such a call before it changes anything. The tests find operations by their names, so that a new
+one is tested, too.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""A fault inside of the scheduler let the block hang for ever, or left it as a ``KeyError`` about an attempt.
+"""After a fault inside of the scheduler the block hung for ever, or a ``KeyError`` about an attempt left it.
 
-Cause: `finish` answered the callers last and set `ended` after that, so that a second fault in it (the same question
-asked once more, say) left everybody waiting. And it emptied the table of assignments while attempts were out, which
-were not found in it when they came back. Subscribers to events waited for an end that nobody told.
+Cause: `finish` answered the callers last, and set `ended` after that. So after a second fault in it (for example
+because it asked the same question again) no caller was answered. And it emptied the table of assignments while attempts
+were with workers, and did not find them there when they were reported. Subscribers waited for an end that never came.
 """
 
 import anyio
