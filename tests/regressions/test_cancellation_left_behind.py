@@ -1,8 +1,8 @@
-"""A native cancellation that a job left behind struck the next run of its worker, or ended the scheduler.
+"""A native cancellation that a job left behind cut off the next run of its worker, or ended the scheduler.
 
-Cause: on asyncio a job runs in the task of a worker, and whoever still holds that task when the job has returned can
+Cause: on asyncio a job runs in the task of a worker. What still refers to that task when the job has returned can
 cancel it: a timer, an ``asyncio.timeout`` or a task group in a generator that is kept, a child task. The worker went on
-in that task. Where it had nothing to do, the cancellation was taken for a fault of this library.
+in that task. If the worker was idle, the cancellation was taken for a fault of this library.
 """
 
 import asyncio

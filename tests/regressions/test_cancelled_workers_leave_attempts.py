@@ -1,8 +1,8 @@
-"""A worker that was cancelled natively, on asyncio, just as it was called to an attempt: the block was never left.
+"""When a worker was cancelled natively, on asyncio, just as it was woken for an attempt, the block was never left.
 
-Cause: the scheduler ends when every attempt that was handed out has come back. That one lay where the workers take them
-from: the only one that was called to it was dead, the others slept, and where it was the last worker nobody was left to
-take it at all.
+Cause: the scheduler ends when every attempt that was dispatched has been reported. The attempt was still in the
+dispatch stream. The only worker that was woken for it was dead, the others slept, and if it was the last worker, none
+was left to take the attempt.
 """
 
 import asyncio

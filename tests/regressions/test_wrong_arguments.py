@@ -1,7 +1,7 @@
-"""A wrong argument was found out by the coordinator, not by the call: it ended the scheduler, and with it every job.
+"""A wrong argument was detected by the coordinator, not at the call, and ended the scheduler with all its jobs.
 
-Cause: operations handed on what they were given, and only some of it was looked at before it was sent. Arguments of the
-job's function were not looked at until it ran, on Monday.
+Cause: operations passed on their arguments, and checked only some of them. The arguments of the job's function were not
+checked until it ran, perhaps days later.
 """
 
 import functools
