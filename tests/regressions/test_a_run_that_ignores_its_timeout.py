@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def linger(extend: float = 0, cleanup: float = 50) -> None:
-    """Never end by itself, and take long to end when asked to."""
+    """Never end by itself, and take long to end after a cancellation."""
     current_run().extend_timeout(extend)
     try:
         await anyio.sleep_forever()
@@ -34,7 +34,7 @@ async def stuck_events(events: AsyncIterator[Event]) -> list[tuple[RunPhase, flo
 
 
 async def phases(scheduler: Scheduler, *instants: float) -> list[tuple[RunPhase, float]]:
-    """Return the phase of the run at these instants, and for how long it had been in it."""
+    """Return the phase of the run at these instants, and how long the run had been in it."""
     seen = []
     for instant in instants:
         await anyio.sleep_until(instant)

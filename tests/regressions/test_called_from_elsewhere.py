@@ -76,7 +76,7 @@ async def refused(scheduler, name, job_id):
 
 
 async def state_of(scheduler):
-    jobs = await scheduler.list_all_jobs()  # once it answers, what is staged is in the books
+    jobs = await scheduler.list_all_jobs()  # when it has answered, what was staged is in the books
     return jobs, scheduler.get_metrics_snapshot(), dict(scheduler._parts.functions._by_name)
 
 
@@ -87,7 +87,7 @@ async def check_that_it_works(scheduler):
 
 
 def in_thread_without_loop(scheduler, name, job_id):
-    with pytest.raises(StopIteration):  # nothing is awaited before it is refused
+    with pytest.raises(StopIteration):  # it is refused before anything is awaited
         refused(scheduler, name, job_id).send(None)
 
 
@@ -132,7 +132,7 @@ async def test_in_the_thread_of_a_plain_job_it_fails_that_job_alone(name):
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - READS))
 async def test_from_another_event_loop_of_the_same_thread(name):
-    """As where one loop is the guest of another, or the first has stopped for a while."""
+    """As if one loop runs as the guest of another, or the first has stopped for a while."""
     async with open_scheduler(max_workers=1) as scheduler:
         job_id = await scheduler.add_job(RecurringJobRequest("job", Never()), nothing)
         loop, other = asyncio.get_running_loop(), asyncio.new_event_loop()

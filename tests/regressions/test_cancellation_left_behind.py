@@ -172,7 +172,7 @@ def workers() -> set["asyncio.Task[Any]"]:
 
 
 def birthdays() -> set[int]:
-    """Return which workers there are, and hold none of them."""
+    """Return the names of the workers, without a reference to any of them."""
     for task in workers():
         if task not in BORN:
             BORN[task] = next(NUMBERS)
@@ -219,7 +219,7 @@ async def ask_for_the_task() -> None:
     ],
 )
 async def test_only_a_worker_whose_task_is_held_is_replaced(job: Callable[..., Any], *, replaced: bool) -> None:
-    """To replace one costs a fifth of a job."""
+    """Workers are not replaced needlessly: to replace one costs a fifth of a job."""
     async with open_scheduler(max_workers=2) as scheduler:
         await run(scheduler, anyio.sleep, 1)
         before = birthdays()

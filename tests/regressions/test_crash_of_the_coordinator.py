@@ -42,7 +42,7 @@ class Planted(Exception):
 
 
 class Deaf:
-    """It has events told, and hears nothing of them."""
+    """An observer, so that events are published, without a method for them."""
 
 
 async def unwind(cleaned):
@@ -60,7 +60,7 @@ async def fail():
 
 async def ask_on_and_on(ends, ask):
     try:
-        while anyio.current_time() < 100:  # What changes nothing is answered from the final state, for ever.
+        while anyio.current_time() < 100:  # A question is answered from the final state, for ever.
             await ask()
             await anyio.sleep(1)
     except TurnKeeperError as exc:

@@ -22,7 +22,7 @@ REQUEST = RecurringJobRequest("job", Interval(seconds=10), key="job")
 
 
 def make(ran: list[str], text: str) -> Callable[[], Any]:
-    """Return a function; all of them have one name."""
+    """Return a function; all of them have the same name."""
 
     async def job() -> None:
         ran.append(text)
@@ -73,7 +73,7 @@ async def test_the_same_function_is_no_change() -> None:
 
 
 class Odd:
-    """As an array: comparing two gives no truth."""
+    """Like an array: ``==`` of two gives no truth value."""
 
     def __eq__(self, other: object) -> bool:
         raise ValueError("the truth value of an array is ambiguous")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Reader:
-    """Reads for others, as the background task of a connection pool does; the error of one read goes to its caller."""
+    """Read for others, as the background task of a connection pool does; the error of a read goes to its caller."""
 
     def __init__(self):
         self.error = None

@@ -1,4 +1,4 @@
-"""On asyncio, a plain function that submitted through ``from_thread`` after it had been cut off waited for ever, busily.
+"""On asyncio, a plain function that submitted through ``from_thread`` after it had been cut off looped for ever.
 
 Cause: when staging was closed, a submitter let a cancellation come first, by
 ``anyio.lowlevel.checkpoint_if_cancelled()``. On asyncio that yields until the cancellation has come. But it never comes

@@ -40,7 +40,7 @@ def keyed(schedule: Any = None, **options: Any) -> RecurringJobRequest:
 
 
 def taken_again(way: str, request: RecurringJobRequest, **options: Any) -> tuple[Driver, Any, Job]:
-    """Return an engine, the attempt of a job that was, and the job that has its key now."""
+    """Return an engine, the attempt of an earlier job, and the job that has its key now."""
     driver = Driver(max_workers=3, **options)
     first = driver.submit(keyed(Never(), max_retries=3, retry=FixedRetryDelay(1)))
     driver.trigger(first)

@@ -1,4 +1,4 @@
-"""A plain job whose task is cancelled natively, on asyncio, while its thread is at work, or has not begun."""
+"""A plain job whose task is cancelled natively, on asyncio, while its thread works, or before it begins."""
 
 import asyncio
 import threading

@@ -32,7 +32,7 @@ NOW = RecurringJobRequest("now", After(0))
 
 
 class Thread(threading.Thread):
-    """A thread that anyio knows nothing of; its result can be awaited."""
+    """A thread that anyio did not start; its result can be awaited."""
 
     def __init__(self, function, *args):
         super().__init__()
@@ -224,7 +224,7 @@ async def test_a_thread_asks_for_the_end(in_thread):
 
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
 def test_a_forced_shutdown_cuts_off_the_waiting_of_a_plain_job(backend):
-    """In a thread that anyio began the call is cancelled with the run, as one through ``from_thread`` is."""
+    """In a thread that anyio started, the call is cancelled with the run, as a call through ``from_thread`` is."""
 
     async def main():
         async with open_scheduler(max_workers=2, shutdown_grace=0) as scheduler:

@@ -69,7 +69,7 @@ class Scope:
 
 
 class Caller:
-    """Somebody who asked something, and may have to wait for the answer."""
+    """A caller, who may have to wait for the answer."""
 
     answered = False
     answer: Any = None
@@ -124,7 +124,7 @@ def changes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 class Control(RuleBasedStateMachine):
-    """The rules; what is known from outside stands beside the engine."""
+    """The rules, and beside the engine a model of what a user knows."""
 
     @initialize(
         queue=st.sampled_from(PriorityQueueType),
@@ -213,7 +213,7 @@ class Control(RuleBasedStateMachine):
         self.told[outcome] += number
 
     def _look_at_answers(self) -> None:
-        """Whoever waits is answered when what he waits for has come, or cannot come any more, and not before."""
+        """A caller that waits is answered when what it waits for has come, or cannot come any more, and not before."""
         still = []
         forced = self.state.closing is not None and self.state.closing.forced
         for about, subject, caller in self.waiting:
@@ -281,7 +281,7 @@ class Control(RuleBasedStateMachine):
     @precondition(lambda self: any(attempt.run.job.request.timeout for attempt in self.executing))
     @rule(data=st.data())
     def time_out(self, data: st.DataObject) -> None:
-        """The deadline of an attempt strikes; it may take its time to end."""
+        """The deadline of an attempt passes; the attempt may take some time to end."""
         attempt = data.draw(st.sampled_from([each for each in self.executing if each.run.job.request.timeout]))
         attempt.scope.cancel()  # type: ignore[union-attr]
 
@@ -338,7 +338,7 @@ class Control(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def read_ids(self, data: st.DataObject) -> None:
-        """Somebody reads the ids of the planned run and of the active ones of a job."""
+        """Read the ids of the planned run and of the active runs of a job."""
         details = self._ask(queries.job_details, self._job(data))
         if not isinstance(details, TurnKeeperError):
             self.run_ids += [run.run_id for run in details.active_runs]
