@@ -1,9 +1,9 @@
-"""A store that refused a job or a run left callers and runs waiting for ever, or ended the scheduler.
+"""A store that refused a job or a run left callers and runs waiting for ever, or killed the scheduler.
 
-Causes: `release` and `lose_run` did not answer the callers that waited for what they removed, and left the ids that had
-been read in the table. No further turn was taken, so that a ready run did not get the place that had become free, and a
-caller of `wait_idle` was not answered. A job whose only run was refused stayed active for ever. And a job that was
-deleted in the turn in which it was refused was not found in the table.
+Causes: `release` and `discard_refused_run` answered nobody who waited for what they took out of the books, and left
+the ids that had been read behind; nothing had another turn taken, so that a ready run did not get the place that had
+become free, and whoever waited for idleness was not told; a job of which the only run was refused stayed active for
+ever; and a job that was deleted in the turn in which it was refused was looked for in the table, and not found.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Stacks: where a coroutine or a thread is."""
+"""Stacks: where the coroutine or the thread of an attempt is."""
 
 import sys
 import traceback
@@ -14,12 +14,12 @@ def stack_of(attempt: Attempt) -> str:
     if attempt.thread is not None:
         frame = sys._current_frames().get(attempt.thread)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (documented)
         return "" if frame is None else "".join(traceback.format_stack(frame))
-    frames = [(frame, frame.f_lineno) for frame in frames_of(attempt.body)]
+    frames = ((frame, frame.f_lineno) for frame in suspended_frames(attempt.body))
     return "".join(traceback.format_list(traceback.StackSummary.extract(frames)))
 
 
-def frames_of(awaited: Any) -> Iterator[FrameType]:
-    """Iterate over the frames of a suspended coroutine and of what it awaits, the innermost last."""
+def suspended_frames(awaited: Any) -> Iterator[FrameType]:
+    """Yield the frames of a suspended coroutine and of what it awaits, the outermost call first."""
     while awaited is not None:
         frame = (
             getattr(awaited, "cr_frame", None)
