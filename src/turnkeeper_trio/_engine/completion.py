@@ -76,6 +76,8 @@ def record_attempt(state: State, attempt: Attempt) -> None:
 def _read_verdict(attempt: Attempt) -> None:
     """A verdict means the same whether it was returned or raised."""
     said = attempt.value if attempt.ending is AttemptResult.RETURNED else attempt.error
+    if said is None:
+        return
     error: TypeError | None = None
     if guard.is_a(said, Verdict):
         error = _what_is_wrong(said)

@@ -112,7 +112,8 @@ class History:
         if run.occurrence.run_id is not None:
             self._by_id[run.occurrence.run_id] = run
         self.runs.add(run, history.runs)
-        self.trim(run.finished_at)
+        if self._ttl is not None or self.runs.overfull:
+            self.trim(run.finished_at)
 
     def add_non_run(self, item: NonRun) -> NonRun:
         """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart.

@@ -130,8 +130,10 @@ def end_run(
         run.finished_at = now.wall
         state.counters.outcomes[outcome] += 1
         _add_to_history(state, now, run)
-        _apply_failure_limits(state, now, run)
-    promote_waiting(state, job)
+        if outcome in FAILURES:
+            _apply_failure_limits(state, now, run)
+    if job.waiting is not NO_RUNS:
+        promote_waiting(state, job)
     # What is skipped is so on its arrival, and what follows it is planned by whoever had it arrive.
     may_follow = not job.runs if job.delayed else given_back and outcome is not Outcome.SKIPPED
     if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
@@ -145,8 +147,6 @@ def end_run(
 def _apply_failure_limits(state: State, now: Now, run: Run) -> None:
     """Halt a job that failed too often in a row, and end the program over one that must not fail."""
     job, request = run.job, run.job.request
-    if run.outcome not in FAILURES:
-        return
     if request.critical and state.effects.critical is None:
         state.effects.critical = run
     failures = history_of(job).consecutive_failures
@@ -163,7 +163,7 @@ def remove_run(state: State, run: Run) -> None:
     if run.blocked:
         remove_waiting(job, run)
     del state.active[run]
-    for each in {job, run.holder}:
+    for each in (job,) if run.holder is job else (job, run.holder):
         del each.runs[run]
         if not each.runs:
             each.runs = NO_RUNS

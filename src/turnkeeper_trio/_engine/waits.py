@@ -58,39 +58,29 @@ class Wait:
 
 
 @final
-class Waits:
-    """All callers that wait, by what they wait on."""
+class Waits(dict[Subject, dict[Wait, None]]):
+    """All callers that wait, by what they wait on. It is a table: each run that ends looks here, and mostly in vain."""
 
-    def __init__(self) -> None:
-        """Nobody waits."""
-        self._by_subject: dict[Subject, dict[Wait, None]] = {}
-
-    def __len__(self) -> int:
-        """Return on how many subjects somebody waits."""
-        return len(self._by_subject)
-
-    def __contains__(self, subject: Subject) -> bool:
-        """Return whether anybody waits on a subject."""
-        return subject in self._by_subject
+    __slots__ = ()
 
     def on(self, subjects: Iterable[Subject], result: Callable[[list[Any]], Any]) -> Wait:
         """Make a wait on subjects, and remember it."""
         wait = Wait(self, subjects, result)
         for subject in wait.subjects:
-            self._by_subject.setdefault(subject, {})[wait] = None
+            self.setdefault(subject, {})[wait] = None
         return wait
 
     def over(self, subject: Subject, item: Any) -> list[Wait]:
         """A subject has come to an end, as ``item``: return the waits that are over with it."""
-        return [wait for wait in self._by_subject.pop(subject, ()) if wait.came(subject, item)]
+        return [wait for wait in self.pop(subject, ()) if wait.came(subject, item)]
 
     def subjects(self) -> tuple[Subject, ...]:
         """Return on what somebody waits."""
-        return tuple(self._by_subject)
+        return tuple(self)
 
     def lost(self, subject: Subject) -> list[Wait]:
         """Nobody will know what becomes of a subject: return the waits that depended on it, and forget them."""
-        waits = list(self._by_subject.get(subject, ()))
+        waits = list(self.get(subject, ()))
         for wait in waits:
             wait.withdraw()
         return waits
@@ -98,7 +88,7 @@ class Waits:
     def remove(self, wait: Wait) -> None:
         """Forget a wait."""
         for subject in wait.subjects:
-            waits = self._by_subject[subject]
+            waits = self[subject]
             del waits[wait]
             if not waits:
-                del self._by_subject[subject]
+                del self[subject]

@@ -39,7 +39,9 @@ def loop_time() -> Callable[[], float]:
     if in_trio():
         return trio.lowlevel.current_clock().current_time
     loop = asyncio.get_running_loop()
-    return time.monotonic if _is_coarse(loop) else loop.time
+    # asyncio's own loops look at the monotonic clock, too, if they are not made to do otherwise.
+    plain = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+    return time.monotonic if plain or _is_coarse(loop) else loop.time
 
 
 def _is_coarse(loop: asyncio.AbstractEventLoop) -> bool:
@@ -182,6 +184,16 @@ def read(clock: Clock) -> Now:
     return Now(clock.wall(), clock.loop())
 
 
+def _system_reader(loop_time: Callable[[], float]) -> Callable[[], Now]:
+    """Return a function that reads the system's clock and the loop's. Each job calls it several times."""
+    wall_ns = time.time_ns
+
+    def read() -> Now:
+        return Now(wall_ns() // 1000, round(loop_time() * MICROSECONDS))
+
+    return read
+
+
 @final
 class BoundClock:
     """A clock together with the running event loop, which is looked up once.
@@ -197,7 +209,7 @@ class BoundClock:
         self.hold: Callable[[], AbstractContextManager[object]] = clock.hold
         self.loop_time: Callable[[], float] = loop_time()
         """Returns the loop's time in seconds, in any thread."""
-        self.read: Callable[[], Now] = self._system_now if isinstance(clock, SystemClock) else self._now
+        self.read: Callable[[], Now] = _system_reader(self.loop_time) if isinstance(clock, SystemClock) else self._now
         """Returns the wall time and the loop's time."""
         self._coarse = not in_trio() and _is_coarse(asyncio.get_running_loop())
 
@@ -211,9 +223,6 @@ class BoundClock:
         if not guard.is_a(at, (int, float)) or math.isnan(at):
             raise TypeError(f"clock.deadline() must return the loop's time in seconds, not {guard.shown(at)}")
         return at
-
-    def _system_now(self) -> Now:
-        return Now(time.time_ns() // 1000, round(self.loop_time() * MICROSECONDS))
 
     def _now(self) -> Now:
         wall, loop = self._clock.wall(), self._clock.loop()

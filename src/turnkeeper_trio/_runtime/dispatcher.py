@@ -14,6 +14,7 @@ from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Wakeup
+from turnkeeper_trio._runtime.primitives import Event, primitives
 
 
 @final
@@ -42,7 +43,8 @@ class Dispatcher:
         """How many attempts are in the dispatch stream."""
         self._closed = False
         """Whether the dispatch stream is closed."""
-        self._idle: list[anyio.Event] = []
+        self._event = primitives().event
+        self._idle: list[Event] = []
         """An event for each worker that waits for an attempt, to wake it."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self._reported = 0
@@ -90,7 +92,7 @@ class Dispatcher:
         """
         attempt = None
         while attempt is None:
-            woken = anyio.Event()
+            woken = self._event()
             self._idle.append(woken)
             try:
                 await woken.wait()

@@ -21,11 +21,13 @@ from turnkeeper_trio.jobs._calls import check_arguments, check_callable, name_of
 class Function:
     """A callable, and how to call it: with an ``await``, or in a thread."""
 
-    __slots__ = ("call", "is_async")
+    __slots__ = ("call", "is_async", "takes")
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call: Callable[..., Any] = call
         self.is_async: bool = _is_async(call)
+        self.takes: int | None = None
+        """How many positional arguments it was last found to take, with no others beside them."""
 
 
 @final
@@ -95,8 +97,11 @@ class Functions:
     def check(self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
         """Refuse arguments that the function of a target does not take. An unknown target passes."""
         function = target.function if isinstance(target, PrivateName) else self._by_name.get(target)
-        if function is not None:
-            check_arguments(function.call, args, kwargs or {})
+        if function is None or (not kwargs and function.takes == len(args)):
+            return
+        check_arguments(function.call, args, kwargs or {})
+        if not kwargs:
+            function.takes = len(args)
 
     def resolve(self, target: str) -> Function:
         """Return the function of a target."""

@@ -19,6 +19,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
 from turnkeeper_trio._runtime.clock import BoundClock
+from turnkeeper_trio._runtime.primitives import Event, primitives
 from turnkeeper_trio.errors import TurnKeeperError
 
 T = TypeVar("T")
@@ -34,9 +35,10 @@ class Wakeup:
     """
 
     def __init__(self) -> None:
+        self._checkpoint, self._event = primitives()
         self._woken = False
         """Whether `wake` was called since the last sleep."""
-        self._sleeper: anyio.Event | None = None
+        self._sleeper: Event | None = None
         self._until = math.inf
         """The deadline of the alarm."""
         self._alarm: anyio.CancelScope | None = None
@@ -60,11 +62,11 @@ class Wakeup:
         Always a checkpoint.
         """
         if self._woken:
-            await checkpoint()
+            await self._checkpoint()
         else:
             if self._alarm is not None and (until < self._until or until == math.inf != self._until):
                 self._until = self._alarm.deadline = until
-            self._sleeper = anyio.Event()
+            self._sleeper = self._event()
             await self._sleeper.wait()
         self._woken = False
 
@@ -79,7 +81,7 @@ class _Sender(Generic[T]):
 
     __slots__ = ("check", "item", "placed", "refused", "served", "taken", "withdrawn")
 
-    def __init__(self, item: T, check: Callable[[], None] | None) -> None:
+    def __init__(self, item: T, check: Callable[[T], None] | None) -> None:
         self.item = item
         self.check = check
         self.served = anyio.Event()
@@ -102,6 +104,7 @@ class Inbox(Generic[T]):
         """Make a stream with room for ``size`` items."""
         self.size = size
         self._wakeup = wakeup
+        self._checkpoint = primitives().checkpoint
         self._send, self._receive = anyio.create_memory_object_stream[T | _Sender[T]](size)
         self._waiting: deque[_Sender[T]] = deque()
         """The senders that wait for room, in the order in which they came; empty unless the stream is full."""
@@ -117,7 +120,7 @@ class Inbox(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
-    async def put(self, item: T, check: Callable[[], None] | None = None) -> None:
+    async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Wait for room, then put an item in, unless ``check`` raises, which is called in the same step.
 
         Always a checkpoint. Cancelled, it has put nothing in. Senders that wait are served in the order in which they
@@ -126,8 +129,8 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        await checkpoint()
-        if not self.closed and len(self) >= self.size:
+        await self._checkpoint()
+        if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:
@@ -146,10 +149,10 @@ class Inbox(Generic[T]):
                 return
         if self.closed:
             # The cancellation that made the scheduler close may concern this task, too: it goes before the error.
-            await checkpoint()
+            await self._checkpoint()
         self.put_nowait(item, check)
 
-    def put_nowait(self, item: T, check: Callable[[], None] | None = None) -> None:
+    def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Put an item in, unless ``check`` raises, which is called in the same step.
 
         Raises:
@@ -158,10 +161,10 @@ class Inbox(Generic[T]):
         """
         if self.closed:
             raise anyio.ClosedResourceError
-        if len(self) >= self.size:
+        if self.sent - self.taken >= self.size:
             raise anyio.WouldBlock
         if check is not None:
-            check()
+            check(item)
         self._put(item)
 
     def take(self, limit: int) -> list[T]:
@@ -188,7 +191,7 @@ class Inbox(Generic[T]):
             sender = self._waiting.popleft()
             try:
                 if sender.check is not None:
-                    sender.check()
+                    sender.check(sender.item)
             except TurnKeeperError as exc:
                 sender.refused = exc
             else:

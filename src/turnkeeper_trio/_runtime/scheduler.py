@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import (
     Any,
     Concatenate,
@@ -247,7 +246,7 @@ class Scheduler:
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         reply = submission.token = None if self._parts.store is None else Reply()
         try:
-            await self._parts.staging.put(submission, partial(self._stage, submission))
+            await self._parts.staging.put(submission, self._stage)
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
@@ -308,7 +307,7 @@ class Scheduler:
         """
         submission = self._submission(request, fn, args, kwargs, on_conflict)
         try:
-            self._parts.staging.put_nowait(submission, partial(self._stage, submission))
+            self._parts.staging.put_nowait(submission, self._stage)
         except anyio.WouldBlock:
             self._rejected += 1
             size = self._parts.staging.size
@@ -418,14 +417,17 @@ class Scheduler:
         kwargs: Mapping[str, Any] | None,
         on_conflict: OnConflict,
     ) -> Submission:
-        self._parts.affinity.check()
-        _validation.instance("request", request, RecurringJobRequest, REQUEST)
-        _validation.member("on_conflict", on_conflict, OnConflict)
+        parts = self._parts
+        parts.affinity.check()
+        if type(request) is not RecurringJobRequest:
+            _validation.instance("request", request, RecurringJobRequest, REQUEST)
+        if type(on_conflict) is not OnConflict:
+            _validation.member("on_conflict", on_conflict, OnConflict)
         named = None if kwargs is None else _validation.keywords("kwargs", kwargs)
-        target = self._parts.functions.target(fn)
-        self._parts.functions.check(target, args, named)
-        request = self._parts.defaults.complete(request)
-        job_id = self._parts.new_id() if request.key is None else job_id_of_key(request.key)
+        target = parts.functions.target(fn)
+        parts.functions.check(target, args, named)
+        request = parts.defaults.complete(request)
+        job_id = parts.new_id() if request.key is None else job_id_of_key(request.key)
         return Submission(job_id, request, target, args, named or None, on_conflict)
 
     def _stage(self, submission: Submission) -> None:

@@ -281,11 +281,12 @@ class Worker:
         """Return whether the task was cancelled natively, or has new references by which it may be cancelled later."""
         if self._native is None:
             return False
-        references = self._references()
-        if references > self._inside:
-            return True
-        self._outside -= self._inside - references  # An earlier reference is gone.
-        self._inside = references
+        references = self._references()  # No local name for the task: it would be one more.
+        if references != self._inside:
+            if references > self._inside:
+                return True
+            self._outside -= self._inside - references  # An earlier reference is gone.
+            self._inside = references
         return _is_being_cancelled(self._native)
 
     def _references(self) -> int:

@@ -1,7 +1,7 @@
 """The request: what a user asks for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
 
@@ -99,12 +99,12 @@ class RecurringJobRequest:
     tags: tuple[str, ...] = field(default=(), kw_only=True)
     """Words to find the job by."""
 
-    timeout_us: int | None = field(init=False, repr=False, compare=False)
-    cleanup_grace_us: int | None = field(init=False, repr=False, compare=False)
-    stuck_after_us: int | None = field(init=False, repr=False, compare=False)
-    start_deadline_us: int | None = field(init=False, repr=False, compare=False)
-    until_us: int | None = field(init=False, repr=False, compare=False)
-    jitter_us: int = field(init=False, repr=False, compare=False)
+    timeout_us: int | None = field(default=None, init=False, repr=False, compare=False)
+    cleanup_grace_us: int | None = field(default=None, init=False, repr=False, compare=False)
+    stuck_after_us: int | None = field(default=None, init=False, repr=False, compare=False)
+    start_deadline_us: int | None = field(default=None, init=False, repr=False, compare=False)
+    until_us: int | None = field(default=None, init=False, repr=False, compare=False)
+    jitter_us: int = field(default=0, init=False, repr=False, compare=False)
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the fields that were written, and not left to what is usual: defaults of jobs leave them alone."""
 
@@ -113,34 +113,13 @@ class RecurringJobRequest:
         def __new__(cls, *values: Any, **named: Any) -> Self:
             """Note which fields are written: by their values it cannot be told."""
             self = object.__new__(cls)
-            _set(self, "given", frozenset(named).union(_IN_ORDER[: len(values)]))
+            by_place = _BY_PLACE[: len(values) + 1][-1]
+            _set(self, "given", by_place.union(named) if named else by_place)
             return self
 
     def __post_init__(self) -> None:
-        """Check each parameter, and give the values one form."""
-        _set(self, "name", _validation.text("name", self.name))
-        if self.key is not None:
-            _set(self, "key", _validation.key("key", self.key))
-        _check_schedule(self.schedule)
-        if self.max_retries is not None:
-            _take_integer(self, "max_retries", least=0)
-        _check_retry(self.retry, self.max_retries)
-        _check_initial(self.initial_run_time)
-        _set_limit(self, "timeout", least=1)
-        grace = self.cleanup_grace
-        _set(self, "cleanup_grace_us", None if grace is None else _validation.patience("cleanup_grace", grace))
-        _set_limit(self, "stuck_after", least=1)
-        _set_limit(self, "start_deadline", least=0)
-        _set(self, "until_us", None if self.until is None else instant_in_range("until", self.until))
-        _validation.member("overlap", self.overlap, Overlap)
-        _validation.member("catch_up", self.catch_up, CatchUp)
-        _check_overlap(self)
-        _check_bounds(self)
-        _validation.flag("retry_past_next", self.retry_past_next)
-        _validation.flag("critical", self.critical)
-        _take_integer(self, "priority")
-        _set(self, "jitter_us", _validation.duration("jitter", self.jitter))
-        _set(self, "tags", _validation.texts("tags", self.tags, "('nightly',)"))
+        """Check each parameter that is written, and give the values one form."""
+        _check_fields(self, self.given)
 
     def with_initial_run_time(self, at: datetime | timedelta) -> Self:
         """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from acceptance."""
@@ -153,8 +132,13 @@ class RecurringJobRequest:
             ConfigurationError: a value is wrong, or there is no such field.
         """
         check_names(changes)
-        copy = replace(self, **changes)
+        copy: Self = object.__new__(type(self))
+        for name in _SLOTS:
+            _set(copy, name, getattr(self, name))
+        for name, value in changes.items():
+            _set(copy, name, value)
         _set(copy, "given", self.given.union(changes))
+        _check_fields(copy, changes)
         return copy
 
     def to_json(self) -> dict[str, Any]:
@@ -185,8 +169,11 @@ class RecurringJobRequest:
 
 
 _set = object.__setattr__
+_SLOTS: Final = tuple(each.name for each in fields(RecurringJobRequest))
 _IN_ORDER: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init)
 _FIELDS: Final = frozenset(_IN_ORDER)
+_BY_PLACE: Final = tuple(frozenset(_IN_ORDER[:number]) for number in range(4))
+"""Which fields are written where the first so many values are given by place."""
 
 _WITH: Final[Mapping[str, Mapping[str, Any]]] = {
     "retry": {"max_retries": 1},
@@ -260,8 +247,7 @@ def _check_retry(retry: object, max_retries: int | None) -> None:
         )
 
 
-def _check_overlap(request: RecurringJobRequest) -> None:
-    _take_integer(request, "max_waiting", least=0)
+def _check_concurrency(request: RecurringJobRequest) -> None:
     if request.max_concurrent is not None:
         _take_integer(request, "max_concurrent", least=1)
         if request.overlap is not Overlap.ALLOW_ALL:
@@ -276,10 +262,9 @@ def _take_integer(request: RecurringJobRequest, name: str, *, least: int | None 
     _set(request, name, _validation.integer(name, getattr(request, name), least=least))
 
 
-def _check_bounds(request: RecurringJobRequest) -> None:
-    for name in ("max_runs", "halt_after"):
-        if getattr(request, name) is not None:
-            _take_integer(request, name, least=1)
+def _take_bound(request: RecurringJobRequest, name: str, *, least: int) -> None:
+    if getattr(request, name) is not None:
+        _take_integer(request, name, least=least)
 
 
 def _check_initial(at: object) -> None:
@@ -287,3 +272,62 @@ def _check_initial(at: object) -> None:
         _validation.duration("initial_run_time", at)
     elif at is not None:
         instant_in_range("initial_run_time", at)
+
+
+def _check_key(request: RecurringJobRequest) -> None:
+    if request.key is not None:
+        _set(request, "key", _validation.key("key", request.key))
+
+
+def _check_retries(request: RecurringJobRequest) -> None:
+    _take_bound(request, "max_retries", least=0)
+    _check_retry(request.retry, request.max_retries)
+
+
+def _check_cleanup_grace(request: RecurringJobRequest) -> None:
+    grace = request.cleanup_grace
+    _set(request, "cleanup_grace_us", None if grace is None else _validation.patience("cleanup_grace", grace))
+
+
+def _check_until(request: RecurringJobRequest) -> None:
+    until = request.until
+    _set(request, "until_us", None if until is None else instant_in_range("until", until))
+
+
+def _check_policy(request: RecurringJobRequest) -> None:
+    _validation.member("overlap", request.overlap, Overlap)
+    _check_concurrency(request)
+
+
+_CHECKS: Final[Mapping[str, Callable[[RecurringJobRequest], object]]] = {
+    "name": lambda request: _set(request, "name", _validation.text("name", request.name)),
+    "schedule": lambda request: _check_schedule(request.schedule),
+    "max_retries": _check_retries,
+    "key": _check_key,
+    "retry": _check_retries,
+    "initial_run_time": lambda request: _check_initial(request.initial_run_time),
+    "timeout": lambda request: _set_limit(request, "timeout", least=1),
+    "cleanup_grace": _check_cleanup_grace,
+    "stuck_after": lambda request: _set_limit(request, "stuck_after", least=1),
+    "overlap": _check_policy,
+    "max_concurrent": _check_concurrency,
+    "max_waiting": lambda request: _take_integer(request, "max_waiting", least=0),
+    "catch_up": lambda request: _validation.member("catch_up", request.catch_up, CatchUp),
+    "start_deadline": lambda request: _set_limit(request, "start_deadline", least=0),
+    "retry_past_next": lambda request: _validation.flag("retry_past_next", request.retry_past_next),
+    "priority": lambda request: _take_integer(request, "priority"),
+    "jitter": lambda request: _set(request, "jitter_us", _validation.duration("jitter", request.jitter)),
+    "max_runs": lambda request: _take_bound(request, "max_runs", least=1),
+    "until": _check_until,
+    "halt_after": lambda request: _take_bound(request, "halt_after", least=1),
+    "critical": lambda request: _validation.flag("critical", request.critical),
+    "tags": lambda request: _set(request, "tags", _validation.texts("tags", request.tags, "('nightly',)")),
+}
+"""The check of each field, in the order of the fields. Where two must fit, the check of each looks at both."""
+
+
+def _check_fields(request: RecurringJobRequest, names: Container[str]) -> None:
+    """Check some fields of a request; the others have been checked, or are what they are by default."""
+    for name, check in _CHECKS.items():
+        if name in names:
+            check(request)
