@@ -51,7 +51,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinxcontrib_trio",
 ]
-exclude_patterns = ["_build", "_inventories"]
+exclude_patterns = ["_build", "_inventories", "_tools"]
 intersphinx_mapping = write_inventories(HERE / "_inventories" / "names.txt", HERE / "_build" / "inventories")
 
 default_role = "py:obj"  # what docstrings put between single backticks exists, or the build fails

@@ -3,7 +3,7 @@
     python examples/quickstart.py                     # on trio
     python examples/quickstart.py --backend asyncio   # on asyncio
 
-It runs for about six seconds on the real clock. Ctrl-C ends it early, and just as cleanly.
+It runs for about six seconds on the real clock. Ctrl-C ends it earlier, and as cleanly.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def send_report() -> int:
 
 
 class Narrator:
-    """An observer: it has a method for each kind of event that it wants to hear of."""
+    """An observer: it has a method for each kind of event that it wants to receive."""
 
     def on_run_started(self, event: RunStarted) -> None:
         if event.name != "tick":
@@ -101,7 +101,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A first look at turnkeeper-trio, in about six seconds.")
     parser.add_argument("--backend", choices=["trio", "asyncio"], default="trio", help="the event loop to run on")
     options = parser.parse_args()
-    # The narrator tells all of it already; without this line the failure of fetch is logged with its traceback, too.
+    # The observer prints all of it already. Without this line, the failure of fetch is also logged, with its traceback.
     logging.getLogger("turnkeeper_trio").setLevel(logging.CRITICAL)
     try:
         anyio.run(main, backend=options.backend)

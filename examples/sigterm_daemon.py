@@ -3,9 +3,9 @@
     python examples/sigterm_daemon.py                     # on trio
     python examples/sigterm_daemon.py --backend asyncio   # on asyncio
 
-The first SIGTERM or Ctrl-C ends it gracefully: what is executing gets five seconds to come to its end. A second one, or
-the end of the five seconds, cuts off what is left; its `finally` blocks still run, and are waited for. One that
-awaits needs a shield: `with anyio.move_on_after(5, shield=True):`.
+The first SIGTERM or Ctrl-C ends it gracefully: runs that execute get five seconds to end. A second one, or the end of
+the five seconds, cuts off the other runs. Their `finally` blocks still run, and the program waits for them. A `finally`
+block that awaits needs a shield: `with anyio.move_on_after(5, shield=True):`.
 """
 
 import argparse

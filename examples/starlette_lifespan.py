@@ -13,7 +13,7 @@ FastAPI takes the same function: ``FastAPI(lifespan=lifespan)``. Run one process
 process would open a scheduler of its own, and each would run every job.
 
 If the scheduler fails, the process ends with an exit status that is not 0: a supervisor that restarts what has failed
-(systemd's ``Restart=on-failure``, Docker's ``--restart on-failure``) starts it anew.
+(systemd's ``Restart=on-failure``, Docker's ``--restart on-failure``) starts it again.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""A web server inside a program of trio's, beside a scheduler: the program owns both, and no lifespan is needed.
+"""A web server inside a trio program, beside a scheduler: the program owns both, and no lifespan is needed.
 
     python -m pip install starlette 'hypercorn[trio]'
     python examples/trio_server.py                     # on trio
@@ -6,9 +6,9 @@
 
     curl -X POST localhost:8000/report
 
-The server stands in the scheduler's block. So SIGTERM or Ctrl-C ends the server first, which lets open requests come to
-their end, and then the scheduler. If the scheduler fails, its block is left with an error, and the server with it: the
-process ends with an exit status that is not 0, and a supervisor that restarts what has failed starts it anew.
+The server runs in the scheduler's block. So SIGTERM or Ctrl-C ends the server first, after its open requests have
+ended, and then the scheduler. If the scheduler fails, its block is left with an error, and the server is cancelled: the
+process ends with an exit status that is not 0, and a supervisor that restarts what has failed starts it again.
 """
 
 import argparse

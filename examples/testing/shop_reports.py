@@ -54,7 +54,7 @@ async def add_jobs(scheduler: Scheduler, shop: Shop) -> None:
 
 
 async def main(shop: Shop) -> None:
-    """Be the service, until somebody cancels it. It knows nothing of tests."""
+    """Run the service until it is cancelled. It knows nothing of tests."""
     async with open_scheduler(max_workers=2) as scheduler:
         await add_jobs(scheduler, shop)
         await anyio.sleep_forever()

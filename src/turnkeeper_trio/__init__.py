@@ -3,8 +3,8 @@
 ``async with open_scheduler(max_workers=4) as scheduler:`` owns everything: when the block is left, no task of the
 scheduler or of a job is alive, and every run is accounted for.
 
-The public names are loaded when the first of them is asked for (PEP 562): to import the package costs next to nothing
-where it is not used, above all in each run of pytest, which imports it for the sake of the plugin.
+All public names are loaded when the first of them is read (PEP 562). So it costs next to nothing to import the package
+without using it, as each run of pytest does because of the plugin.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -15,10 +15,10 @@ __version__: Final = "0.1.0"
 if TYPE_CHECKING:
     from turnkeeper_trio._public import *  # noqa: F403  (one list of the names is enough)
     from turnkeeper_trio._public import __all__ as __all__
-else:  # type checkers would take any name to be there
+else:  # Type checkers must not see this function, because with it any name would exist for them.
 
     def __getattr__(name: str) -> object:
-        """Load the public names, once, and return the one that was asked for."""
+        """Load all public names, and return the one that was asked for."""
         if name == "__all__" or not name.startswith("_"):
             from turnkeeper_trio import _public  # noqa: PLC0415  (this is what makes it lazy)
 
@@ -27,7 +27,7 @@ else:  # type checkers would take any name to be there
             shown.update((public, getattr(_public, public)) for public in _public.__all__)
             if name in shown:
                 return shown[name]
-            # Events have a module of their own; one that is looked for here is found all the same.
+            # The classes of events belong to the module `events`, but they are found here too.
             from turnkeeper_trio import events  # noqa: PLC0415  (this is what makes it lazy)
 
             if name in events.__all__:
@@ -36,7 +36,7 @@ else:  # type checkers would take any name to be there
 
 
 def __dir__() -> list[str]:
-    """Return the public names, too."""
+    """Return the names of the module and the public names, which may not be loaded yet."""
     from turnkeeper_trio import _public  # noqa: PLC0415  (this is what makes it lazy)
 
     return sorted({*globals(), *_public.__all__})

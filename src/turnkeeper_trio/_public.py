@@ -1,6 +1,6 @@
-"""What the package shows: its public names, imported from where each is written.
+"""The public names of the package, imported from the modules that define them.
 
-The package loads this module when one of the names is first asked for, and not when it is itself imported.
+The package loads this module when the first of the names is read, and not when the package is imported.
 """
 
 from types import FunctionType
@@ -148,8 +148,8 @@ __all__ = [
 ]
 
 
-def _shown_from_the_package() -> None:
-    """Say of all that is shown here that it is from the package: in messages, in documentation, and for pickle."""
+def _set_public_modules() -> None:
+    """Set ``__module__`` of all public names to the package, for messages, documentation and pickle."""
     package = __name__.rpartition(".")[0]
     for name in __all__:
         value = globals()[name]
@@ -164,4 +164,4 @@ def _shown_from_the_package() -> None:
     FailedAttempt.__module__ = f"{package}.retries"
 
 
-_shown_from_the_package()
+_set_public_modules()

@@ -1,7 +1,7 @@
-"""Checks of what a user hands in: each raises at the call where the mistake was made, and names the parameter.
+"""Checks of the values that users pass: each function raises `ConfigurationError`, which names the parameter.
 
-What is returned is of the plain type: an instance of a subclass of ``int`` or ``str`` is a user's object, whose
-comparison may do anything, and the engine compares.
+Integers and strings are returned as plain ``int`` and ``str``. An instance of a subclass is a user's object, whose
+comparison may do anything, and the engine compares these values.
 """
 
 import math
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 
 LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
-"""No duration longer than the calendar has a meaning here."""
+"""Microseconds of the longest duration that is accepted: it is longer than the calendar."""
 
 
 def instance(name: str, value: object, kind: type[T], example: str) -> T:
-    """Return ``value`` if it is of a kind; ``example`` says what to write instead.
+    """Return ``value`` if it is an instance of ``kind``; ``example`` says what to write instead.
 
-    A class is not one of its instances, though it has their methods, which is all that a protocol looks at.
+    A class is refused, although a protocol would accept it, because it has the methods of its instances.
     """
-    # A protocol may be met by an attribute of the instance alone: so it is the instance that is asked.
+    # The instance is checked and not its type, because an instance may meet a protocol by its own attributes.
     is_one = type(value) is kind or (not guard.is_a(value, type) and guard.call(isinstance, value, kind)[0])
     if not is_one:
         raise ConfigurationError(f"{name} must be {example}, not {guard.shown(value)}", parameter=name)
@@ -63,7 +63,7 @@ def _is_number(value: object) -> bool:
 
 
 def duration(name: str, value: object, *, least: int = 0) -> int:
-    """Return ``value`` (seconds, or a ``timedelta``) in microseconds, if finite and at least ``least`` microseconds."""
+    """Return ``value`` (seconds or a ``timedelta``) in microseconds; it must be finite and at least ``least``."""
     if guard.is_a(value, timedelta) or _is_number(value):
         try:
             us = duration_us(cast("float | timedelta", value))
@@ -80,22 +80,22 @@ def duration(name: str, value: object, *, least: int = 0) -> int:
 
 
 def optional_duration(name: str, value: object, *, least: int = 0) -> int | None:
-    """Return ``None`` for ``None``, else as `duration`."""
+    """Return ``None`` for ``None``, and otherwise what `duration` returns."""
     return None if value is None else duration(name, value, least=least)
 
 
 def limit(name: str, value: object, *, least: int = 0) -> int | None:
-    """Return ``None``, which is without limit, for ``None`` and for ``math.inf``, else as `duration`."""
+    """Return ``None`` for ``None`` and ``math.inf``, which both mean no limit; otherwise what `duration` returns."""
     return None if isinstance(value, float) and value == math.inf else optional_duration(name, value, least=least)
 
 
-def patience(name: str, value: object) -> int:
-    """Return a duration in microseconds, where ``math.inf`` is the longest there is."""
+def duration_or_inf(name: str, value: object) -> int:
+    """Return a duration in microseconds; for ``math.inf`` the longest one (`LONGEST`)."""
     return LONGEST if isinstance(value, float) and value == math.inf else duration(name, value)
 
 
 def instant(name: str, value: object) -> int:
-    """Return an aware datetime in microseconds since the epoch."""
+    """Return the instant of an aware datetime, in microseconds since the epoch."""
     if not guard.is_a(value, datetime):
         raise ConfigurationError(f"{name} must be a datetime with a timezone, not {guard.shown(value)}", parameter=name)
     try:
@@ -142,7 +142,7 @@ def key(name: str, value: object) -> str:
 
 
 def job(name: str, value: object) -> UUID | str:
-    """Return ``value`` if it can name a job: its id, its key, or its id as text. Which it is the books tell."""
+    """Return ``value`` if it can name a job: an id, a key, or an id as text. The engine finds out which it is."""
     if type(value) is UUID:
         return value
     if guard.is_a(value, UUID):
@@ -154,7 +154,7 @@ def job(name: str, value: object) -> UUID | str:
 
 
 def run(name: str, value: object) -> UUID:
-    """Return the id of a run; its text is parsed."""
+    """Return the id of a run; a text is parsed."""
     if guard.is_a(value, UUID):
         return UUID(int=cast("UUID", value).int)
     parsed = parsed_id(words(name, value)) if guard.is_a(value, str) else None
@@ -164,7 +164,7 @@ def run(name: str, value: object) -> UUID:
 
 
 def parsed_id(plain: str) -> UUID | None:
-    """Return the id that a text writes, or ``None`` if it writes none."""
+    """Return the id that a text represents; ``None`` if it represents none."""
     try:
         return UUID(plain)
     except ValueError:
@@ -180,7 +180,7 @@ def member(name: str, value: object, kind: type[E]) -> E:
 
 
 def several(name: str, value: object, example: str) -> tuple[object, ...]:
-    """Return the items of ``value``; a string is none of several strings, and a mapping is no list of its keys."""
+    """Return the items of ``value``. A string is not accepted as its letters, nor a mapping as its keys."""
     if guard.is_a(value, (str, bytes, Mapping, type)) or not guard.is_a(value, Iterable):
         raise ConfigurationError(f"{name} must be several {example}, not {guard.shown(value)}", parameter=name)
     return tuple(cast("Iterable[object]", value))
@@ -198,7 +198,7 @@ def texts(name: str, value: object, example: str) -> tuple[str, ...]:
 
 
 def arguments(name: str, value: object) -> tuple[Any, ...]:
-    """Return the positional arguments of a function."""
+    """Return the positional arguments of a function as a tuple."""
     if not guard.is_a(value, (tuple, list)):
         message = f"{name} must be a tuple of arguments, such as (1, 'two'), not {guard.shown(value)}"
         raise ConfigurationError(message, parameter=name)
@@ -206,7 +206,7 @@ def arguments(name: str, value: object) -> tuple[Any, ...]:
 
 
 def keywords(name: str, value: object) -> dict[str, Any]:
-    """Return a copy of the keyword arguments of a function."""
+    """Return a copy of the keyword arguments of a function, whose names must be strings."""
     items = dict(cast("Mapping[object, Any]", value)) if guard.is_a(value, Mapping) else None
     if items is None or not all(guard.is_a(each, str) for each in items):
         message = f"{name} must be a mapping of names to values, such as {{'name': 1}}, not {guard.shown(value)}"

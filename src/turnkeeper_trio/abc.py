@@ -14,18 +14,19 @@ __all__ = ["Change", "ChangeKind", "Clock", "Refusal", "RetryPolicy", "Schedule"
 
 @runtime_checkable
 class Schedule(Protocol):
-    """When a job's occurrences are: a pure rule, the same answer for the same argument, for ever.
+    """When a job's occurrences are: a pure rule, which always gives the same answer for the same argument.
 
-    `next_after` is all that a class of one's own needs. Two further methods are used where they exist:
-    ``anchored(at)`` returns the schedule bound to the instant at which the job was accepted, and
+    Your own class only needs `next_after`. Two further methods are used if they exist. ``anchored(at)`` returns the
+    schedule bound to the instant at which its grid begins: the submission of the job, or its ``initial_run_time``.
     ``count_between(after, until)`` returns how many occurrences there are with ``after < t <= until``.
     """
 
     def next_after(self, after: datetime, /) -> datetime | None:
-        """Return the earliest occurrence strictly later than ``after``, or ``None`` if there is none.
+        """Return the earliest occurrence that is strictly later than ``after``, or ``None`` if there is none.
 
-        ``after`` is aware, in UTC; the answer must be aware too, in any zone. A schedule that raises, or that answers
-        with an instant which is not later than ``after``, halts its job and nothing else.
+        ``after`` is an aware datetime in UTC. The answer must be an aware datetime, in any timezone. If the method
+        raises, or answers with an instant that is not later than ``after``, the job is halted. No other job is
+        affected.
         """
         ...
 
@@ -37,42 +38,42 @@ class RetryPolicy(Protocol):
     def delay(self, failed: FailedAttempt, rng: random.Random, /) -> float | timedelta | None:
         """Return the delay before the next attempt, in seconds or as a ``timedelta``; ``None`` gives up.
 
-        It is asked only while ``max_retries`` allows another attempt. ``rng`` is the scheduler's own source of chance:
-        a policy that draws from nothing else is repeatable in tests.
+        It is called only if ``max_retries`` allows a further attempt. ``rng`` is the scheduler's source of random
+        numbers. A policy that uses no other source gives the same delays in each run of a test.
         """
         ...
 
 
 @runtime_checkable
 class Clock(Protocol):
-    """What time it is, and until when to sleep. `SystemClock` and `VirtualClock` are the library's own."""
+    """The wall time, the time of the event loop, and until when to sleep; see `SystemClock` and `VirtualClock`."""
 
     def wall(self) -> int:
         """Return the wall time: microseconds since 1970-01-01 00:00 UTC."""
         ...
 
     def loop(self) -> int:
-        """Return the event loop's time in microseconds: it never steps, and its zero means nothing."""
+        """Return the time of the event loop in microseconds. It never steps. Only differences of it have a meaning."""
         ...
 
     def deadline(self, wall: int, /) -> float:
-        """Return the loop time, in seconds, at which to look again for work due at the wall time ``wall``."""
+        """Return the loop time, in seconds, at which to look for work that is due at the wall time ``wall``."""
         ...
 
     def hold(self) -> AbstractContextManager[object]:
-        """Return a context manager inside of which time that can be held (virtual time) stands still."""
+        """Return a context manager inside which virtual time stands still. Real time does not stop."""
         ...
 
 
 @runtime_checkable
 class Store(Protocol):
-    """Where jobs and runs are kept beyond this process. Without one, memory is all there is."""
+    """Where jobs and runs are kept beyond the life of this process. Without a store they are only in memory."""
 
     async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
         """Commit the changes, in order, as one batch, and return those that were refused (conflict, lost ownership).
 
-        Nothing that the changes announce is acted on before this returns: no body starts, no caller is answered, no
-        event is published. A change that is refused is taken back by the engine. Raise `StoreUnavailable` to have the
-        whole batch tried again.
+        Before this returns, no job function starts, no caller is answered and no event is published because of these
+        changes. The engine takes back a change that is refused. If this raises `StoreUnavailable`, it is called again
+        with the same batch.
         """
         ...

@@ -1,4 +1,4 @@
-"""What can go wrong, by who acted: each error carries the data that its handler needs."""
+"""The errors of the library. Each carries the data that its handler needs, such as the id of the job."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, final
@@ -35,17 +35,16 @@ __all__ = [
 
 @final
 class ConfigurationError(TurnKeeperError, ValueError):
-    """A parameter was given a value that makes no sense; raised at the call where it was given."""
+    """A value makes no sense for its parameter. It is raised by the call to which the value was given."""
 
     def __init__(self, message: str, *, parameter: str = "") -> None:
-        """Make the error of one parameter."""
         super().__init__(message)
         self.parameter = parameter
         """The name of the parameter, as the caller wrote it."""
 
 
 class SubmitError(TurnKeeperError):
-    """A job was not taken. The submission is carried along, so that nothing is lost and it can be made again."""
+    """A job was not accepted. The error holds what was submitted, so that it can be submitted again."""
 
     def __init__(
         self,
@@ -56,25 +55,22 @@ class SubmitError(TurnKeeperError):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the error of one submission."""
         super().__init__(message)
         self.message = message
-        """What went wrong. (``args`` are the job's, so they cannot be the exception's.)"""
+        """What went wrong. (The ``args`` of this exception are those of the job.)"""
         self.request = request
-        """The `RecurringJobRequest`, or ``None`` where something else than a job was submitted."""
+        """The `RecurringJobRequest`; ``None`` if it was not the submission of one job that failed."""
         self.fn: Any = fn
         """The function, or the name under which it is registered."""
         self.args = args
-        """Its positional arguments."""
+        """The positional arguments of the function."""
         self.kwargs: dict[str, Any] = dict(kwargs or {})
-        """Its keyword arguments."""
+        """The keyword arguments of the function."""
 
     def __str__(self) -> str:
-        """Return what went wrong."""
         return self.message
 
     def __repr__(self) -> str:
-        """Return the kind of error and what went wrong."""
         return f"{type(self).__name__}({self.message!r})"
 
 
@@ -85,89 +81,89 @@ class StagingFull(SubmitError):
 
 @final
 class SchedulerClosed(SubmitError):
-    """The scheduler is shutting down, or has ended: it takes nothing new."""
+    """The scheduler is shutting down or has ended: it accepts nothing new."""
 
 
 @final
 class SubmissionRefused(SubmitError):
-    """The store did not take the job."""
+    """The store refused the job."""
 
 
 class JobError(TurnKeeperError):
     """An operation on a job could not be carried out."""
 
     def __init__(self, message: str, *, job_id: UUID | None = None, run_id: UUID | None = None) -> None:
-        """Make the error of one job or run."""
         super().__init__(message)
         self.job_id = job_id
-        """The job it was about, where known."""
+        """The id of the job, if it is known."""
         self.run_id = run_id
-        """The run it was about, where there is one."""
+        """The id of the run, if the error is about one."""
 
 
 @final
 class JobNotFound(JobError, LookupError):
-    """No job has this id: it never had one here, it was deleted, or it ended and its record has been forgotten."""
+    """No job has this id or key: it never existed here, it was deleted, or it ended and was forgotten."""
 
 
 @final
 class RunNotFound(JobError, LookupError):
-    """No run has this id, or its record has been forgotten."""
+    """No run has this id, or its record was forgotten; or no run of the job ever began."""
 
 
 @final
 class JobExists(JobError):
-    """A job was submitted under the key of another, with `OnConflict.RAISE`; ``job_id`` names the other."""
+    """A job was submitted with `OnConflict.RAISE`, and a job has its key already; ``job_id`` is the id of that job."""
 
 
 @final
 class VersionConflict(JobError):
-    """The job was changed since the version that the caller knows."""
+    """The job has changed since the version that the caller knows."""
 
 
 @final
 class JobActive(JobError):
-    """The job has an active run, and may have only one; ``run_id`` names it."""
+    """The run cannot begin now, because of an active run of the job; ``run_id`` is the id of that run."""
 
 
 @final
 class JobHalted(JobError):
-    """The job is halted: its schedule is faulty, or it failed too often. The message tells why."""
+    """The job is halted: its schedule is faulty, or it failed too often. The message says why."""
 
 
 @final
 class JobEnded(JobError):
-    """The job has been cancelled or is finished, and nothing of it will run any more."""
+    """The job was cancelled or is finished: no run of it starts any more."""
 
 
 @final
 class WouldDeadlock(TurnKeeperError, RuntimeError):
-    """A job asked for something that cannot happen before the job itself has ended."""
+    """A run waits for something that cannot happen before the run itself has ended."""
 
 
 @final
 class ShutdownTimeout(TurnKeeperError, TimeoutError):
-    """The shutdown was not complete when its timeout came. The runs go on; the caller may wait again, or force."""
+    """The shutdown was not complete when its timeout passed. The runs continue; the caller may wait again, or force."""
 
     def __init__(self, message: str, *, report: ShutdownReport) -> None:
-        """Make the error of a shutdown that goes on."""
         super().__init__(message)
         self.report = report
-        """What the shutdown had done by then; ``still_running`` names what it waits for."""
+        """What the shutdown had done by then. It still waits for the runs in ``still_running``."""
 
 
 @final
 class CriticalJobFailed(TurnKeeperError):
-    """A critical job failed for good; raised by leaving `open_scheduler`, from the error of the job."""
+    """A run of a critical job failed after all its retries. `open_scheduler` raises this when its block is left.
+
+    Its cause is the error of the run.
+    """
 
     def __init__(self, record: RunRecord) -> None:
-        """Make the error of the run that failed."""
         super().__init__(record)
         self.record = record
         """The record of the run."""
 
     def __str__(self) -> str:
-        """Name the job and what it failed of."""
+        """Return the name of the job, and why its run failed."""
         record = self.record
         why = record.reason if record.error is None else guard.raised(record.error)
         return f"the critical job {record.name!r} failed: {why}"
@@ -175,9 +171,9 @@ class CriticalJobFailed(TurnKeeperError):
 
 @final
 class StoreUnavailable(TurnKeeperError):
-    """A store could not commit a batch just now; raised by `Store.apply` to have it tried again."""
+    """A store cannot commit a batch now. `Store.apply` raises it, and is then called again."""
 
 
 @final
 class InternalError(TurnKeeperError):
-    """A fault of this library: please report it, with the error it was raised from."""
+    """A fault of this library. Please report it, with the error that is its cause."""

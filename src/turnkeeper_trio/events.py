@@ -1,4 +1,4 @@
-"""What happened, as observers and subscribers are told."""
+"""The events that observers and subscribers receive."""
 
 from dataclasses import dataclass
 from typing import Final, final
@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 
-TOLD_AFTER: Final = 5
-"""After how many occurrences that were skipped, while the job did not keep up, the log warns of it."""
+WARN_AFTER_SKIPPED: Final = 5
+"""The log warns when ``OccurrenceSkipped.skipped`` reaches this number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +41,22 @@ class Event(Record):
     """The base of all events."""
 
     sequence: int
-    """Its number; it grows by one with each event of this scheduler."""
+    """The number of the event; each event of this scheduler has the next number."""
 
     at: pendulum.DateTime
-    """When it was decided."""
+    """When it was decided, by the wall clock."""
 
     job_id: RecurringJobId | None
-    """The job it is about, if one."""
+    """The id of the job that it is about; ``None`` if it is about no single job."""
 
     run_id: RunId | None
-    """The run it is about, if one."""
+    """The id of the run that it is about; ``None`` if it is about no single run."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAdded(Event):
-    """A job has been taken."""
+    """A new job was accepted."""
 
     name: str
     next_run_time: pendulum.DateTime | None
@@ -65,7 +65,7 @@ class JobAdded(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobUpdated(Event):
-    """The request or the function of a job is another."""
+    """The request of a job, or what it calls, has changed."""
 
     name: str
     version: int
@@ -75,7 +75,7 @@ class JobUpdated(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPaused(Event):
-    """A job is paused; without ``job_id``: all jobs are."""
+    """A job was paused; if ``job_id`` is ``None``, all jobs were."""
 
     name: str
     note: str
@@ -84,7 +84,7 @@ class JobPaused(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResumed(Event):
-    """A job is resumed; without ``job_id``: nobody pauses all jobs any more."""
+    """A job was resumed; if ``job_id`` is ``None``, the last pause of all jobs has ended."""
 
     name: str
     next_run_time: pendulum.DateTime | None
@@ -93,7 +93,7 @@ class JobResumed(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCancelled(Event):
-    """A job has been cancelled: nothing of it starts any more."""
+    """A job was cancelled: no run of it starts any more."""
 
     name: str
     reason: str
@@ -102,7 +102,7 @@ class JobCancelled(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHalted(Event):
-    """A job has been halted: its schedule is faulty, or it failed too often in a row."""
+    """A job was halted: its schedule is faulty, or it failed too often in a row."""
 
     name: str
     reason: str
@@ -111,7 +111,7 @@ class JobHalted(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished(Event):
-    """A job's schedule has no further occurrence, and its last run has ended."""
+    """The schedule of a job has no further occurrence, and its last run has ended."""
 
     name: str
 
@@ -119,7 +119,7 @@ class JobFinished(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDeleted(Event):
-    """A job has been cancelled and forgotten."""
+    """A job was cancelled and forgotten."""
 
     name: str
 
@@ -131,19 +131,27 @@ class RunStarted(Event):
 
     name: str
     attempt: int
+    """The number of the attempt; the first is 1."""
+
     lateness: float
+    """Seconds from the time the run was due to the start of this attempt."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetrying(Event):
-    """An attempt has failed, or asked to go on later, and another follows."""
+    """An attempt failed, or asked to continue later, and a further attempt follows."""
 
     name: str
     attempt: int
+    """The number of the attempt that has ended; the first is 1."""
+
     reason: str
     error: BaseException | None
+    """What it raised, if anything."""
+
     delay: float
+    """Seconds until the next attempt is due, by the clock of the event loop."""
 
 
 @final
@@ -157,7 +165,7 @@ class RunFinished(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStuck(Event):
-    """A run has not ended within its ``cleanup_grace``, or executes for longer than its ``stuck_after``."""
+    """A run did not end within its ``cleanup_grace``, or executes for longer than ``stuck_after``."""
 
     phase: RunPhase
     running_for: float
@@ -165,37 +173,43 @@ class RunStuck(Event):
 
     name: str
     attempt: int
+    """The number of the attempt; the first is 1."""
+
     stack: str
+    """The stack of the function as text, the innermost call last; empty if it is not known."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OccurrenceSkipped(Event):
-    """An occurrence did not run, by a rule or by hand."""
+    """An occurrence did not run, because of a rule or by hand."""
 
     name: str
     scheduled_at: pendulum.DateTime
     outcome: Outcome
     reason: str
     blocked_by: ActiveRun | None
-    """The run that was in the way, if one was, and how long it had been running."""
+    """The run because of which the occurrence was skipped, if there is one."""
 
     skipped: int = 0
-    """How many of its job a run was in the way of, this one included, since the job last kept up: since a run of it
-    ended that had been in the way of none. The fifth is a warning in the log; 0 if no run was in the way."""
+    """How many occurrences of the job were skipped because of its runs, this one included, since a run ended because of
+    which none was skipped. The log warns at the fifth. It is 0 if this one was not skipped because of a run."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OccurrenceMissed(Event):
-    """Occurrences did not run, for they were too late: by the rule for catch-up, or by their ``start_deadline``."""
+    """Occurrences did not run because they were too late, by the rule for catch-up or their ``start_deadline``."""
 
     name: str
     scheduled_at: pendulum.DateTime
     """The instant of the last of them."""
+
     count: int
+    """How many occurrences did not run."""
+
     lateness: float
-    """Seconds from that instant to the time at which it was found to have passed."""
+    """Seconds from that instant to the time at which they were found to be too late."""
 
     reason: str
 
@@ -203,28 +217,31 @@ class OccurrenceMissed(Event):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStepped(Event):
-    """The wall clock was set, or the machine slept: by so many seconds it moved against the clock of the event loop."""
+    """The wall clock was set, or the machine slept."""
 
     seconds: float
+    """By how many seconds the wall clock moved against the clock of the event loop; negative if it was set back."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutdownStarted(Event):
-    """The scheduler takes nothing new any more."""
+    """A shutdown began, or a graceful shutdown became a forced one: the scheduler accepts nothing new any more."""
 
     forced: bool
+    """Whether the runs that execute are cancelled."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerStopped(Event):
-    """The last event: no task of the scheduler or of a job is left."""
+    """The last event: no task of a worker or of a job is left."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lagged(Event):
-    """A subscriber was too slow: this many events were not kept for it, where this stands among the others."""
+    """A subscriber was too slow: events that belong in this place among the others were not kept for it."""
 
     count: int
+    """How many events were not kept."""

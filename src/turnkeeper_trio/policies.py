@@ -1,4 +1,4 @@
-"""The choices a job or a scheduler makes between ways of doing things."""
+"""The policies that a request, a submission or a scheduler chooses: enumerations of ways to do something."""
 
 from enum import StrEnum, unique
 
@@ -7,13 +7,17 @@ __all__ = ["CatchUp", "OnConflict", "Overlap", "PriorityQueueType"]
 
 @unique
 class PriorityQueueType(StrEnum):
-    """Which queue holds the planned occurrences. Both support every operation and differ in cost only."""
+    """Which queue holds the planned occurrences.
+
+    Both support every operation. They differ in cost, and in when cancelled occurrences are counted
+    (`MetricsSnapshot.jobs_instance_discarded_cancelled`).
+    """
 
     BINARY_HEAP = "binary_heap"
-    """A binary heap: a removed entry is marked, and discarded when it surfaces or when the heap is compacted."""
+    """A binary heap: a removed entry is marked, and leaves when it is the least one or when the heap is compacted."""
 
     HANDLE_BASED = "handle_based"
-    """A heap that knows where each entry stands: a removed entry leaves at once, in O(log n)."""
+    """A heap that knows the place of each entry: a removed entry leaves at once, in O(log n)."""
 
 
 @unique
@@ -24,24 +28,24 @@ class Overlap(StrEnum):
     """The occurrence is skipped, and counted."""
 
     BUFFER_ONE = "buffer_one"
-    """It waits until the run has ended. Only one waits: the first is kept, later ones are skipped."""
+    """It waits until the run has ended. Only one occurrence waits: while it does, later ones are skipped."""
 
     BUFFER_ALL = "buffer_all"
-    """It waits for its turn, behind those that wait already: up to ``max_waiting``, beyond which it is skipped."""
+    """It waits behind those that wait already. If ``max_waiting`` wait already, it is skipped."""
 
     CANCEL_OTHER = "cancel_other"
-    """The run is cancelled, and this one starts when its cleanup is done. A newer one takes the place of one that
-    waits for that."""
+    """The run is cancelled, and this one starts when the cleanup of the run is done. If an occurrence waits for that
+    already, this one takes its place."""
 
     ALLOW_ALL = "allow_all"
-    """It starts beside the run: up to ``max_concurrent``, beyond which it waits as with `BUFFER_ALL`."""
+    """It starts beside the run. If ``max_concurrent`` runs are active already, it waits as with `BUFFER_ALL`."""
 
 
 @unique
 class CatchUp(StrEnum):
     """What happens to occurrences whose instant passed before the scheduler could look.
 
-    It could not look while the event loop was blocked, the machine slept, the process was down or the job was paused.
+    It cannot look while the event loop is blocked, the machine sleeps, the process is down or the job is paused.
     """
 
     ONE = "one"
@@ -51,26 +55,27 @@ class CatchUp(StrEnum):
     """The earliest of them runs once, late; the others are counted as missed."""
 
     NONE = "none"
-    """None of them runs: all are counted as missed. An occurrence less than a second late is not one of them."""
+    """None of them runs: all are counted as missed. An occurrence that is less than a second late runs as usual."""
 
     ALL = "all"
-    """Each of them runs, in order, one after the other where the job may not run beside itself: the latest
-    ``max_waiting`` of them. Those before are counted as missed."""
+    """The latest ``max_waiting`` of them run, in order, and one after the other unless the job has `Overlap.ALLOW_ALL`.
+    Earlier ones are counted as missed."""
 
 
 @unique
 class OnConflict(StrEnum):
-    """What happens when a job is submitted whose ``key`` another job has."""
+    """What happens when a job is submitted with a ``key`` that a job has already."""
 
     UPDATE = "update"
-    """The job that is there gets the new request and function. Where the schedule is the same, its grid, its pending
-    occurrence and its history stay; if it is paused or cancelled, it stays so. If it is finished, it begins again."""
+    """The existing job gets the new request and function; its history stays. If the schedule is the same, its grid and
+    its pending occurrence stay too. A paused job stays paused, and a cancelled job stays as it is. A finished job
+    begins again."""
 
     KEEP = "keep"
-    """The job that is there stays as it is."""
+    """The existing job stays as it is."""
 
     REPLACE = "replace"
-    """The job that is there is cancelled and forgotten, and the new one takes its id."""
+    """The existing job is cancelled and forgotten, and the new job takes its id."""
 
     RAISE = "raise"
-    """`JobExists` is raised. A job that has ended does not count: it begins again."""
+    """`JobExists` is raised, unless the existing job has ended: then it begins again."""

@@ -1,11 +1,11 @@
 """The plugin for pytest: fixtures and markers that put a test, and the schedulers opened in it, in virtual time.
 
-It is loaded wherever the library is installed, and does nothing to a test that uses none of its fixtures and markers.
-It works beside anyio's plugin, pytest-trio and pytest-asyncio, which run the tests; it only sees to it that the loop
-they start is in virtual time, and guards the body of the test.
+Pytest loads it wherever the library is installed. It does nothing to a test that uses none of its fixtures and markers.
+The tests are run by anyio's plugin, pytest-trio or pytest-asyncio. This plugin only makes the event loop that they
+start use virtual time, and fails a test that waits for something that never happens.
 
-Every run of pytest in the environment loads this module: so it imports nothing of the library, of an event loop or of
-pendulum before a test asks for one of the fixtures or markers. All that needs them is in functions.
+Because every run of pytest in the environment loads this module, it imports nothing of the library, no event loop and
+no pendulum before a test uses one of the fixtures or markers. Those imports are in functions.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ OPTIONS: Final[dict[str, Any]] = {
     "history_per_job": 1_000_000,
     "shutdown_grace": timedelta(minutes=1),
 }
-"""With what the fixture ``scheduler`` is opened, where a marker says nothing else."""
+"""The options with which the fixture ``scheduler`` is opened, unless the marker gives others."""
 
 SESSION: Final = pytest.StashKey["Session"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
+    """Register the markers."""
     for text in MARKERS.values():
         config.addinivalue_line("markers", text)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test for each seed."""
+    """Parametrize a test with the marker ``schedule_seeds``: one test for each seed."""
     marker = metafunc.definition.get_closest_marker("schedule_seeds")
     if marker is not None:
         seeds = range(*marker.args) if len(marker.args) == 1 and not marker.kwargs else ()
@@ -63,7 +63,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what would be the same test again: asyncio has but one schedule."""
+    """Deselect all seeds but the first on asyncio, because asyncio has only one schedule."""
     left_out = [item for item in items if _seed(item) and _is_on_asyncio(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -72,8 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Have the loop of a test that asks for it be born in virtual time."""
-    if not _is_ours(item):
+    """Make the event loop of a test that uses this plugin start in virtual time."""
+    if not _uses_plugin(item):
         return (yield)
     from turnkeeper_trio.errors import ConfigurationError
     from turnkeeper_trio.testing._backends import born_virtual, seeded_schedule
@@ -82,19 +82,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         try:
             session = item.stash[SESSION] = _session(item)
         except (TypeError, ConfigurationError):
-            pass  # the set-up of the test says so
+            pass  # `pytest_runtest_setup` reports the mistake.
         else:
             stack.enter_context(born_virtual(session.bind))
             stack.enter_context(seeded_schedule(session.settings.seed))
-        stack.enter_context(_known_to_pytest_asyncio(item))
-        _have_pytest_trio_ask(item)
+        stack.enter_context(_fixture_of_pytest_asyncio(item))
+        _make_pytest_trio_look_again(item)
         return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Say what is wrong with a marker."""
-    if _is_ours(item) and SESSION not in item.stash:
+    """Fail a test whose marker is wrong."""
+    if _uses_plugin(item) and SESSION not in item.stash:
         from turnkeeper_trio.errors import ConfigurationError
 
         try:
@@ -105,11 +105,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Guard the body of a test: it fails where it waits for what never comes."""
+    """Guard the body of a test: it fails if it waits for something that never happens."""
     session = item.stash.get(SESSION, None)
     if session is None or not isinstance(item, pytest.Function):
         return (yield)
-    # Under Hypothesis it is the inner function that is asynchronous. Both are looked up again by whoever runs the test.
+    # Under Hypothesis the inner function is the asynchronous one. The plugin that runs the test reads the attribute
+    # later, so that it can be replaced here.
     holder, name = (item.obj.hypothesis, "inner_test") if hasattr(item.obj, "hypothesis") else (item, "obj")
     body = getattr(holder, name)
     if not inspect.iscoroutinefunction(body):
@@ -133,7 +134,7 @@ def _guarded(body: Callable[..., Any], session: Session) -> Callable[..., Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Tell with a failure on which schedule it happened."""
+    """Add to the report of a failure on which schedule it happened, and at which virtual time."""
     report = yield
     if report.failed and SESSION in item.stash and call.when != "collect":
         from turnkeeper_trio.testing import SchedulerTime
@@ -148,7 +149,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _is_ours(item: pytest.Item) -> bool:
+def _uses_plugin(item: pytest.Item) -> bool:
     names: list[str] = getattr(item, "fixturenames", [])
     return not FIXTURES.isdisjoint(names) or any(item.get_closest_marker(name) for name in MARKERS)
 
@@ -166,7 +167,7 @@ def _is_on_asyncio(item: pytest.Item) -> bool:
 
 
 def _merged(item: pytest.Item, marker: str) -> dict[str, Any]:
-    """Return the arguments of a marker; those nearer to the test go first."""
+    """Return the arguments of a marker; where it is given several times, the one nearest to the test wins."""
     marks = list(item.iter_markers(marker))
     if any(mark.args for mark in marks):
         raise TypeError("it takes keyword arguments only")
@@ -180,8 +181,8 @@ def _session(item: pytest.Item) -> Session:
     return Session(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
 
 
-def _have_pytest_trio_ask(item: pytest.Item) -> None:
-    """With ``trio_mode`` pytest-trio looked up ``trio.run`` when it collected the tests: have it look again."""
+def _make_pytest_trio_look_again(item: pytest.Item) -> None:
+    """Make pytest-trio look up ``trio.run`` when the test runs; with ``trio_mode`` it has done so too early."""
     marker = item.get_closest_marker("trio")
     if marker is not None and getattr(marker.kwargs.get("run"), "__module__", "").partition(".")[0] == "trio":
         item.add_marker(pytest.mark.trio(run=_run_trio), append=False)
@@ -195,27 +196,27 @@ def _run_trio(*args: Any, **options: Any) -> Any:
 
 
 @contextmanager
-def _known_to_pytest_asyncio(item: pytest.Item) -> Generator[None]:
-    """Have pytest-asyncio run our fixture in the loop of its own tests, as if its own decorator had been used.
+def _fixture_of_pytest_asyncio(item: pytest.Item) -> Generator[None]:
+    """Make pytest-asyncio run the fixture ``scheduler`` in the loop of a test, as if its decorator had been used.
 
-    That decorator says nothing else, but it says it for all tests, and other plugins have tests that use the fixture.
+    The decorator itself would apply to all tests, but tests of other plugins use the fixture too.
     """
     marker = item.get_closest_marker("asyncio")
     if marker is None:
         yield
         return
     function: Any = _scheduler
-    function._force_asyncio_fixture = True  # noqa: SLF001  (pytest-asyncio's)
-    function._loop_scope = marker.kwargs.get("loop_scope")  # noqa: SLF001  (pytest-asyncio's)
+    function._force_asyncio_fixture = True  # noqa: SLF001  (pytest-asyncio reads it)
+    function._loop_scope = marker.kwargs.get("loop_scope")  # noqa: SLF001  (pytest-asyncio reads it)
     try:
         yield
     finally:
-        del function._force_asyncio_fixture, function._loop_scope  # noqa: SLF001  (pytest-asyncio's)
+        del function._force_asyncio_fixture, function._loop_scope  # noqa: SLF001  (as above)
 
 
 @pytest.fixture
 def schedule_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of trio's schedule on which the test runs."""
+    """The seed of trio's schedule with which the test runs."""
     return cast("int", getattr(request, "param", 0))
 
 
@@ -231,16 +232,16 @@ def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
 
 @pytest.fixture
 def fault_plan(scheduler_time: SchedulerTime) -> Iterator[FaultPlan]:
-    """Which calls of jobs, observers and stores are to fail; each planned fault must strike."""
+    """Which calls of jobs, observers and stores fail. If a planned fault did not happen, the test fails."""
     yield scheduler_time.fault_plan
     scheduler_time.fault_plan.assert_reached()
 
 
 @pytest.fixture
 def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
-    """Have ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time (by time-machine)."""
+    """Make ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time, with time-machine."""
     try:
-        import time_machine  # it is optional
+        import time_machine  # An optional dependency.
     except ImportError:
         pytest.fail("the fixture frozen_now needs time-machine: pip install time-machine", pytrace=False)
     from turnkeeper_trio._model.times import utc_datetime
@@ -254,7 +255,7 @@ def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) ->
 async def _scheduler(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> AsyncGenerator[Scheduler]:
     """An open scheduler in virtual time.
 
-    When it has been closed, it is checked: that its books balance, and that no task of a job is left alive.
+    After it has been closed, the fixture checks that its books balance, and that no task of a job is alive.
     """
     from turnkeeper_trio.testing._fixture_host import HostedScheduler
 

@@ -25,16 +25,16 @@ class ExponentialBackoff:
     """The wait before the first retry, in seconds or as a ``timedelta``."""
 
     factor: float = 3.0
-    """By what the wait grows from one retry to the next; at least 1."""
+    """How many times as long the wait is as the wait before it; at least 1."""
 
     maximum: float | timedelta = 14_580.0
-    """The longest wait, likewise, before jitter."""
+    """The longest wait before jitter, in seconds or as a ``timedelta``."""
 
     jitter: float = 0.1
-    """By which share of it a wait is drawn shorter or longer: 0.1 is ±10 %."""
+    """By which share a wait is at most shorter or longer, at random: 0.1 is ±10 %."""
 
     max_elapsed: float | timedelta | None = None
-    """Give up when the next attempt would begin more than this after the first attempt began."""
+    """Give up if the next attempt would begin more than this after the first attempt began."""
 
     def __post_init__(self) -> None:
         """Check the parameters."""
@@ -46,9 +46,9 @@ class ExponentialBackoff:
             object.__setattr__(self, "max_elapsed", None)
 
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float | None:
-        """Return the seconds to wait after ``failed``, or ``None`` when ``max_elapsed`` would be passed."""
+        """Return the seconds to wait after ``failed``, or ``None`` if ``max_elapsed`` would be exceeded."""
         wait, maximum = seconds(duration_us(self.initial)), seconds(duration_us(self.maximum))
-        # factor ** n overflows for a run with thousands of retries; the ceiling is reached long before.
+        # Not factor ** n, which overflows for a run with thousands of retries. The maximum is reached long before.
         for _ in range(failed.number - 1):
             if wait >= maximum or wait * self.factor == wait:
                 break
@@ -70,7 +70,7 @@ class FixedRetryDelay:
     jitter: float = 0.0
 
     def __init__(self, delay: float | timedelta, jitter: float = 0.0) -> None:
-        """Wait ``delay`` (seconds or a ``timedelta``), drawn shorter or longer by the share ``jitter`` (0.1: ±10 %).
+        """Wait ``delay`` (seconds or a ``timedelta``), at random shorter or longer by ``jitter`` (0.1 is ±10 %).
 
         Raises:
             ConfigurationError: ``delay`` is negative or not finite, or ``jitter`` is not between 0 and 1.
@@ -85,7 +85,7 @@ class FixedRetryDelay:
         return f"FixedRetryDelay({self._wait!r}, jitter={self.jitter!r})"
 
     def delay(self, failed: FailedAttempt, rng: random.Random) -> float:
-        """Return the seconds to wait after ``failed``, which does not matter here."""
+        """Return the seconds to wait; they are the same after each failure, apart from jitter."""
         del failed
         wait = seconds(duration_us(self._wait))
         if self.jitter:
@@ -94,4 +94,4 @@ class FixedRetryDelay:
 
 
 DEFAULT_RETRY: Final[RetryPolicy] = ExponentialBackoff()
-"""What a request with ``max_retries`` and without ``retry`` uses."""
+"""The policy of a request with ``max_retries`` and without ``retry``."""

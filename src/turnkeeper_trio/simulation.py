@@ -1,4 +1,4 @@
-"""A dry run: what would run when, without running anything. No event loop, and the real engine."""
+"""A dry run, which shows what would run when. It uses the real engine, calls no job and needs no event loop."""
 
 import random
 from bisect import insort
@@ -26,7 +26,7 @@ __all__ = ["SimulatedRun", "Simulation", "simulate"]
 
 Duration = float | timedelta
 Durations = Duration | Mapping[str, Duration] | Callable[[str, pendulum.DateTime], Duration]
-"""How long runs take: one duration for all, one for each name, or a function of the name and the scheduled instant."""
+"""How long attempts take: one duration for all, one for each name, or a function of the name and the instant."""
 
 
 @final
@@ -35,31 +35,42 @@ class SimulatedRun(Record):
     """A row: an attempt, or an occurrence that would not run (or ``count`` of them in a row)."""
 
     name: str
+    """The name of the job."""
+
     scheduled_at: pendulum.DateTime
+    """The instant of the occurrence; of several the last."""
+
     started_at: pendulum.DateTime | None
-    """When it would start; ``None`` if it would not."""
+    """When the attempt would begin; ``None`` if the occurrence would not run."""
 
     finished_at: pendulum.DateTime | None
+    """When the attempt would end; ``None`` if the occurrence would not run."""
+
     worker: int | None
-    """Which worker would execute it, the first is 0."""
+    """The number of the worker that would execute the attempt; the first is 0."""
 
     lateness: float | None
-    """Seconds from ``scheduled_at`` to ``started_at``."""
+    """Seconds from ``scheduled_at`` to ``started_at``; ``None`` if the occurrence would not run."""
 
     outcome: Outcome
+    """How the attempt would end, or why the occurrence would not run."""
+
     reason: str
+    """Why the occurrence would not run; or which attempt it is, if it is not the first."""
+
     count: int = 1
+    """How many occurrences the row stands for; 1 for an attempt."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Simulation(Record):
-    """What would happen: a row for each attempt, and for each occurrence that would not run. Prints as a table."""
+    """What would happen: a row for each attempt, and for occurrences that would not run. It prints as a table."""
 
     rows: tuple[SimulatedRun, ...]
 
     def __len__(self) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[SimulatedRun]:
@@ -67,7 +78,7 @@ class Simulation(Record):
         return iter(self.rows)
 
     def __str__(self) -> str:
-        """Return a table, a line for each row."""
+        """Return the rows as a table with headings."""
         head = ("scheduled (UTC)", "name", "outcome", "late", "took", "worker", "")
         lines = [head, *(_line(row) for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
@@ -96,22 +107,23 @@ def simulate(
     max_workers: int,
     rng: random.Random | None = None,
 ) -> Simulation:
-    """Return what would run when, where, and how late, and what would be skipped, if every run succeeded.
+    """Return what would run when, on which worker and how late, and what would be skipped, if no attempt failed.
 
-    It runs the real engine with a clock of its own: overlap, priorities, jitter, timeouts and retries are what they
-    would be. A run that takes longer than its timeout times out, and is tried again by its policy.
+    It runs the real engine with its own clock, so that overlap, priorities, jitter, timeouts and retries are as they
+    would be. An attempt that takes longer than its timeout times out, and is tried again by the retry policy.
 
     Args:
         requests: The jobs, all submitted at ``start``.
         start: When the scheduler would be opened: an aware datetime.
-        end: Runs begin before this instant; those that have begun come to their end.
-        durations: How long runs take, in seconds or as ``timedelta``: one for all, a mapping by name (0 where a name
-            is missing), or a function of the name and the scheduled instant.
-        max_workers: How many runs may execute at once.
-        rng: The source of chance for jitter and back-off; a seeded one if not given, so that the answer stays the same.
+        end: Attempts begin before this instant. Those that have begun then continue until they end.
+        durations: How long attempts take, in seconds or as ``timedelta``: one duration for all, a mapping by name (0
+            where a name is missing), or a function of the name and the scheduled instant.
+        max_workers: How many attempts may execute at once.
+        rng: The source of chance for jitter and back-off; if not given, one with a fixed seed, so that the answer is
+            always the same.
 
     Raises:
-        ConfigurationError: an instant has no timezone, ``end`` is before ``start``, or a duration is negative.
+        ConfigurationError: an instant has no timezone, ``end`` is before ``start``, or another argument is wrong.
     """
     first, last = _validation.instant("start", start), _validation.instant("end", end)
     if last < first:
@@ -126,7 +138,7 @@ def simulate(
 
 @final
 class _DryRun:
-    """The engine, a clock that jumps to whatever comes next, and workers that only take their time."""
+    """The engine, a clock that jumps to the next event, and workers that are busy for the duration of an attempt."""
 
     def __init__(self, workers: int, durations: Durations, rng: random.Random, start: int) -> None:
         numbers = count(1)
@@ -137,7 +149,8 @@ class _DryRun:
         self._now = Now(start, 0)
         self._free = list(range(workers))
         self._busy: list[tuple[int, int, int, Attempt]] = []
-        """Attempts that take their time: when they end, in which order they began, where, and which."""
+        """The attempts that execute: when they end, the order in which they began, their workers, the attempts."""
+
         self._begun = 0
         self._rows: list[SimulatedRun] = []
 
@@ -147,7 +160,7 @@ class _DryRun:
         self._engine.accept(self._now, submission)
 
     def rows(self, end: int) -> tuple[SimulatedRun, ...]:
-        """Go from one thing that happens to the next, until the end has come and what began has ended."""
+        """Simulate until the end has come and the attempts that began have ended, and return the rows."""
         while True:
             self._end_attempts()
             if self._now.wall < end:
@@ -192,6 +205,7 @@ class _DryRun:
     def _duration(self, name: str, scheduled_at: int) -> int:
         durations = self._durations
         if isinstance(durations, Mapping):
+            # A callable may also be a Mapping of unknown types, as far as pyright knows.
             by_name: Mapping[str, Duration] = durations  # pyright: ignore[reportUnknownVariableType]
             return _validation.duration(f"durations[{name!r}]", by_name.get(name, 0))
         if callable(durations):

@@ -1,6 +1,6 @@
-"""What a job may say about itself, by returning or by raising it.
+"""Verdicts: a job returns or raises one to decide how its run continues.
 
-Raised from deep inside, or returned at the end, a verdict means the same: it is neither a value nor an error.
+A verdict means the same whether it is returned or raised. It counts neither as a value nor as an error of the run.
 """
 
 from datetime import timedelta
@@ -13,11 +13,11 @@ __all__ = ["CancelJob", "GiveUp", "Retry", "Snooze", "Verdict"]
 
 
 class Verdict(Exception):
-    """The base of what a job may say about itself."""
+    """The base of the verdicts `Retry`, `Snooze`, `GiveUp` and `CancelJob`."""
 
 
 def _with_reason(what: str, verdict: Verdict) -> str:
-    """Say why; the reason may be any object, and one that is missing (a subclass did not call ours) is none."""
+    """Return a text with the reason of a verdict; the reason may be any object, or be missing in a subclass."""
     reason = guard.attribute(verdict, "reason")
     why = "" if reason is None else guard.text(reason)
     return f"{what}: {why}" if why else what
@@ -25,63 +25,63 @@ def _with_reason(what: str, verdict: Verdict) -> str:
 
 @final
 class Retry(Verdict):
-    """Try this run again: it counts as a failed attempt, and uses up a retry."""
+    """Try this run again. The attempt counts as failed, and uses up a retry."""
 
     def __init__(self, after: float | timedelta | None = None) -> None:
-        """Try again ``after`` so long (seconds, or a ``timedelta``); ``None``: as the retry policy says.
+        """Try again ``after`` this time (seconds or a ``timedelta``); ``None``: after the delay of the retry policy.
 
         Raises:
-            ConfigurationError: ``after`` is negative.
+            ConfigurationError: ``after`` is negative, not finite or no duration.
         """
         super().__init__(after)
         self.after_us: int | None = _validation.optional_duration("after", after)
 
     def __str__(self) -> str:
-        """Say what was asked."""
         return "it asked to be tried again"
 
 
 @final
 class Snooze(Verdict):
-    """Go on with this run later: it did not fail, and uses up no retry."""
+    """Continue this run later. The attempt did not fail, and uses up no retry."""
 
     def __init__(self, delay: float | timedelta) -> None:
-        """Go on after ``delay`` (seconds, or a ``timedelta``).
+        """Continue with a further attempt after ``delay`` (seconds or a ``timedelta``).
 
         Raises:
-            ConfigurationError: ``delay`` is negative.
+            ConfigurationError: ``delay`` is negative, not finite or no duration.
         """
         super().__init__(delay)
         self.delay_us: int = _validation.duration("delay", delay)
 
     def __str__(self) -> str:
-        """Say what was asked."""
         return "it asked to go on later"
 
 
 @final
 class GiveUp(Verdict):
-    """This run has failed, and trying again would not help. The next occurrence comes as planned."""
+    """This run has failed, and is not tried again. The next occurrence comes as planned.
+
+    The record of the run shows the ``reason``.
+    """
 
     def __init__(self, reason: str = "") -> None:
-        """Give up for a reason."""
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        """Say why."""
         return _with_reason("it gave up", self)
 
 
 @final
 class CancelJob(Verdict):
-    """The job has nothing more to do: this run ends cancelled, and so does the job."""
+    """The job has nothing more to do: this run ends as cancelled, and the job is cancelled.
+
+    The record of the run and the details of the job show the ``reason``.
+    """
 
     def __init__(self, reason: str = "") -> None:
-        """End the job for a reason."""
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        """Say why."""
         return _with_reason("it ended its job", self)

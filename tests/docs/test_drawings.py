@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("**/*.md"))
 
 
-timelines = load(DOCS / "timelines.py")
+timelines = load(DOCS / "_tools" / "timelines.py")
 ASKED = [
     (page, found["name"], found["drawn"]) for page in PAGES for found in timelines.ASKED.finditer(page.read_text())
 ]
@@ -20,7 +20,7 @@ ASKED = [
     ("page", "name", "drawn"), ASKED, ids=lambda value: value.stem if isinstance(value, Path) else ""
 )
 def test_a_timeline_is_what_happens(page: Path, name: str, drawn: str) -> None:
-    assert drawn == timelines.DRAWINGS[name](), f"{page.name} is out of date: python docs/timelines.py"
+    assert drawn == timelines.DRAWINGS[name](), f"{page.name} is out of date: python docs/_tools/timelines.py"
 
 
 def test_each_timeline_is_in_one_page() -> None:

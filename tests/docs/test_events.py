@@ -19,14 +19,14 @@ from turnkeeper_trio.events import Event
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-table = load(DOCS / "event_table.py")
+table = load(DOCS / "_tools" / "event_table.py")
 NAMES = {name: ids for names, ids in table.GROUPS.values() for name in names.split()}
 
 
 def test_the_page_has_the_table() -> None:
     found = table.TABLE.search(table.PAGE.read_text("utf-8"))
     assert found is not None
-    assert found["rows"] == table.rows(), "python docs/event_table.py"
+    assert found["rows"] == table.rows(), "python docs/_tools/event_table.py"
 
 
 def test_the_table_has_every_event() -> None:

@@ -275,6 +275,24 @@ async def test_a_retry_waits_for_the_end_of_a_pause(of_all: bool) -> None:
         assert (record.attempts, (record.finished_at - record.started_at).total_seconds()) == (2, 31)
 
 
+@pytest.mark.parametrize(("of_all", "begins_at"), [(False, 20), (True, 60)])
+async def test_a_run_by_hand_that_has_not_begun_waits_for_the_end_of_a_pause_of_all_jobs_only(
+    of_all: bool, begins_at: int
+) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        begin = anyio.current_time()
+        await scheduler.add_job(request(After(0)), anyio.sleep, 20)
+        job_id = await scheduler.add_job(request(), nothing)
+        await anyio.sleep(1)
+        run_id = await scheduler.trigger_job_now(job_id)
+        await (scheduler.pause_all() if of_all else scheduler.pause_job(job_id))
+        await anyio.sleep(59)
+        await scheduler.resume_all()
+        record = await scheduler.wait_run(run_id)
+        assert record.lateness == begins_at - 1
+        assert anyio.current_time() - begin == 60
+
+
 async def test_a_paused_job_can_be_triggered_and_a_job_whose_last_instant_passed_finishes_at_its_resume() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
         until = scheduler.now() + timedelta(seconds=25)

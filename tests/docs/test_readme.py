@@ -1,10 +1,19 @@
-"""The README: its two commands are one line each, and its links lead somewhere."""
+"""The README: its program prints what it says, its two commands are one line each, and its links lead somewhere."""
 
+import io
 import re
+import signal
 import tomllib
+from collections.abc import Callable, Coroutine
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any, Literal
 
+import anyio
 import pytest
+import trio
+
+from turnkeeper_trio.testing import run
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -52,3 +61,33 @@ def test_a_link_leads_somewhere(link: str) -> None:
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     slugs = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
     assert not anchor or anchor in slugs
+
+
+def ctrl_c_after_12_s(main: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return a program that runs another one, and sends it the signal of Ctrl-C after 12 seconds of virtual time."""
+
+    async def program() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(main)
+            await anyio.sleep(12)
+            signal.raise_signal(signal.SIGINT)
+
+    return program
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_the_first_program_prints_what_stands_below_it(
+    backend: Literal["trio", "asyncio"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(r"^```python no-run\n(.*?)^```\n.*?^```text\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert found is not None
+
+    def run_virtually(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        monkeypatch.undo()  # `run` starts trio, too
+        run(ctrl_c_after_12_s(main), backend=backend)
+
+    monkeypatch.setattr(trio, "run", run_virtually)
+    output = io.StringIO()
+    with redirect_stdout(output):
+        exec(compile(found[1], "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102
+    assert output.getvalue() == found[2]

@@ -39,7 +39,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 Seen = set[tuple[str, str]]
 
 
-diagrams = load(DOCS / "state_diagrams.py")
+diagrams = load(DOCS / "_tools" / "state_diagrams.py")
 
 
 class Watcher:
@@ -353,13 +353,13 @@ def test_nothing_comes_after_an_outcome() -> None:
 @pytest.mark.parametrize("name", ["job", "run"])
 def test_the_page_has_the_list(name: str) -> None:
     found = {found["name"]: found["rows"] for found in diagrams.TABLE.finditer(diagrams.PAGE.read_text("utf-8"))}
-    assert found[name] == diagrams.table(getattr(diagrams, name.upper())), "python docs/state_diagrams.py"
+    assert found[name] == diagrams.table(getattr(diagrams, name.upper())), "python docs/_tools/state_diagrams.py"
 
 
 @pytest.mark.parametrize("name", ["job", "run"])
 def test_the_picture_has_the_list(name: str) -> None:
     svg = (diagrams.PAGE.parent / f"{name}-states.svg").read_text("utf-8")
-    assert svg == diagrams.PICTURES[name].svg(), "python docs/state_diagrams.py"
+    assert svg == diagrams.PICTURES[name].svg(), "python docs/_tools/state_diagrams.py"
     drawn = {
         tuple(pair.split(":")) for pairs in re.findall(r'data-transitions="([^"]+)"', svg) for pair in pairs.split()
     }

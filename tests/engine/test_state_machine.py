@@ -751,13 +751,13 @@ class Engines(RuleBasedStateMachine):
         if attempt.cause is CancelCause.SHUTDOWN or ending is AttemptResult.CUT_OFF:
             return Outcome.INTERRUPTED
         if isinstance(said, Snooze):
-            if attempt.last or job.state is JobState.CANCELLED:
+            if attempt.no_retry_reason or job.state is JobState.CANCELLED:
                 return Outcome.CANCELLED
             self.not_before[run] = self.driver.now.loop + said.delay_us
             return Outcome.INTERRUPTED if closing else None
         failed = Outcome.TIMED_OUT if ending is AttemptResult.TIMED_OUT else Outcome.FAILED
         most = job.request.max_retries
-        if (most is not None and run.failures >= most) or attempt.last or job.state is JobState.CANCELLED:
+        if (most is not None and run.failures >= most) or attempt.no_retry_reason or job.state is JobState.CANCELLED:
             return failed
         own = said.after_us if isinstance(said, Retry) else None
         delay = self._delay_of(job.request) if own is None else own

@@ -1,4 +1,4 @@
-"""How a job enters the tables: its schedule is bound to an instant, and its first occurrence planned."""
+"""How a job enters the tables: its schedule is bound to an instant, and its first occurrence is planned."""
 
 from datetime import datetime, timedelta
 
@@ -15,10 +15,11 @@ from turnkeeper_trio.schedules._adapter import ScheduleFault, anchored_us, first
 
 
 def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
-    """Put a job in the table, as the last. What had its id before has ended, and leaves it its history and its runs.
+    """Put a job in the table, as the last. It takes over the history and the active runs of the job that had its id.
 
-    One id is one job: what still executes of the one before counts among the runs of the new one, by whose rules others
-    wait for it or end it. How it goes on itself is decided by the job that it is a run of, which is cancelled.
+    That job has ended, but runs of it may still execute. For users one id is one job, so these runs count among the
+    runs of the new job: by its rules for overlap new runs wait for them or cancel them. What follows when such a run
+    ends (a retry, say) is decided by its own job, which is cancelled.
     """
     if before is not None:
         del state.jobs[before.job_id]
@@ -27,18 +28,21 @@ def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
         before = state.remains.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
-        job.history = history_of(before)  # Shared: what executes will be recorded there.
+        job.history = history_of(before)  # Shared, because the runs that execute will be recorded there.
         job.runs = dict(before.runs) or NO_RUNS
         before.runs = {run: None for run in before.runs if run.job is before} or NO_RUNS
         for run in job.runs:
             run.holder = job
-        settle_job(state, now, before)  # It may have had no other runs than those that it took over itself.
+        settle_job(state, now, before)  # All its runs may be runs that it had taken over itself: then none is left.
     state.jobs[job.job_id] = job
     state.top_priority = max(state.top_priority, job.request.priority)
 
 
 def anchor_and_plan(state: State, now: Now, job: Job, *, initial: bool, since: Now) -> None:
-    """Bind the schedule of a job anew, to an instant or to its initial run, and plan the first occurrence after it."""
+    """Bind the new schedule of a job, and plan its first occurrence.
+
+    ``since`` is when the grid begins; ``initial`` says whether the job begins with its ``initial_run_time``.
+    """
     at = initial_us(job.request.initial_run_time, since) if initial else None
     first, fault = bind_schedule(state, now, job, at, since)
     plan_first(state, job, first, fault, since)
@@ -46,13 +50,14 @@ def anchor_and_plan(state: State, now: Now, job: Job, *, initial: bool, since: N
 
 
 def plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fault: str, since: Now) -> None:
+    """Plan the first occurrence, as `bind_schedule` returned it; that of a fixed delay, if no run is active."""
     if first is not None:
         plan(state, job, *first)
     elif type(job.schedule) is not FixedDelay or fault:
         return
     elif not job.runs:
         plan_delay(state, since, job, job.schedule.delay_us)
-    # A job whose bounds allow not even its first occurrence is finished: it is not one that runs by hand.
+    # It counts even if the bounds of the job exclude it: then the job is finished, and does not wait to be triggered.
     job.had_occurrence = True
 
 
@@ -66,10 +71,10 @@ def halt_or_settle(state: State, now: Now, job: Job, fault: str) -> None:
 def bind_schedule(
     state: State, now: Now, job: Job, initial: int | None, since: Now
 ) -> tuple[tuple[int, int, Origin] | None, str]:
-    """Bind the schedule of a job, and return its first occurrence (its instant, when it is due, why), and its fault.
+    """Bind the schedule of a job; return its first occurrence (instant, due instant, origin), and its fault or ``""``.
 
-    The grid begins when it was submitted, which may be a while ago: what has had its turn since then, by the grid that
-    was, does not come again.
+    The grid begins when the job was submitted, which may be a while ago. Instants that have passed since then were
+    handled under the schedule before, up to ``job.latest``: they do not come again.
     """
     request = job.request
     after = since.wall if job.latest is None else max(since.wall, min(job.latest, now.wall))

@@ -1,6 +1,6 @@
-"""Catch-up: which of several occurrences run whose instants passed before the scheduler could look.
+"""Catch-up: if the instants of several occurrences passed before the scheduler could look, which of them run.
 
-The schedule is asked everything before anything is changed: it may be a user's, and fail at any question.
+The schedule answers all questions before anything is changed, because it may be a user's and may fail at any of them.
 """
 
 from dataclasses import dataclass
@@ -21,31 +21,33 @@ PASSED: Final = "its instant passed before the scheduler could look"
 
 
 LATE: Final = 1_000_000
-"""Microseconds: an occurrence that is looked at later than this is one that `CatchUp.NONE` does not run."""
+"""Microseconds: with `CatchUp.NONE` an occurrence that is looked at this late or later does not run."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is to become of an occurrence that is due and of those after it that have passed."""
+    """What happens to an occurrence that is due and to the later ones that have passed too."""
 
     run: list[int]
     """The instants to run now, in order."""
 
     latest: int
-    """The instant of the last that has passed: the next is planned after it."""
+    """The instant of the last occurrence that has passed: the next is planned after it."""
 
     missed: int = 0
-    """How many are missed, in a row, up to ``missed_last``: the first of all is one of them unless it is to run."""
+    """How many in a row are missed, up to ``missed_last``. The first of all is one of them, unless it runs."""
 
     missed_last: int = 0
     exact: bool = True
+    """Whether ``missed`` is exact; otherwise it is a lower bound, because the schedule cannot count."""
+
     delayed_until: int | None = None
-    """When the last that has passed is due, if its jitter keeps it for later."""
+    """When the last occurrence that has passed is due, if its jitter moves it into the future."""
 
 
 def too_late(occurrence: Occurrence, now: Now, policy: CatchUp) -> bool:
-    """Return whether catch-up does not run an occurrence that is the only one to have passed."""
+    """Return whether an occurrence is missed, if it is the only one that has passed."""
     return policy is CatchUp.NONE and now.wall - occurrence.due_at >= LATE
 
 
@@ -55,9 +57,13 @@ def miss(state: State, now: Now, occurrence: Occurrence) -> None:
 
 
 def catch_up(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> tuple[list[Occurrence], int]:
-    """An occurrence is due, and later ones of its job have passed, too: return those to run, and the latest passed.
+    """Decide about an occurrence that is due while later ones of its job have passed too.
 
-    The others are counted as missed in one step, by the arithmetic of the schedule, not one by one.
+    Return the occurrences to run, and the instant of the latest that has passed. The others are counted as missed in
+    one step, by the arithmetic of the schedule, not one by one.
+
+    Raises:
+        ScheduleFault: the schedule is faulty; then nothing is changed.
     """
     job = occurrence.job
     choice = _choose(state, now, occurrence, policy)
@@ -75,7 +81,7 @@ def catch_up(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) ->
 
 
 def _choose(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> Choice:
-    """Decide, changing nothing but the source of chance."""
+    """Decide, without changing anything (but numbers are drawn from the source of chance)."""
     job, first = occurrence.job, occurrence.scheduled_at
     horizon = now.wall if job.request.until_us is None else min(now.wall, job.request.until_us)
     latest = latest_us(job.schedule, first, horizon)
@@ -90,12 +96,12 @@ def _choose(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> 
         return _earliest(job.schedule, first, latest, due_at if due_at > now.wall else None)
     if due_at <= now.wall:
         return _without_missed(job.schedule, first, [latest], latest)
-    # Its jitter keeps the latest one for later, so the one before it is the one to run.
+    # The jitter of the latest one moves it into the future, so the one before it runs.
     return _without_missed(job.schedule, first, [_before(job.schedule, first, latest)], latest, due_at)
 
 
 def _without_missed(schedule: Schedule, first: int, run: list[int], latest: int, due_at: int | None = None) -> Choice:
-    """Return the choice to run these, and to miss those before them."""
+    """Return the choice that runs the instants in ``run``, and misses those before them."""
     if run and run[0] == first:
         return Choice(run, latest, delayed_until=due_at)
     last = _before(schedule, first, run[0]) if run else latest
@@ -104,23 +110,23 @@ def _without_missed(schedule: Schedule, first: int, run: list[int], latest: int,
 
 
 def _earliest(schedule: Schedule, first: int, latest: int, due_at: int | None) -> Choice:
-    """Return the choice to run the first, and to miss those after it: not the latest, if that is due later."""
+    """Return the choice that runs the first, and misses those after it, but not the latest if that is due later."""
     last = latest if due_at is None else _before(schedule, first, latest)
     missed, exact = count_between_us(schedule, first, last)
     return Choice([first], latest, missed=missed, missed_last=last, exact=exact, delayed_until=due_at)
 
 
 def _before(schedule: Schedule, first: int, at: int) -> int:
-    """Return the instant before the one at ``at``, which lies after the first."""
+    """Return the last instant before ``at``; ``at`` is an instant of the schedule after ``first``."""
     before = latest_us(schedule, first, at - 1)
     return first if before is None else before
 
 
 def _all(schedule: Schedule, first: int, latest: int, max_waiting: int) -> list[int]:
-    """Return the last ``max_waiting`` instants, or the last one, up to the latest."""
+    """Return the last ``max_waiting`` instants up to ``latest``, at least one."""
     keep = max(1, max_waiting)
     further, exact = count_between_us(schedule, first, latest, keep)
-    instants = [first if exact and further < keep else _with_behind(schedule, first, latest, keep - 1)]
+    instants = [first if exact and further < keep else _start_of_last(schedule, first, latest, keep - 1)]
     while instants[-1] < latest:
         following = next_after_us(schedule, instants[-1])
         if following is None or len(instants) == keep:
@@ -133,11 +139,11 @@ def _inconsistent(schedule: Schedule) -> ScheduleFault:
     return ScheduleFault(f"{guard.type_name(schedule)} contradicts itself: it must always answer alike")
 
 
-def _with_behind(schedule: Schedule, after: int, latest: int, behind: int) -> int:
-    """Return the first instant that has at most so many others behind it, up to the latest: by bisection."""
+def _start_of_last(schedule: Schedule, after: int, latest: int, behind: int) -> int:
+    """Return the first of the last ``behind + 1`` instants up to ``latest``, found by bisection."""
     back = LATE
     while latest - back > after and count_between_us(schedule, latest - back, latest, behind + 1)[0] <= behind:
-        back *= 8  # Near ones first: a long time costs more to count.
+        back *= 8  # Begin near ``latest``, because counting over a long time costs more.
     low, high = max(after, latest - back), latest
     while high - low > 1:
         middle = (low + high) // 2

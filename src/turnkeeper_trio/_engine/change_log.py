@@ -1,4 +1,4 @@
-"""The store's side of the engine: what changed since the store was last told, and which changes it may refuse."""
+"""The changes that a store has to commit: what changed since it last asked, and which of them it may refuse."""
 
 from dataclasses import dataclass
 from typing import Any, final
@@ -10,20 +10,20 @@ from turnkeeper_trio._model.change import Change, ChangeKind
 @final
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """Something decided that a store may still refuse."""
+    """A change that a store may still refuse."""
 
     subject: Job | Attempt
     token: Any = None
-    """Who waits to be told, where somebody does."""
+    """The caller that waits for the store's decision, if there is one."""
 
 
 @final
 class ChangeLog:
-    """Changes that a store has not been told of. Where no store asks, nothing is noted."""
+    """Changes that a store has not been given yet. If no store asks for them, none is noted."""
 
     def __init__(self, *, asked: bool) -> None:
-        """Begin with no changes."""
         self.asked = asked
+        """Whether a store asks for changes."""
         self._last_id = 0
         self._changes: list[Change] = []
         self._proposals: dict[int, PendingChange] = {}
@@ -39,12 +39,12 @@ class ChangeLog:
         self._proposals[self._last_id] = proposal
 
     def take(self) -> list[Change]:
-        """Return what changed since this was last called."""
+        """Return the changes since the last call."""
         changes, self._changes = self._changes, []
         return changes
 
     def settle(self) -> dict[int, PendingChange]:
-        """Return what was proposed; nothing is proposed any more."""
+        """Return the changes that were proposed, by id, and remove them."""
         proposals, self._proposals = self._proposals, {}
         return proposals
 

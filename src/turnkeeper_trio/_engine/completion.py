@@ -1,4 +1,4 @@
-"""What becomes of a run when one of its attempts has ended."""
+"""What happens to a run when one of its attempts has ended: it ends, or a further attempt follows."""
 
 from types import CoroutineType
 from typing import Any, Final, assert_never, cast
@@ -29,7 +29,7 @@ NO_RETRY_AT_SHUTDOWN = "the scheduler shut down before its retry"
 
 
 def attempt_started(state: State, now: Now, attempt: Attempt) -> None:
-    """A worker has begun an attempt: tell it. Only called where somebody listens."""
+    """Emit the event that a worker has begun an attempt. It is called only while there are listeners."""
     run = attempt.run
     state.emit(
         now,
@@ -43,16 +43,16 @@ def attempt_started(state: State, now: Now, attempt: Attempt) -> None:
 
 
 def report(state: State, now: Now, attempt: Attempt) -> None:
-    """An attempt has come back from its worker."""
+    """Take an attempt that has come back from its worker, and decide how its run continues."""
     state.unassign(attempt)
     if not attempt.claimed:
         if not attempt.revoked:
             end_run(state, now, attempt.run, Outcome.MISSED, TOO_LATE)
         return
     if EXECUTED in state.waits and not state.executing:
-        state.over(EXECUTED)
+        state.answer_waits(EXECUTED)
     if attempt.revoked:
-        return  # The scheduler was torn down before it came back: its run was dealt with then.
+        return  # The scheduler was torn down before the attempt came back, and ended its run then.
     record_attempt(state, attempt)
     _read_verdict(attempt)
     state.counters.count(attempt)
@@ -60,7 +60,7 @@ def report(state: State, now: Now, attempt: Attempt) -> None:
 
 
 def record_attempt(state: State, attempt: Attempt) -> None:
-    """Note on a run what an attempt that has ended was."""
+    """Note on a run that an attempt of it has ended: its number and its times."""
     run = attempt.run
     run.attempt = None
     run.begun = attempt.number
@@ -74,25 +74,25 @@ def record_attempt(state: State, attempt: Attempt) -> None:
 
 
 def _read_verdict(attempt: Attempt) -> None:
-    """A verdict means the same whether it was returned or raised."""
-    said = attempt.value if attempt.ending is AttemptResult.RETURNED else attempt.error
-    if said is None:
+    """Recognize a verdict, which means the same whether it was returned or raised."""
+    result = attempt.value if attempt.ending is AttemptResult.RETURNED else attempt.error
+    if result is None:
         return
     error: TypeError | None = None
-    if guard.is_a(said, Verdict):
-        error = _what_is_wrong(said)
+    if guard.is_a(result, Verdict):
+        error = _verdict_fault(result)
         if error is None:
-            attempt.ending, attempt.value, attempt.error = AttemptResult.VERDICT, said, None
-    elif guard.is_a(said, type) and Verdict in type.mro(cast("type", said)):
+            attempt.ending, attempt.value, attempt.error = AttemptResult.VERDICT, result, None
+    elif guard.is_a(result, type) and Verdict in type.mro(cast("type", result)):
         error = TypeError(
-            f"it returned the class {guard.class_name(cast('type', said))}: return or raise an instance of it"
+            f"it returned the class {guard.class_name(cast('type', result))}: return or raise an instance of it"
         )
     if error is not None:
         attempt.ending, attempt.value, attempt.error = AttemptResult.RAISED, None, error
 
 
-def _what_is_wrong(verdict: Any) -> TypeError | None:
-    """Return what is wrong with a verdict, if anything is: a subclass of one's own may be anything."""
+def _verdict_fault(verdict: Any) -> TypeError | None:
+    """Return what is wrong with a verdict, or ``None``. It may be of a user's subclass, and be incomplete."""
     kind = guard.type_name(verdict)
     if not guard.is_a(verdict, (Retry, Snooze, GiveUp, CancelJob)):
         return TypeError(f"{kind} is no verdict: use Retry, Snooze, GiveUp or CancelJob")
@@ -126,7 +126,10 @@ def _decide(state: State, now: Now, run: Run, attempt: Attempt) -> None:
 
 
 def _end_cancelled(state: State, now: Now, run: Run, attempt: Attempt) -> None:
-    """It did not succeed, and it had been asked to end: nothing is tried again. To want to go on is not to fail."""
+    """End the run of an attempt that was asked to end and did not succeed. No further attempt follows.
+
+    An attempt that snoozed has not failed.
+    """
     error = attempt.error
     failed = attempt.ending is not AttemptResult.CUT_OFF and not guard.is_a(attempt.value, Snooze)
     match attempt.cause:
@@ -141,7 +144,10 @@ def _end_cancelled(state: State, now: Now, run: Run, attempt: Attempt) -> None:
 
 
 def _fail_attempt(state: State, now: Now, run: Run, attempt: Attempt, after: int | None = None) -> None:
-    """An attempt failed: try again, ``after`` so long or as the policy says, if that is allowed."""
+    """Plan a retry after a failed attempt, or end the run if none is allowed.
+
+    The delay is ``after`` (microseconds); if it is ``None``, the retry policy decides.
+    """
     outcome = Outcome.TIMED_OUT if attempt.ending is AttemptResult.TIMED_OUT else Outcome.FAILED
     reason = _reason(attempt)
     job = run.job
@@ -149,7 +155,7 @@ def _fail_attempt(state: State, now: Now, run: Run, attempt: Attempt, after: int
     if job.request.max_retries is not None and run.failures > job.request.max_retries:
         end_run(state, now, run, outcome, reason, error=attempt.error)
         return
-    why_not = attempt.last or ("its job was cancelled" if job.state is JobState.CANCELLED else "")
+    why_not = attempt.no_retry_reason or ("its job was cancelled" if job.state is JobState.CANCELLED else "")
     if why_not:
         end_run(state, now, run, outcome, f"{reason}; not tried again, for {why_not}", error=attempt.error)
         return
@@ -178,13 +184,17 @@ def _reason(attempt: Attempt) -> str:
 
 
 def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | None, str]:
-    """Return the delay in microseconds, or ``None`` and why there is none. A policy is a user's: it may be faulty."""
+    """Return the delay in microseconds, or ``None`` and why there is none.
+
+    The policy may be a user's: if it is faulty, there is no retry.
+    """
     policy = run.job.request.retry_policy
     delay, fault = guard.call(lambda: policy.delay(failed, state.rng))
     if fault is not None:
         return None, f"its retry policy raised {guard.described(fault)}"
     if guard.is_coroutine(delay):
-        guard.call(cast("CoroutineType[Any, Any, Any]", delay).close)  # or Python warns that it was never awaited
+        # Otherwise Python warns that it was never awaited.
+        guard.call(cast("CoroutineType[Any, Any, Any]", delay).close)
         return None, "its retry policy is async: a policy answers at once, write plain def"
     if delay is None:
         return None, "its retry policy gave up"
@@ -193,7 +203,7 @@ def _ask_policy(state: State, run: Run, failed: FailedAttempt) -> tuple[int | No
 
 
 def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: int) -> None:
-    """Let a run wait for its next attempt: it holds no worker, and others of its job may take their turn."""
+    """Let a run wait for its next attempt. It holds no worker, and other runs of its job may start."""
     job = run.job
     run.waiting_retry = True
     run.snoozed = guard.is_a(attempt.value, Snooze)
@@ -218,7 +228,7 @@ def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: i
 
 
 def _apply_verdict(state: State, now: Now, run: Run, attempt: Attempt) -> None:
-    """The job said itself how its run is to go on. Having been asked to end goes before trying again."""
+    """Do what a verdict asks for. An attempt that was asked to end is not tried again, whatever its verdict is."""
     verdict: Any = attempt.value
     if guard.is_a(verdict, CancelJob):
         why = _reason(attempt)
@@ -232,8 +242,8 @@ def _apply_verdict(state: State, now: Now, run: Run, attempt: Attempt) -> None:
         _end_cancelled(state, now, run, attempt)
     elif guard.is_a(verdict, Retry):
         _fail_attempt(state, now, run, attempt, verdict.after_us)
-    elif attempt.last or run.job.state is JobState.CANCELLED:
-        end_run(state, now, run, Outcome.CANCELLED, attempt.last or run.job.reason)
+    elif attempt.no_retry_reason or run.job.state is JobState.CANCELLED:
+        end_run(state, now, run, Outcome.CANCELLED, attempt.no_retry_reason or run.job.reason)
     elif state.closing is not None:
         end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN)
     else:

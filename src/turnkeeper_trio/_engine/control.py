@@ -1,4 +1,4 @@
-"""What users ask for of a job or a run: cancel, delete, skip, trigger, pause, resume."""
+"""The commands on jobs and runs: cancel, delete, skip, trigger, pause, resume."""
 
 from uuid import UUID
 
@@ -42,7 +42,7 @@ from turnkeeper_trio.policies import CatchUp, Overlap
 def job_id_of(state: State, name: UUID | str) -> UUID:
     """Return the id of the job that is named by its id, its key, or its id as text.
 
-    A key may read like an id. Where it does, it is the key of a job if a job has it, and else an id.
+    A key may look like an id. Such a text is taken as a key if a job has this key, and otherwise as an id.
     """
     if isinstance(name, UUID):
         return name
@@ -52,7 +52,11 @@ def job_id_of(state: State, name: UUID | str) -> UUID:
 
 
 def find_job(state: State, name: UUID | str) -> Job:
-    """Return a job that lives, or that ended and is remembered, by its id, its key, or its id as text."""
+    """Return a job by its id, its key, or its id as text, unless it was forgotten.
+
+    Raises:
+        JobNotFound: there is no such job.
+    """
     job_id = job_id_of(state, name)
     job = state.jobs.get(job_id)
     if job is None:
@@ -62,7 +66,11 @@ def find_job(state: State, name: UUID | str) -> Job:
 
 
 def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
-    """Return a run, planned, active or ended, by its id."""
+    """Return a run, whether planned, active or ended, by its id.
+
+    Raises:
+        RunNotFound: there is no such run, or it was forgotten.
+    """
     item: Occurrence | Run | NonRun | None = state.by_id.get(run_id)
     if item is None:
         raise RunNotFound(f"no run has the id {run_id}", run_id=run_id)
@@ -72,7 +80,10 @@ def find_run(state: State, run_id: UUID) -> Occurrence | Run | NonRun:
 def cancel_job(
     state: State, now: Now, job_id: UUID | str, *, cancel_running: bool = False, reason: str = ""
 ) -> "Wait | tuple[RunRecord, ...]":
-    """Mark a lineage as cancelled, and end what has not begun; the answer waits for what is to be ended."""
+    """Cancel a job and its runs that do not execute; with ``cancel_running``, ask those that execute to end.
+
+    Return the records of the runs that this ends, or a wait for them if some are still executing.
+    """
     job = find_job(state, job_id)
     if job.state not in ENDED_STATES:
         cancel_lineage(state, now, job, reason)
@@ -83,14 +94,17 @@ def cancel_job(
     settle_job(state, now, job)
 
     def records(came: list[Run | NonRun]) -> tuple[RunRecord, ...]:
-        # What did not run may share one record, and it is told once.
+        # Several runs that never began may share one record: it is returned once.
         return tuple(state.record(item) for item in dict.fromkeys((*ended, *came)))
 
     return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
 
 
 def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wait | RunRecord":
-    """End one run, wherever it stands; the answer waits until it has ended. Its job goes on."""
+    """Cancel one run, in whatever phase it is; its job continues.
+
+    Return the record of the run, or a wait for it if the run executes.
+    """
     item = find_run(state, run_id)
     if isinstance(item, Occurrence):
         return state.record(_end_pending(state, now, item, Outcome.CANCELLED, reason))
@@ -116,11 +130,11 @@ def _end_pending(state: State, now: Now, occurrence: Occurrence, outcome: Outcom
 
 
 def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "deleted") -> None:
-    """Cancel a job, and forget it. A run that executes goes on, and is found again under the same id."""
+    """Cancel a job, and forget it. Runs that execute continue; a new job with the same id takes them over."""
     job = find_job(state, job_id)
     cancel_job(state, now, job.job_id, reason=reason)
     state.history.forget_job(job)
-    if state.jobs.get(job.job_id) is job:  # A history without room has forgotten it already.
+    if state.jobs.get(job.job_id) is job:  # Where the limit of the history is 0, it is forgotten already.
         forget(state, job)
     state.change_log.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
@@ -130,7 +144,7 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
 def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | None:
     """End the pending occurrence of a job as skipped, and plan the one after it."""
     job = find_job(state, job_id)
-    refuse_if_over(state, job)
+    refuse_if_ended(state, job)
     if job.pending is None:
         return None
     return state.record(_end_pending(state, now, job.pending, Outcome.SKIPPED, "skipped by hand"))
@@ -139,9 +153,8 @@ def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | Non
 def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap | None = None) -> RunId:
     """Begin an extra run of a job; its pending occurrence stays where it is."""
     job = find_job(state, job_id)
-    refuse_if_over(state, job)
-    if job.state is JobState.HALTED:
-        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+    refuse_if_ended(state, job)
+    _refuse_if_halted(job)
     policy = overlap or job.request.overlap
     why = skip_reason(job, policy, len(job.waiting))
     if why and (job.waiting or free_slots(job, policy) < 1):
@@ -154,30 +167,42 @@ def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap 
     return run_id
 
 
-def refuse_if_over(state: State, job: Job) -> None:
-    """Raise if nothing of a job may be begun or changed any more."""
+def refuse_if_ended(state: State, job: Job) -> None:
+    """Raise if a job may not be changed and no run of it may begin, because it has ended or the scheduler shuts down.
+
+    Raises:
+        SchedulerClosed: the scheduler shuts down.
+        JobEnded: the job is cancelled or finished.
+    """
     if state.closing is not None:
         raise SchedulerClosed("the scheduler is shutting down: nothing new is begun")
     if job.state in ENDED_STATES:
         raise JobEnded(f"the job {job.request.name!r} is {job.state}", job_id=job.job_id)
 
 
+def _refuse_if_halted(job: Job) -> None:
+    if job.state is JobState.HALTED:
+        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+
+
 PAUSED = "paused"
 
 
 def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> None:
-    """Plan and begin nothing more of a job until it is resumed, but by hand; what executes goes on. Twice is fine."""
+    """Pause a job: until it is resumed, its runs are neither planned nor begun, except by hand.
+
+    Runs that execute continue. A job that is paused already only gets the new note.
+    """
     job = find_job(state, job_id)
-    refuse_if_over(state, job)
-    if job.state is JobState.HALTED:
-        raise JobHalted(f"the job {job.request.name!r} is halted: {job.reason}", job_id=job.job_id)
+    refuse_if_ended(state, job)
+    _refuse_if_halted(job)
     if job.state is JobState.PAUSED:
         job.reason = note or job.reason
         return
     reason = f"{PAUSED}: {note}" if note else PAUSED
     job.state, job.reason = JobState.PAUSED, note
     due = [run for run in job.runs if not (run.begun or run.executing or run.occurrence.origin is Origin.TRIGGER)]
-    job.held = next((run.occurrence for run in due if _is_to_come(job, run)), job.pending)
+    job.held = next((run.occurrence for run in due if _is_held_for_resume(job, run)), job.pending)
     cancel_pending(state, now, job, Outcome.CANCELLED, reason)
     for run in due:
         end_run(state, now, run, Outcome.CANCELLED, reason)
@@ -188,23 +213,24 @@ def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> 
         state.emit(now, JobPaused, job=job, name=job.request.name, note=note)
 
 
-def _is_to_come(job: Job, run: Run) -> bool:
-    """Return whether a run that is due and has not begun is taken up at the resume, and what comes after it.
+def _is_held_for_resume(job: Job, run: Run) -> bool:
+    """Return whether a run that is due and has not begun is held until the resume, instead of the occurrence after it.
 
-    Whether a worker was free when its instant came does not decide whether it is lost: one that waits for a worker is
-    still to come. One that waits for a run of its own job is not, unless nothing comes after it.
+    A run that waits for a worker is held, because it should not matter whether a worker was free when its instant came.
+    A run that waits for other runs of its job is not held, unless it is the initial one or no occurrence follows it.
     """
     occurrence = run.occurrence
     return not run.blocked or occurrence.origin is Origin.INITIAL or is_last(job, occurrence.scheduled_at)
 
 
 def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | None = None) -> None:
-    """Go on with a paused or halted job.
+    """Make a paused or halted job active again.
 
-    What has passed while it was paused is caught up by ``missed``, or by its own rule; while it was halted, by none.
+    Occurrences whose instants passed while it was paused are handled by the policy ``missed``, or by that of the job if
+    it is ``None``. Those that passed while it was halted are not run.
     """
     job = find_job(state, job_id)
-    refuse_if_over(state, job)
+    refuse_if_ended(state, job)
     if job.state not in {JobState.PAUSED, JobState.HALTED}:
         return
     halted = job.state is JobState.HALTED
@@ -222,7 +248,7 @@ def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | 
 
 
 def _plan_held(state: State, now: Now, job: Job, held: Occurrence | None, missed: CatchUp) -> None:
-    """Plan the occurrence that was held back; if its instant has passed, take up what is to run of it and the later."""
+    """Plan the occurrence that was held. If its instant has passed, catch-up decides about it and the later ones."""
     if held is None or (job.delayed and held.origin is Origin.SCHEDULE):
         if job.pending is None and not (job.delayed and job.runs):
             plan_after(state, now, job, now.wall)
@@ -234,7 +260,10 @@ def _plan_held(state: State, now: Now, job: Job, held: Occurrence | None, missed
 
 
 def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> "Wait | None":
-    """Begin nothing more of any job until ``who`` has resumed; the answer may wait for what executes."""
+    """Begin no run of any job until ``who`` calls `resume_all`.
+
+    With ``wait``, return a wait until no run executes, if any does.
+    """
     if not state.pauses and state.listening:
         state.emit(now, JobPaused, name="", note=note)
     state.pauses[who] = note
@@ -247,6 +276,6 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
 
 
 def resume_all(state: State, now: Now, who: object) -> None:
-    """``who`` does not pause everything any more."""
+    """Remove the pause of all jobs by ``who``; runs begin again when it was the last pause."""
     if state.pauses.pop(who, None) is not None and not state.pauses and state.listening:
         state.emit(now, JobResumed, name="", next_run_time=None)

@@ -1,4 +1,4 @@
-"""What has been counted: attempts, outcomes, durations. Everything else is read off the tables."""
+"""The counters: attempts, outcomes and durations. All other numbers are read from the tables."""
 
 from typing import assert_never, final
 
@@ -10,7 +10,7 @@ from turnkeeper_trio.verdicts import CancelJob, Snooze
 
 @final
 class Counters:
-    """Totals since the scheduler was opened; durations in microseconds."""
+    """Totals since the scheduler was opened. Durations are in microseconds."""
 
     __slots__ = (
         "discarded_cancelled",
@@ -31,7 +31,6 @@ class Counters:
     )
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.submitted: int = 0
         self.planned: int = 0
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
@@ -49,7 +48,7 @@ class Counters:
         self.queue_wait_sum: int = 0
 
     def count(self, attempt: Attempt) -> None:
-        """Count an attempt that was executed and has ended."""
+        """Count an attempt that executed and has ended."""
         self.execution_count += 1
         self.execution_sum += attempt.ended.loop - attempt.started.loop
         match attempt.ending:

@@ -1,4 +1,4 @@
-"""Who is bound to a worker next: the ready queue, and the capacity that there is."""
+"""Which ready runs are bound to workers, as far as there is capacity."""
 
 from turnkeeper_trio._engine.change_log import PendingChange
 from turnkeeper_trio._engine.completion import TOO_LATE
@@ -13,8 +13,8 @@ from turnkeeper_trio._model.times import Now
 def assign(state: State, now: Now, *, backlog: bool) -> None:
     """Bind as many ready runs as there is capacity for, in their order.
 
-    With a backlog, of what is due and has not been moved, only those that nothing in it can go before: a run of low
-    priority must not overtake one of high priority that fell due at the same instant.
+    ``backlog`` says that occurrences are due which have not become ready yet. Then only those runs are bound that none
+    of these can precede: a run of low priority must not overtake one of high priority that is due at the same instant.
     """
     capacity = state.capacity
     while capacity > 0 and not state.pauses and (entry := state.ready.peek()) is not None:
@@ -30,7 +30,7 @@ def assign(state: State, now: Now, *, backlog: bool) -> None:
 
 
 def _goes_first(state: State, run: Run) -> bool:
-    """Return whether a ready run goes before all that is planned: by its priority, its instant, and its submission."""
+    """Return whether a ready run precedes all that is planned, by priority, instant and order of submission."""
     if run.job.request.priority < state.top_priority:
         return False
     planned, delayed = state.queue.peek(), state.delays.peek()
@@ -39,7 +39,7 @@ def _goes_first(state: State, run: Run) -> bool:
 
 
 def _start_by(run: Run) -> int | None:
-    """Return the wall time by which the first attempt of a run has to begin, if its job says so."""
+    """Return the wall time after which the first attempt of a run may not begin, if its job has a start deadline."""
     limit = run.job.request.start_deadline_us
     return None if limit is None or run.begun else run.occurrence.due_at + limit
 

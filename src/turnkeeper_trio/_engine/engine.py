@@ -1,8 +1,9 @@
 """The engine: the coordinator's turn as a synchronous state machine.
 
-It takes the time as an argument, imports no event loop, and decides everything. A turn is: `report` each outcome,
-`accept` each staged job, `decide` each command, `take_due`, then what a store must commit (`take_changes`, `settle`),
-then `take_effects`: what the runtime has to do about it.
+It makes all decisions. It gets the time as an argument, and imports no event loop. In a turn the coordinator calls
+`report` for each outcome, `accept` for each staged job, `decide` for each command, then `take_due`. It has a store
+commit what `take_changes` returns, and calls `settle` with the refusals. Then it carries out what `take_effects`
+returns.
 """
 
 import random
@@ -11,7 +12,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
 from turnkeeper_trio._engine import completion, dispatch, firing, queries, shutdown, store_sync, watchdog
-from turnkeeper_trio._engine.invariants import check, is_whole
+from turnkeeper_trio._engine.invariants import check, is_consistent
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, NonRun, NoScope, Run
 from turnkeeper_trio._engine.state import Effects, Options, State
 from turnkeeper_trio._engine.store_sync import StoredJob
@@ -51,36 +52,35 @@ Query = Callable[Concatenate[State, P], R]
 """A question that needs no time: a function of `queries`."""
 
 Decision = Callable[Concatenate[State, Now, P], R]
-"""A function of `control`, `queries`, `submission` or `updates`: it answers at once, or says what the answer awaits."""
+"""A function of `control`, `queries`, `submission` or `updates`: it returns the answer, or a `Wait` for it."""
 
 BATCH: Final = 200
-"""How much is moved in one turn at most: a few milliseconds of work, so that other tasks get their share."""
+"""How many occurrences and runs are moved in one turn at most: a few milliseconds of work, so that other tasks run."""
 
 
 @final
 class Engine:
-    """The state, and the steps of a turn."""
+    """The state, the steps of a turn, and what the runtime may read."""
 
     def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
-        """Begin with empty tables."""
         self.state: Final = State(options, new_id=new_id, rng=rng)
         self._backlog = False
 
     def report(self, now: Now, attempt: Attempt) -> None:
-        """An attempt has come back from its worker."""
+        """Take an attempt that has come back from its worker, and decide how its run continues."""
         completion.report(self.state, now, attempt)
 
     def accept(self, now: Now, submission: Submission) -> Job:
-        """Take a staged job into the books, or change the one that has its key."""
+        """Accept a staged job: it is a new job, or changes the job that has its key."""
         return accept(self.state, now, submission)
 
     def begin_shutdown(self, now: Now, *, forced: bool) -> None:
-        """Begin to shut down, or go from graceful to forced."""
+        """Begin to shut down, or change a graceful shutdown into a forced one."""
         shutdown.begin_shutdown(self.state, now, forced=forced)
 
     @property
     def listening(self) -> bool:
-        """Whether anybody wants to hear of ordinary events; failures are always told, for the log."""
+        """Whether ordinary events have listeners. Failures are emitted in any case, for the log."""
         return self.state.listening
 
     @listening.setter
@@ -94,22 +94,22 @@ class Engine:
 
     @property
     def backed_up(self) -> bool:
-        """Whether due runs wait for workers, while nothing shuts down."""
+        """Whether due runs wait for workers, and no shutdown has begun."""
         return bool(len(self.state.ready)) and self.state.closing is None
 
     @property
     def assigned(self) -> Iterable[Attempt]:
-        """Attempts that went out and have not come back."""
+        """Attempts that are bound to a worker and have not come back."""
         return self.state.assigned
 
     @property
     def cancels(self) -> list[Attempt]:
-        """Attempts whose scope is to be cancelled: at once, before the store commits. The runtime empties the list."""
+        """Attempts whose scope the runtime has to cancel at once, before the store commits. It empties the list."""
         return self.state.effects.cancels
 
     @property
     def stuck(self) -> list[Attempt]:
-        """Attempts that the watchdog has found, to be told with their stacks."""
+        """Attempts that the watchdog has found since the last `take_effects`. The runtime reports their stacks."""
         return self.state.effects.stuck
 
     def ask(self, query: Callable[Concatenate[State, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -119,19 +119,19 @@ class Engine:
     def decide(
         self, decision: Callable[Concatenate[State, Now, P], R], now: Now, /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Decide what a caller asks for."""
+        """Carry out a command of a caller; return its answer, or a `Wait` for it."""
         return decision(self.state, now, *args, **kwargs)
 
     def answer(self, token: object, answer: object) -> None:
-        """Have a caller answered when the changes of this turn are committed."""
+        """Have a caller answered after the changes of this turn are committed."""
         self.state.effects.answers.append((token, answer))
 
     def emit(self, now: Now, kind: type[Event], **fields: Any) -> None:
-        """Tell an event that belongs to no job."""
+        """Emit an event that belongs to no job."""
         self.state.emit(now, kind, **fields)
 
     def emit_stuck(self, now: Now, attempt: Attempt, stack: str) -> None:
-        """Tell of an attempt that the watchdog has found, and where it stands."""
+        """Emit the event that an attempt is stuck, or executes for long, with its stack."""
         run = attempt.run
         self.state.emit(
             now,
@@ -146,27 +146,27 @@ class Engine:
         )
 
     def attempt_started(self, now: Now, attempt: Attempt) -> None:
-        """A worker has begun an attempt: tell it."""
+        """Emit the event that a worker has begun an attempt."""
         completion.attempt_started(self.state, now, attempt)
 
     def run_id(self, item: Run | NonRun) -> RunId:
-        """Return the id of a run; it is made when first read."""
+        """Return the id of a run; it is made when it is first read."""
         return self.state.run_id(item)
 
     def record(self, item: Run | NonRun) -> RunRecord:
-        """Return the record of something that has ended."""
+        """Return the record of a run that has ended, or of an occurrence that did not run."""
         return self.state.record(item)
 
     def cut_off(self, now: Now) -> None:
-        """Force a shutdown, and have every attempt that executes end; legal while a store commits."""
+        """Begin a forced shutdown, and ask every attempt that executes to end; legal while a store commits."""
         shutdown.cut_off(self.state, now)
 
     def end_all(self, now: Now) -> None:
-        """End what is left: nothing at all, unless the scheduler was torn down."""
+        """End all runs that have not ended. There are none, unless the scheduler was torn down."""
         shutdown.end_all(self.state, now)
 
     def shutdown_report(self, now: Now) -> ShutdownReport:
-        """Return what a shutdown has dealt with so far."""
+        """Return what the shutdown has done so far."""
         return shutdown.shutdown_report(self.state, now)
 
     @property
@@ -175,7 +175,7 @@ class Engine:
         return self.state.closing is not None
 
     def metrics(self, *, staged: int, staged_total: int, rejected_total: int) -> MetricsSnapshot:
-        """Return the counters and gauges; what staging counts, the runtime tells."""
+        """Return the counters and gauges. The arguments are the numbers that the runtime counts in staging."""
         return queries.metrics(self.state, staged=staged, staged_total=staged_total, rejected_total=rejected_total)
 
     @property
@@ -183,30 +183,30 @@ class Engine:
         """Whether there is one worker."""
         return self.state.options.max_workers == 1
 
-    def takes_key(self, job_id: UUID) -> bool:
+    def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""
         job = self.state.jobs.get(job_id)
         return job is not None and job.state not in ENDED_STATES
 
     @property
     def executing(self) -> bool:
-        """Whether any attempt is being executed."""
+        """Whether any attempt executes."""
         return self.state.executing
 
     def body_began(self, now: Now, attempt: Attempt) -> bool:
-        """A worker begins an attempt: set its checks; return whether the coordinator has to look sooner."""
+        """Set when the watchdog checks an attempt that begins; return whether the coordinator has to wake sooner."""
         return watchdog.body_began(self.state, now, attempt)
 
-    def is_whole(self) -> bool:
-        """Return whether the tables agree with each other."""
-        return is_whole(self.state)
+    def is_consistent(self) -> bool:
+        """Return whether the tables agree with each other; ``False`` if that cannot be checked."""
+        return is_consistent(self.state)
 
     def check(self) -> None:
         """Assert that the tables agree with each other and that the books balance."""
         check(self.state)
 
     def take_due(self, now: Now) -> None:
-        """Move what is due, and bind what there is capacity for; while closing, end it instead."""
+        """Make due occurrences ready, and bind as many runs as there is capacity for; in a shutdown, end them."""
         state = self.state
         if state.closing is not None:
             self._backlog = not shutdown.end_unstarted(state, now, BATCH)
@@ -218,13 +218,13 @@ class Engine:
             watchdog.check_overdue(state, now)
         if state.waits and not self._backlog:
             firing.answer_idle(state)
-            shutdown.answer_hopeless(state)
+            shutdown.fail_impossible_waits(state)
 
     def next_due(self, now: Now) -> int | None:
         """Return the wall time at which there is something to do next; ``None`` if nothing is planned.
 
-        It looks at the queues, never at the ready runs: what is due can always be moved, what is ready waits for an
-        outcome, and an outcome rings. So it cannot make the coordinator spin, whatever the capacity is.
+        It looks at the queues and never at the ready runs. What is due can always be moved, while a ready run waits for
+        an outcome, and an outcome wakes the coordinator. So the coordinator does not spin, whatever the capacity is.
         """
         if self._backlog:
             return now.wall
@@ -248,19 +248,19 @@ class Engine:
         return self.state.closing is not None and not self._backlog and not self.state.assigned
 
     def take_changes(self) -> list[Change]:
-        """Return what a store has to commit before anything is done about it; nothing where no store asks."""
+        """Return the changes that a store has to commit before their effects are carried out; none without a store."""
         return self.state.change_log.take()
 
     def settle(self, refusals: Iterable[Refusal]) -> None:
-        """The store has committed the changes, but for those it refused: take these back, and answer submitters."""
+        """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""
         refused = {refusal.change_id: refusal.reason for refusal in refusals}
-        # What is taken back may leave room for a ready run, or nothing to do: there is to be another turn, at once.
+        # What is taken back may leave room for a ready run, or leave the scheduler idle: the next turn comes at once.
         self._backlog = self._backlog or bool(refused)
         for change_id, proposal in self.state.change_log.settle().items():
             subject, token = proposal.subject, proposal.token
             if isinstance(subject, Attempt):
                 if change_id in refused and not subject.revoked:
-                    store_sync.lose_run(self.state, subject.run)
+                    store_sync.discard_refused_run(self.state, subject.run)
                 continue
             answer: object = RecurringJobId(subject.job_id)
             if change_id in refused:
@@ -277,16 +277,16 @@ class Engine:
                 self.state.effects.answers.append((token, answer))
 
     def admit(self, now: Now, jobs: Sequence[StoredJob]) -> None:
-        """Take over jobs that a store holds: it may hold more than memory does."""
+        """Load jobs that a store holds. It may hold more jobs than are in memory."""
         for stored in jobs:
             store_sync.admit(self.state, now, stored)
 
     def release(self, job_ids: Iterable[UUID]) -> None:
-        """Let go of jobs that a store goes on holding; none of them may be executing."""
+        """Remove jobs from memory that a store continues to hold. No run of them may execute."""
         for job_id in job_ids:
             store_sync.release(self.state, self.state.jobs[job_id])
 
     def take_effects(self) -> Effects:
-        """Return what is to be done about the decisions since this was last called."""
+        """Return what the runtime has to carry out for the decisions since the last call."""
         effects, self.state.effects = self.state.effects, Effects()
         return effects

@@ -1,4 +1,4 @@
-"""What happens when an instant comes: an occurrence is due, and a run is made of it, by the rules for overlap."""
+"""What happens when an instant comes: the occurrence is due and becomes a run, by the rules for overlap."""
 
 from turnkeeper_trio._engine.catch_up import catch_up, miss, too_late
 from turnkeeper_trio._engine.lifecycle import (
@@ -39,10 +39,10 @@ REPLACED = "replaced by the next occurrence"
 
 
 def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap | None = None) -> Run:
-    """Make a run of an occurrence that is due. It becomes ready, waits for others of its job, or ends as skipped."""
+    """Make a run of an occurrence that is due. It is ready, waits for other runs of its job, or is skipped."""
     job = occurrence.job
     alone = job.runs is NO_RUNS and job.state is not JobState.PAUSED and state.closing is None
-    # It arrives before anything else is decided: a job with an active run is never taken for finished.
+    # The run is added before anything else is decided, so that its job is not taken for finished meanwhile.
     run = _add_run(state, now, occurrence)
     run.overlap = overlap
     if alone:
@@ -67,7 +67,7 @@ def _add_run(state: State, now: Now, occurrence: Occurrence) -> Run:
 
 
 def _apply_overlap(state: State, now: Now, run: Run) -> None:
-    """Have a run that is not alone take its place among those of its job, or end it if it has none."""
+    """Decide by the policy for overlap whether a run starts beside the other runs of its job, waits or is skipped."""
     job, policy = run.job, run.overlap or run.job.request.overlap
     add_waiting(job, run)
     if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
@@ -76,10 +76,10 @@ def _apply_overlap(state: State, now: Now, run: Run) -> None:
                 outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
                 end_run(state, now, other, outcome, SUPERSEDED_BY_NEXT, error=other.error)
     if run not in job.runs:
-        return  # That was one failure too many: the job was halted, and this run ended with it.
+        return  # One of these failures reached ``halt_after``: the job was halted, and this run was cancelled.
     promote_waiting(state, job)
     if run.blocked and run.overlap is Overlap.ALLOW_ALL and free_slots(job, policy) >= 1:
-        remove_waiting(job, run)  # That it may run beside others is for this run, not for those before it that wait.
+        remove_waiting(job, run)  # This policy is for this run only, so it may overtake the runs that wait.
         make_ready(state, run)
     if run.blocked:
         others = blocking_runs(job)
@@ -103,7 +103,7 @@ ALL_RUN = "its job has had all its runs"
 
 
 def take_due(state: State, now: Now, limit: int) -> bool:
-    """Move what has become due to the ready queue, at most ``limit`` of it; return whether all of it was moved."""
+    """Make what has become due ready, at most ``limit`` occurrences and retries; return whether that was all."""
     if state.pauses:
         return True
     left = limit
@@ -120,14 +120,14 @@ def take_due(state: State, now: Now, limit: int) -> bool:
 
 
 def fire(state: State, now: Now, occurrence: Occurrence) -> None:
-    """The instant of an occurrence has come, and it has left its queue: begin a run, and plan the following one."""
+    """Handle an occurrence that is due and has left its queue: begin its run, and plan the next occurrence."""
     occurrence.job.pending = None
     handle_due(state, now, occurrence, occurrence.job.request.catch_up)
     settle_job(state, now, occurrence.job)
 
 
 def handle_due(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> None:
-    """Begin what is to run of an occurrence that is due and those after it that have passed, and plan the next."""
+    """Begin the runs of an occurrence that is due and of later ones that have passed too, and plan the next one."""
     job = occurrence.job
     occurrences, latest, fault, following = [occurrence], occurrence.scheduled_at, None, None
     try:
@@ -140,7 +140,8 @@ def handle_due(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) 
     except ScheduleFault as exc:
         fault = exc
     job.latest = latest
-    # Several at once come from `CatchUp.ALL`: they wait for one another, or its choice would be undone by the overlap.
+    # Several come at once only with `CatchUp.ALL`. They wait for each other, because otherwise the policy for overlap
+    # would skip the runs that catch-up has just chosen.
     in_order = len(occurrences) > 1 and job.request.overlap is not Overlap.ALLOW_ALL
     for each in occurrences:
         if may_plan(job, each.scheduled_at):
@@ -157,7 +158,7 @@ def handle_due(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) 
 
 
 def _retry_due(state: State, now: Now, run: Run) -> None:
-    """The time of a retry has come: it takes its turn among the runs of its job."""
+    """Handle a retry that is due: its run starts or waits among the runs of its job."""
     run.waiting_retry = False
     run.since, run.ready_at = now.loop, now.wall
     add_waiting(run.job, run)
@@ -165,9 +166,9 @@ def _retry_due(state: State, now: Now, run: Run) -> None:
 
 
 def answer_idle(state: State) -> None:
-    """Answer whoever waits for idleness, now that all that was due has been moved."""
+    """Answer the callers that wait for idleness, if the scheduler is idle. All that is due must have been moved."""
     if state.active:
         return
-    state.over(IDLE_DUE)
+    state.answer_waits(IDLE_DUE)
     if not state.pending:
-        state.over(IDLE)
+        state.answer_waits(IDLE)

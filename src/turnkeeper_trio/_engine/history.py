@@ -1,7 +1,7 @@
-"""The archive: runs and non-runs that have ended, within bounds of number and age, and the records made of them.
+"""The history: runs and non-runs that have ended, within bounds of number and age, and the records made of them.
 
-Runs and non-runs are kept on two shelves, so that an occurrence skipped each second never displaces the record of a
-run. Age is looked at when something is added or read: there is no timer.
+Runs and non-runs are kept in two logs, so that an occurrence that is skipped each second never displaces the record of
+a run. There is no timer: age is checked when something is added or read.
 """
 
 from collections import OrderedDict
@@ -19,17 +19,18 @@ Kept = TypeVar("Kept", Run, NonRun)
 
 @final
 class BoundedLog(Generic[Kept]):
-    """What has ended, the oldest first, at most so many in all and of each job."""
+    """Items that have ended, the oldest first: at most ``limit`` in all, and ``per_job`` of each job.
+
+    ``forget`` is called with each item that is removed, or not kept.
+    """
 
     def __init__(self, limit: int, per_job: int, forget: Callable[[Kept], None]) -> None:
-        """Make an empty shelf; ``forget`` is told of everything that leaves it."""
         self._limit = limit
         self._per_job = per_job
         self._forget: Callable[[Kept], None] = forget
         self._kept: OrderedDict[Kept, None] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many are kept."""
         return len(self._kept)
 
     def newest_first(self) -> Iterator[Kept]:
@@ -37,48 +38,50 @@ class BoundedLog(Generic[Kept]):
         return reversed(self._kept)
 
     def add(self, item: Kept, of_job: list[Kept]) -> None:
-        """Keep an item, and let the oldest go where a bound is passed."""
+        """Keep an item, and remove the oldest of its job if that has too many. `History.trim` checks other bounds."""
         if not self._limit or not self._per_job:
             self._forget(item)
             return
         self._kept[item] = None
         of_job.append(item)
         if len(of_job) > self._per_job:
-            self.drop(of_job[0], of_job)
+            self.remove(of_job[0], of_job)
 
-    def drop(self, item: Kept, of_job: list[Kept]) -> None:
-        """Let an item go; it is the oldest of its job."""
+    def remove(self, item: Kept, of_job: list[Kept]) -> None:
+        """Remove an item, which must be the oldest of its job."""
         assert of_job[0] is item
         del of_job[0]
         del self._kept[item]
         self._forget(item)
 
-    def renew(self, item: Kept) -> None:
-        """Make an item the newest: its age is what the bounds look at."""
+    def make_newest(self, item: Kept) -> None:
+        """Move an item to the end, so that it counts as the newest."""
         self._kept.move_to_end(item)
 
     def __contains__(self, item: Kept) -> bool:
-        """Return whether an item is kept."""
         return item in self._kept
 
     def oldest(self) -> Kept | None:
-        """Return the oldest, or ``None`` where nothing is kept."""
+        """Return the oldest item; ``None`` if there is none."""
         return next(iter(self._kept), None)
 
     @property
     def overfull(self) -> bool:
-        """Whether more is kept than allowed."""
+        """Whether more items are kept than ``limit``."""
         return len(self._kept) > self._limit
 
 
 @final
 class History:
-    """Both shelves."""
+    """What has ended: a log of runs and a log of non-runs.
+
+    It keeps two tables of the state in step: ``by_id``, the items whose ids were read, and ``remains``, the jobs that
+    were forgotten but of which a run or a record is left.
+    """
 
     def __init__(
         self, *, limit: int, per_job: int, ttl: int | None, by_id: dict[UUID, object], remains: dict[UUID, Job]
     ) -> None:
-        """Make an empty archive. ``by_id``, the ids that were read, and ``remains`` are tables it keeps in step."""
         self._by_id = by_id
         self._remains = remains
         self._ttl = ttl
@@ -92,7 +95,7 @@ class History:
         return self._numbers
 
     def keeps(self, item: Run | NonRun) -> bool:
-        """Return whether the archive still has this item."""
+        """Return whether an item is kept."""
         return item in self.runs if isinstance(item, Run) else item in self.non_runs
 
     def add_run(self, run: Run) -> None:
@@ -116,9 +119,10 @@ class History:
             self.trim(run.finished_at)
 
     def add_non_run(self, item: NonRun) -> NonRun:
-        """Keep an occurrence that did not run; it joins the one before if nothing but the count tells them apart.
+        """Keep an occurrence that did not run, and return the item that holds it.
 
-        One that was asked for by hand does not: somebody has its id.
+        That is the item before it, if both have the same outcome and reason and no run of the job ended between them.
+        An occurrence that was triggered by hand is kept apart, because the caller has its id.
         """
         history = history_of(item.occurrence.job)
         last = history.non_runs[-1] if history.non_runs else None
@@ -130,7 +134,7 @@ class History:
             last.count += item.count
             last.number = item.number
             item = last
-            self.non_runs.renew(item)
+            self.non_runs.make_newest(item)
         if item.occurrence.run_id is not None:
             self._by_id[item.occurrence.run_id] = item
         if item is not last:
@@ -141,31 +145,31 @@ class History:
         return item
 
     def trim(self, now: int) -> None:
-        """Let go what is too much or too old."""
+        """Remove what is over the limit or too old; ``now`` is the wall time."""
         if self._ttl is None and not (self.runs.overfull or self.non_runs.overfull):
             return
         horizon = None if self._ttl is None else now - self._ttl
         while (run := self.runs.oldest()) and (
             self.runs.overfull or (horizon is not None and run.finished_at < horizon)
         ):
-            self.runs.drop(run, history_of(run.job).runs)
+            self.runs.remove(run, history_of(run.job).runs)
         while (non := self.non_runs.oldest()) and (
             self.non_runs.overfull or (horizon is not None and non.finished_at < horizon)
         ):
-            self.non_runs.drop(non, history_of(non.occurrence.job).non_runs)
+            self.non_runs.remove(non, history_of(non.occurrence.job).non_runs)
 
     def forget_job(self, job: Job) -> None:
-        """Let go everything of one job."""
+        """Remove all that is kept of one job."""
         if job.history is not None:
             while job.history.runs:
-                self.runs.drop(job.history.runs[0], job.history.runs)
+                self.runs.remove(job.history.runs[0], job.history.runs)
             while job.history.non_runs:
-                self.non_runs.drop(job.history.non_runs[0], job.history.non_runs)
+                self.non_runs.remove(job.history.non_runs[0], job.history.non_runs)
             job.history.forget_runs()
             job.history.consecutive_failures = 0
 
     def newest_first(self, job: Job | None) -> Iterator[Run | NonRun]:
-        """Iterate over the runs and non-runs of a job, or of all, the newest first."""
+        """Iterate over the runs and non-runs of a job, or of all jobs, the newest first."""
         runs: Iterator[Run | NonRun]
         non_runs: Iterator[Run | NonRun]
         if job is None:
@@ -188,7 +192,7 @@ class History:
         if item.occurrence.run_id is not None:
             self._by_id.pop(item.occurrence.run_id, None)
         forgotten = self._remains.get(item.occurrence.job.job_id)
-        if forgotten is not None and not is_left(forgotten):
+        if forgotten is not None and not has_remains(forgotten):
             del self._remains[forgotten.job_id]
             history_of(forgotten).forget_runs()
 
@@ -198,13 +202,13 @@ def _are_alike(last: NonRun, item: NonRun) -> bool:
     return not by_hand and (last.outcome, last.reason) == (item.outcome, item.reason)
 
 
-def is_left(job: Job) -> bool:
-    """Return whether anything is left of a job that is forgotten: a run that executes, or a record."""
+def has_remains(job: Job) -> bool:
+    """Return whether an active run or a record of a job is left."""
     return bool(job.runs or (job.history is not None and (job.history.runs or job.history.non_runs)))
 
 
 def history_of(job: Job) -> JobHistory:
-    """Return the history of a job, made now if it has none."""
+    """Return the history of a job; it is made if the job has none."""
     if job.history is None:
         job.history = JobHistory()
     return job.history

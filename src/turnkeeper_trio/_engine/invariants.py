@@ -1,9 +1,9 @@
-"""The invariants of the state, as equalities: for tests, after every step, and for what failed half-way."""
+"""The invariants of the state, as equalities. Tests check them after every step, the runtime after a failed command."""
 
 from itertools import pairwise
 from typing import Any
 
-from turnkeeper_trio._engine.history import BoundedLog, is_left
+from turnkeeper_trio._engine.history import BoundedLog, has_remains
 from turnkeeper_trio._engine.queries import books
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.rows import NO_RUNS, Job, JobHistory, NonRun, Occurrence, Run
@@ -17,7 +17,7 @@ from turnkeeper_trio._model.times import NEVER
 def check(state: State) -> None:
     """Assert that the tables agree with each other and that the books balance.
 
-    Equalities, never inclusions: an entry too many is as wrong as one too few.
+    All of them are equalities, not inclusions, because an entry too many is as wrong as one too few.
     """
     assert books(state).balanced, books(state)
     _check_pending(state)
@@ -32,12 +32,10 @@ def check(state: State) -> None:
     assert not NO_RUNS
 
 
-def is_whole(state: State) -> bool:
-    """Return whether the tables agree with each other after something failed half-way; if that cannot be told, not."""
-    if not __debug__:  # pragma: no cover  (python -O leaves out what `check` looks at)
-        return False
+def is_consistent(state: State) -> bool:
+    """Return whether the tables agree with each other; ``False`` with ``python -O``, where `check` asserts nothing."""
     _, error = guard.call(check, state)
-    return error is None
+    return __debug__ and error is None
 
 
 def _check_pending(state: State) -> None:
@@ -67,7 +65,7 @@ def _check_active(state: State) -> None:
     for run in state.active:
         assert run.outcome is None
         assert JobState.FINISHED not in (run.job.state, run.holder.state)
-        # One id, one job: whoever has the id now reckons with the run. How the run goes on is its own job's to say.
+        # The holder is the job that has the id now; the run's own job decides what follows when the run ends.
         assert run.holder is (state.jobs.get(run.job.job_id) or state.remains[run.job.job_id])
         assert run.holder is run.job or (run.executing and run.job.state is JobState.CANCELLED)
         assert run.executing or run.job.state is not JobState.CANCELLED
@@ -98,17 +96,17 @@ def _check_ended(state: State) -> None:
 
 
 def _check_remains(state: State) -> None:
-    """Of a job that is forgotten there is left what executes, and what was recorded since: it is found by its id."""
+    """A job that was forgotten stays in ``remains`` exactly as long as a run or a record of it is left."""
     for job_id, job in state.remains.items():
         assert job.job_id == job_id
         assert job_id not in state.jobs
         assert job.pending is None
         assert job.state in ENDED_STATES
-        assert is_left(job)
+        assert has_remains(job)
 
 
 def _check_log(state: State, log: BoundedLog[Any]) -> None:
-    """Each history's own row holds what the shelf holds of it, in the same order: that of the records."""
+    """A log and the histories of the jobs hold the same items, in the order in which they were recorded."""
     assert len(log) <= state.options.history_limit
     kept = list(log.newest_first())[::-1]
     assert all(earlier.number < later.number for earlier, later in pairwise(kept))
@@ -128,7 +126,7 @@ def _check_log(state: State, log: BoundedLog[Any]) -> None:
 
 
 def _check_ids(state: State) -> None:
-    """The ids that were read lead to what bears them, and to nothing that is forgotten."""
+    """``by_id`` holds exactly the items whose id was read and that are not forgotten."""
     pending = [job.pending for job in state.jobs.values() if job.pending is not None]
     items: list[Run | NonRun] = [*state.active, *state.history.runs.newest_first()]
     items += state.history.non_runs.newest_first()
@@ -138,7 +136,7 @@ def _check_ids(state: State) -> None:
 
 
 def _check_waits(state: State) -> None:
-    """Nobody waits for what is over."""
+    """No caller waits for what has ended already."""
     occurrences = {job.pending for job in state.jobs.values()} | {run.occurrence for run in state.active}
     for subject in state.waits.subjects():
         match subject:

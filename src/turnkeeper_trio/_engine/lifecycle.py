@@ -1,8 +1,8 @@
-"""How occurrences, runs and jobs come to their end. Every way to go is here, and keeps the books balanced."""
+"""How occurrences, runs and jobs end. All of them end through functions of this module, which balance the books."""
 
 from typing import Any
 
-from turnkeeper_trio._engine.history import history_of, is_left
+from turnkeeper_trio._engine.history import has_remains, history_of
 from turnkeeper_trio._engine.overlap import promote_waiting, remove_waiting
 from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, remove_pending
 from turnkeeper_trio._engine.queues import OUT
@@ -14,7 +14,7 @@ from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
 from turnkeeper_trio.events import (
-    TOLD_AFTER,
+    WARN_AFTER_SKIPPED,
     JobCancelled,
     JobFinished,
     JobHalted,
@@ -43,7 +43,7 @@ def plan_after(state: State, now: Now, job: Job, after: int) -> None:
 
 
 def plan_next(state: State, now: Now, job: Job, at: int | None) -> None:
-    """Plan the next occurrence, at an instant that the schedule gave; halt the job if its schedule is faulty."""
+    """Plan the next occurrence at an instant that the schedule gave, if any; halt the job if its schedule is faulty."""
     if at is None:
         return
     try:
@@ -63,7 +63,10 @@ def end_occurrence(
     last: int | None = None,
     by: Run | None = None,
 ) -> NonRun:
-    """An occurrence did not and will not run; nor ``count`` in a row from it to ``last``; ``by`` was in the way."""
+    """End an occurrence that does not run, or ``count`` in a row up to the instant ``last``.
+
+    ``by`` is the run because of which it is skipped, if there is one. Return the item that the history keeps.
+    """
     item = NonRun(occurrence, outcome, reason, now.wall, state.history.next_number())
     item.count = count
     if last is not None:
@@ -82,7 +85,7 @@ def end_occurrence(
     if by is not None:
         history = history_of(job)
         skipped = history.skipped = history.skipped + 1
-    if state.listening or skipped == TOLD_AFTER:
+    if state.listening or skipped == WARN_AFTER_SKIPPED:
         fields: dict[str, Any] = {
             "name": job.request.name,
             "scheduled_at": utc_pendulum(item.scheduled_at),
@@ -96,7 +99,7 @@ def end_occurrence(
             run_id = state.run_id(kept)
             fields |= {"outcome": outcome, "blocked_by": blocking, "skipped": skipped}
             state.emit(now, OccurrenceSkipped, job=job, run_id=run_id, **fields)
-    state.over(occurrence, kept)
+    state.answer_waits(occurrence, kept)
     return kept
 
 
@@ -111,9 +114,10 @@ def end_run(
     error: BaseException | None = None,
     by: Run | None = None,
 ) -> Run | NonRun:
-    """An active run has come to its end. What never began is kept as an occurrence that did not run.
+    """End an active run, and return what the history keeps of it.
 
-    Nor does it count among the ``max_runs`` of its job, which may have another one for it: the next to come.
+    A run that never began is kept as an occurrence that did not run. It does not count among the ``max_runs`` of its
+    job, so that a later occurrence may run in its place. ``by`` is the run because of which it is skipped, if any.
     """
     job = run.holder
     item: Run | NonRun = run
@@ -134,7 +138,7 @@ def end_run(
             _apply_failure_limits(state, now, run)
     if job.waiting is not NO_RUNS:
         promote_waiting(state, job)
-    # What is skipped is so on its arrival, and what follows it is planned by whoever had it arrive.
+    # A run is skipped while it is begun (`begin_run`), and then the caller of that plans the next occurrence.
     may_follow = not job.runs if job.delayed else given_back and outcome is not Outcome.SKIPPED
     if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
         plan_after(state, now, job, now.wall)
@@ -145,7 +149,7 @@ def end_run(
 
 
 def _apply_failure_limits(state: State, now: Now, run: Run) -> None:
-    """Halt a job that failed too often in a row, and end the program over one that must not fail."""
+    """After a failed run, halt its job if that failed too often in a row; end the program if the job is critical."""
     job, request = run.job, run.job.request
     if request.critical and state.effects.critical is None:
         state.effects.critical = run
@@ -158,7 +162,7 @@ def _apply_failure_limits(state: State, now: Now, run: Run) -> None:
 
 
 def remove_run(state: State, run: Run) -> None:
-    """Take a run out of the tables, wherever it stands."""
+    """Remove a run from the tables, in whatever phase it is."""
     job = run.job
     if run.blocked:
         remove_waiting(job, run)
@@ -189,11 +193,11 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
         state.change_log.note(ChangeKind.RUN_ENDED, job, data)
     if state.listening or run.outcome in FAILURES:
         state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
-    state.over(run.occurrence, run)
+    state.answer_waits(run.occurrence, run)
 
 
 def halt(state: State, now: Now, job: Job, reason: str) -> None:
-    """Plan nothing more of a job until it is resumed: its schedule is faulty, or it failed too often."""
+    """Halt a job: no occurrence of it is planned until it is resumed."""
     job.state, job.reason = JobState.HALTED, reason
     job.held = job.pending
     cancel_pending(state, now, job, Outcome.CANCELLED, HALTED)
@@ -203,7 +207,7 @@ def halt(state: State, now: Now, job: Job, reason: str) -> None:
 
 
 def reactivate(job: Job) -> Occurrence | None:
-    """Make a job active that was paused or halted, and return what was planned then. Its failures count anew."""
+    """Make a paused or halted job active, and return the occurrence that it held. Its failures count from 0 again."""
     held, job.held = job.held, None
     job.state, job.reason = JobState.ACTIVE, ""
     if job.history is not None:
@@ -220,7 +224,7 @@ def cancel_pending(state: State, now: Now, job: Job, outcome: Outcome, reason: s
 
 
 def cancel_lineage(state: State, now: Now, job: Job, reason: str) -> None:
-    """Mark a job as cancelled: nothing of it starts any more. Its runs are the caller's to end."""
+    """Cancel a job and its pending occurrence. The caller ends the active runs."""
     job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
     state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
@@ -230,34 +234,34 @@ def cancel_lineage(state: State, now: Now, job: Job, reason: str) -> None:
 
 
 def cancel_waiting(state: State, now: Now, job: Job, reason: str) -> list[Run | NonRun]:
-    """End the runs of a cancelled job that are not executing: due, bound to a worker, or waiting."""
+    """Cancel the active runs of a job that do not execute: those that are due or wait for a retry."""
     waiting = [run for run in job.runs if not run.executing]
     state.counters.discarded_cancelled += len(waiting)
     return [end_run(state, now, run, Outcome.CANCELLED, reason, error=run.error) for run in waiting]
 
 
 def request_cancel(state: State, now: Now, run: Run, cause: CancelCause, reason: str) -> None:
-    """Have the scope of an executing run cancelled, once; what happens then is read from its outcome."""
+    """Have the scope of an executing run cancelled, unless it was asked to end before. The run ends when it reports."""
     attempt = run.attempt
     assert attempt is not None
     assert attempt.scope is not None
     if attempt.cause is not None:
         return
     if attempt.scope.cancel_called:
-        # Its deadline has struck, and it is on its way out already: the timeout was first, and the record says so.
+        # Its deadline has passed, and it is ending already. The timeout was first, so the record says timed out.
         if cause is not CancelCause.SHUTDOWN:
             said = "cancelled" if cause is CancelCause.CANCEL else ""
-            attempt.last = attempt.last or f"it was {': '.join(filter(None, (said, reason)))}"
+            attempt.no_retry_reason = attempt.no_retry_reason or f"it was {': '.join(filter(None, (said, reason)))}"
         return
     attempt.cause = cause
     run.reason, run.since = reason, now.loop
     state.effects.cancels.append(attempt)
-    # However short the grace, the run gets its turn before it is called stuck.
+    # At least 1, so that the run can react before it counts as stuck, however short the grace is.
     state.set_check(attempt, now.loop + max(1, cleanup_grace_us(state, attempt)))
 
 
 def settle_job(state: State, now: Now, job: Job) -> None:
-    """If nothing more comes of a job, say so to whoever waits for that, and let go of what it no longer needs."""
+    """If no run of a job is to come, answer the callers that wait for that, and finish the job if it is active."""
     if job.pending is not None or job.runs or job.state is JobState.PAUSED:
         return
     if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:
@@ -268,10 +272,10 @@ def settle_job(state: State, now: Now, job: Job) -> None:
             state.emit(now, JobFinished, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
         job.args, job.kwargs, job.target = (), None, str(job.target)
-        state.over(job)
+        state.answer_waits(job)
         _remember_ended(state, now, job)
     else:
-        state.over(job)
+        state.answer_waits(job)
 
 
 def _remember_ended(state: State, now: Now, job: Job) -> None:
@@ -285,10 +289,10 @@ def _remember_ended(state: State, now: Now, job: Job) -> None:
 
 
 def forget(state: State, job: Job) -> None:
-    """Take a job out of the table. What is left of it is found again by a job that takes its id."""
+    """Remove a job from the table. If runs or records of it are left, a new job with its id takes them over."""
     state.ended_jobs.pop(job, None)
     del state.jobs[job.job_id]
     if job.history is not None:
         job.history.forget_runs()
-    if is_left(job):
+    if has_remains(job):
         state.remains[job.job_id] = job

@@ -1,6 +1,7 @@
-"""Whose turn it is among the runs of one job: a run that has to wait for others waits at its job.
+"""Which runs of one job may start. A run that has to wait for other runs of its job waits in ``job.waiting``.
 
-So the ready queue holds only what may start, nothing in it is looked at twice, and the run that ends calls the next.
+So the ready queue holds only runs that may start, and none of them is checked twice. When a run of a job ends, the next
+one that waits becomes ready.
 """
 
 import math
@@ -14,20 +15,20 @@ from turnkeeper_trio.policies import Overlap
 
 
 def blocking_runs(job: Job) -> list[Run]:
-    """Return the active runs of a job that count against how many there may be at once."""
+    """Return the active runs of a job that count towards the number that may be active at once."""
     past_next = job.request.retry_past_next
     return [run for run in job.runs if run not in job.waiting and (past_next or not run.waiting_retry)]
 
 
 def free_slots(job: Job, overlap: Overlap) -> float:
-    """Return how many further runs of a job may be at once."""
+    """Return how many further runs of a job may be active at once."""
     request = job.request
     limit = 1 if overlap is not Overlap.ALLOW_ALL else request.max_concurrent or math.inf
     return limit - len(blocking_runs(job))
 
 
 def add_waiting(job: Job, run: Run) -> None:
-    """Have a run wait: behind the others, or before them if it was in their way already, as it waited for its retry."""
+    """Add a run to those of its job that wait: last, or first if it is a retry for which the others wait."""
     if run.begun and job.request.retry_past_next:
         job.waiting = {run: None, **job.waiting}
         return
@@ -37,14 +38,17 @@ def add_waiting(job: Job, run: Run) -> None:
 
 
 def remove_waiting(job: Job, run: Run) -> None:
-    """Take a run from those that wait."""
+    """Remove a run from those of its job that wait."""
     del job.waiting[run]
     if not job.waiting:
         job.waiting = NO_RUNS
 
 
 def promote_waiting(state: State, job: Job) -> None:
-    """Move waiting runs to the ready queue, in order, while there is room; of a paused job only those by hand."""
+    """Make waiting runs of a job ready, in order, as many as may be active at once.
+
+    If the job is paused, only those that were triggered by hand become ready.
+    """
     if job.waiting is NO_RUNS or state.closing is not None:
         return
     for run in tuple(job.waiting):
@@ -57,7 +61,7 @@ def promote_waiting(state: State, job: Job) -> None:
 
 
 def unassign_run(state: State, run: Run) -> None:
-    """Take a run that waits for a worker from the ready queue, or from the worker it is bound to."""
+    """Remove a run that has not begun from the ready queue, or unassign it from the worker to which it is bound."""
     if run.attempt is not None:
         assert not run.attempt.claimed
         run.attempt.revoked = True
@@ -67,9 +71,9 @@ def unassign_run(state: State, run: Run) -> None:
 
 
 def requeue_unstarted(state: State, job: Job) -> None:
-    """Have the runs of a job that wait for a worker wait for their turn again, before those that do: rules changed.
+    """Move the runs of a job that wait for a worker back to ``job.waiting``, at the front, because its rules changed.
 
-    At the end of the scheduler none gets its turn any more: they stay where they are, and are about to be ended.
+    During a shutdown they stay where they are, because none of them starts any more.
     """
     if state.closing is not None:
         return
@@ -81,7 +85,7 @@ def requeue_unstarted(state: State, job: Job) -> None:
 
 
 def make_ready(state: State, run: Run) -> None:
-    """Put a run in the ready queue: by priority, then the instant it is due, then the order of submission."""
+    """Put a run in the ready queue, which is ordered by priority, then due instant, then order of submission."""
     state.ready.push((-run.job.request.priority, run.ready_at, run.job.seq, run.number, run))
 
 
@@ -95,7 +99,7 @@ TOO_MANY_WAIT = "max_waiting others were waiting already"
 
 
 def skip_reason(job: Job, overlap: Overlap, waiting: int) -> str:
-    """Return why an occurrence that cannot start is skipped, with so many others waiting; empty if it may wait."""
+    """Return why a run that cannot start now is skipped, if ``waiting`` others wait; empty if it may wait too."""
     match overlap:
         case Overlap.SKIP:
             return OVERLAP

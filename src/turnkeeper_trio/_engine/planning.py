@@ -1,4 +1,4 @@
-"""Planning: how an occurrence enters its queue, and leaves it."""
+"""Planning: when an occurrence is due, and how it enters its queue and leaves it."""
 
 from turnkeeper_trio._engine.rows import Job, Occurrence
 from turnkeeper_trio._engine.state import State
@@ -10,7 +10,7 @@ from turnkeeper_trio.schedules._adapter import ScheduleFault, next_after_us
 
 
 def draw_due(state: State, job: Job, at: int) -> int:
-    """Return when the occurrence at ``at`` is due: with jitter, never earlier, and before the occurrence after it."""
+    """Return when the occurrence at ``at`` is due: with jitter, not before ``at``, and before the next occurrence."""
     jitter = job.request.jitter_us
     if not jitter:
         return at
@@ -21,13 +21,13 @@ def draw_due(state: State, job: Job, at: int) -> int:
 
 
 def _draw(state: State, most: int) -> int:
-    """Draw a jitter of up to ``most``. The source of chance may be a user's: where it is faulty, there is none."""
+    """Draw a jitter of up to ``most`` microseconds; 0 if the source of chance is faulty, because it may be a user's."""
     late, fault = guard.call(lambda: state.rng.randint(0, most))
     return late if fault is None and type(late) is int and 0 <= late <= most else 0
 
 
 def following_us(job: Job, after: int) -> int | None:
-    """Return the instant of the first occurrence of a job after another, if there is one: not past its end."""
+    """Return the first instant of the schedule of a job after ``after``; ``None`` if there is none up to ``until``."""
     if job.delayed:
         return None
     at = next_after_us(job.schedule, after)
@@ -36,7 +36,7 @@ def following_us(job: Job, after: int) -> int | None:
 
 
 def is_last(job: Job, at: int) -> bool:
-    """Return whether the schedule of a job has no instant after another. If it is faulty, nobody knows that."""
+    """Return whether the schedule of a job has no instant after ``at``; ``False`` if it is faulty."""
     try:
         return not job.delayed and next_after_us(job.schedule, at) is None
     except ScheduleFault:
@@ -44,7 +44,7 @@ def is_last(job: Job, at: int) -> bool:
 
 
 def may_plan(job: Job, at: int) -> bool:
-    """Return whether a job may have a further occurrence, at an instant; beyond the calendar there is none to name."""
+    """Return whether the bounds of a job and the end of the calendar allow a further occurrence at an instant."""
     request = job.request
     return at <= (MAX_INSTANT if request.until_us is None else request.until_us) and (
         request.max_runs is None or job.ran < request.max_runs
@@ -52,7 +52,7 @@ def may_plan(job: Job, at: int) -> bool:
 
 
 def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
-    """Put an occurrence in the queue, unless the job has had all it may have."""
+    """Put an occurrence in the queue, unless the bounds of the job exclude it."""
     if not may_plan(job, at):
         return
     occurrence = Occurrence(job, at, due_at, origin)
@@ -61,7 +61,7 @@ def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
 
 
 def plan_delay(state: State, now: Now, job: Job, delay: int) -> None:
-    """Plan the occurrence that is due so long from now, by the loop's clock."""
+    """Plan an occurrence that is due ``delay`` microseconds from ``now``, by the clock of the event loop."""
     at = now.wall + delay
     if not may_plan(job, at):
         return
@@ -83,7 +83,7 @@ def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
 
 
 def remove_pending(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:
-    """Take a pending occurrence out of its queue; the caller says what becomes of it."""
+    """Remove a pending occurrence from its queue. The caller ends or discards it."""
     job = occurrence.job
     assert job.pending is occurrence
     job.pending = None

@@ -1,4 +1,4 @@
-"""What users ask about: jobs, runs, history, numbers. Nothing is changed, but that ids are made when first read."""
+"""The queries: jobs, runs, history and numbers. They decide nothing; ids are made when they are first read."""
 
 from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush, merge
@@ -55,7 +55,7 @@ def job_details(state: State, now: Now, job_id: UUID | str) -> JobDetails:
 
 
 def _next(job: Job, now: Now) -> tuple[int, Occurrence | Run] | None:
-    """Return when something of a job begins next, if that is known, and what: its next occurrence, or a retry."""
+    """Return when the next attempt of a job is due, and its occurrence or run; ``None`` if that is not known."""
     retries = ((run.next_attempt(now), run) for run in job.runs)
     found: list[tuple[int, Occurrence | Run]] = [(at, run) for at, run in retries if at is not None]
     if job.pending is not None:
@@ -76,7 +76,7 @@ def list_jobs(
     after: UUID | str | None,
     limit: int,
 ) -> list[JobSummary]:
-    """Return the jobs in the order of submission: those of certain states, with any of certain tags, after another."""
+    """Return up to ``limit`` jobs in the order of submission: in ``states``, with any of ``tags``, behind ``after``."""
     start = -1 if after is None else find_job(state, after).seq
     wanted = (
         job
@@ -102,7 +102,7 @@ def _summary(job: Job, now: Now) -> JobSummary:
 
 
 def list_active(state: State, now: Now, *, job_id: UUID | str | None) -> list[ActiveRun]:
-    """Return the active runs of a job, or of all, in the order in which they became due."""
+    """Return the active runs of a job, or of all jobs, in the order in which they became due."""
     runs: Iterable[Run] = state.active if job_id is None else find_job(state, job_id).runs
     return [state.active_run(now, run) for run in runs]
 
@@ -116,7 +116,7 @@ def run_history(
     outcomes: Collection[Outcome] | None,
     limit: int,
 ) -> list[RunRecord]:
-    """Return records of what has ended, the newest first."""
+    """Return the records of runs that have ended and of occurrences that did not run, the newest first."""
     state.history.trim(now.wall)
     job = None if job_id is None else find_job(state, job_id)
     wanted = (
@@ -128,7 +128,7 @@ def run_history(
 
 
 def wait_run(state: State, run_id: UUID) -> "Wait | RunRecord":
-    """Answer with the record of a run once it has ended."""
+    """Return the record of a run if it has ended, otherwise a wait for it."""
     item = find_run(state, run_id)
     if not isinstance(item, Occurrence) and item.outcome is not None:
         return state.record(item)
@@ -137,7 +137,10 @@ def wait_run(state: State, run_id: UUID) -> "Wait | RunRecord":
 
 
 def wait_job(state: State, job_id: UUID | str) -> "Wait | RunRecord | RunNotFound":
-    """Answer with the last record of a job once no further run of it is to come; with an error if none ever began."""
+    """Return the record of the last run of a job if no further run is to come, otherwise a wait for that.
+
+    If no run of the job ever began, the answer is an error.
+    """
     job = find_job(state, job_id)
 
     def last(came: list[Any]) -> RunRecord | RunNotFound:
@@ -159,12 +162,12 @@ def _never_ran(job: Job) -> RunNotFound:
 
 
 def wait_idle(state: State, *, due_only: bool) -> "Wait | None":
-    """Answer once nothing is active and nothing is planned (or due)."""
+    """Return a wait until no run is active and none is planned; with ``due_only``, until none is active or due."""
     return state.waits.on([IDLE_DUE if due_only else IDLE], lambda _: None)
 
 
 def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int) -> MetricsSnapshot:
-    """Return the counters and gauges; what staging counts, the runtime tells."""
+    """Return the counters and gauges. The arguments are the numbers that the runtime counts in staging."""
     counters = state.counters
     outcomes = counters.outcomes
     return MetricsSnapshot(
@@ -192,7 +195,7 @@ def metrics(state: State, *, staged: int, staged_total: int, rejected_total: int
 
 
 def books(state: State) -> Books:
-    """Return what became of every planned occurrence; pending and active are read off the tables."""
+    """Return the books; the numbers of pending and active occurrences are read from the tables."""
     outcomes = state.counters.outcomes
     return Books(
         planned=state.counters.planned,
@@ -203,11 +206,11 @@ def books(state: State) -> Books:
 
 
 Next = tuple[int, int, int, Job]
-"""An instant, the number of its job in the order of submission, the how manieth of it this is, and the job."""
+"""An instant, the sequence number of its job, its position among the coming instants of the job (from 1), the job."""
 
 
 def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
-    """Return what begins next of all jobs, in order: what is planned, what follows by the schedules, and retries."""
+    """Return what begins next, in order: planned occurrences, those that follow by the schedules, and retries."""
     occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state, now))
     found: list[UpcomingRun] = []
     for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):
@@ -218,7 +221,7 @@ def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> l
 
 
 def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
-    """Iterate over the attempts that runs wait for, but for those that the next occurrence will have ended by then."""
+    """Iterate over the retries to come, except those whose run ends before, when the next occurrence is due."""
     for entry in state.retries.in_order():
         run: Run = entry[-1]
         job, at = run.job, run.next_attempt(now)
@@ -229,7 +232,7 @@ def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
 
 
 def _all_in_order(state: State, now: Now) -> Iterator[Next]:
-    """Merge what is planned with what follows it; only jobs that have come up are asked for what follows."""
+    """Iterate over what is planned and what follows it, in order. A schedule is asked only after its job came up."""
     following: list[Next] = []
     planned = _planned(state, now)
     head = next(planned, None)
@@ -247,7 +250,7 @@ def _all_in_order(state: State, now: Now) -> Iterator[Next]:
 
 
 def _planned(state: State, now: Now) -> Iterator[Next]:
-    """Iterate over what is planned in the order of the instants: the queues have it in that of the jittered ones."""
+    """Iterate over what is planned in the order of the instants; the queues are in the order of the due instants."""
     early: list[Next] = []
     for due_at, _, at, job in merge(_on_the_grid(state), _delayed(state, now), key=itemgetter(0, 1)):
         while early and early[0][0] + state.longest_jitter <= due_at:
@@ -257,15 +260,18 @@ def _planned(state: State, now: Now) -> Iterator[Next]:
         yield heappop(early)
 
 
-def _on_the_grid(state: State) -> Iterator[Next]:
-    """Iterate over what is planned by the wall clock: when it is due, its job's number, its instant, and its job."""
+def _on_the_grid(state: State) -> Iterator[tuple[int, int, int, Job]]:
+    """Iterate over what is planned by the wall clock: due instant, sequence number of the job, instant, job."""
     for entry in state.queue.in_order():
         occurrence: Occurrence = entry[-1]
         yield occurrence.due_at, occurrence.job.seq, occurrence.scheduled_at, occurrence.job
 
 
-def _delayed(state: State, now: Now) -> Iterator[Next]:
-    """Iterate over fixed delays likewise. They go by the loop's clock: the wall clock may have stepped since."""
+def _delayed(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
+    """Iterate over what is planned by the clock of the event loop, as `_on_the_grid` does.
+
+    The wall time is calculated now, because the wall clock may have stepped since the occurrence was planned.
+    """
     for entry in state.delays.in_order():
         occurrence: Occurrence = entry[-1]
         due_at = now.wall + entry[0] - now.loop
@@ -278,11 +284,11 @@ def _following(job: Job, at: int, number: int) -> int | None:
     try:
         return following_us(job, at)
     except ScheduleFault:
-        return None  # The job will be halted when it comes to that.
+        return None  # The job will be halted when this occurrence would be planned.
 
 
 def current_call(state: State, name: UUID | str) -> Call:
-    """Return what a job calls, if there is such a job and it has not ended; else what says nothing."""
+    """Return what a job calls; an empty `Call` if there is no such job or if it has ended."""
     job = state.jobs.get(job_id_of(state, name))
     if job is None or job.state in ENDED_STATES:
         return Call()
@@ -295,7 +301,7 @@ def sizes(state: State) -> tuple[int, int]:
 
 
 def planned(state: State, now: Now) -> list[tuple[int, str]]:
-    """Return when something of a job is to happen next, and the name of the job, in order."""
+    """Return when each pending occurrence is due, and the first retry, with the names of the jobs, in order."""
     found = [(job.pending.due_at, job.request.name) for job in state.jobs.values() if job.pending is not None]
     retry = state.retries.peek()
     if retry is not None:
@@ -304,7 +310,7 @@ def planned(state: State, now: Now) -> list[tuple[int, str]]:
 
 
 def all_records(state: State) -> tuple[list[RunRecord], int]:
-    """Return the records of all that has ended, the oldest first, and how many have been forgotten."""
+    """Return all records of the history, the oldest first, and how many occurrences are not in it any more."""
     records = [state.record(item) for item in state.history.newest_first(None)][::-1]
     return records, sum(state.counters.outcomes.values()) - sum(record.count for record in records)
 
@@ -315,7 +321,10 @@ def job_names(state: State) -> list[str]:
 
 
 def ended_runs(state: State, which: UUID | str, after: int) -> list[tuple[int, Run]]:
-    """Return the runs of a job, or of all with a name, that ended after a mark; each with a mark of its own."""
+    """Return the runs that ended after a mark, in order, each with its own mark.
+
+    ``which`` is the id of a job, or a name that several jobs may have.
+    """
     found: list[tuple[int, Run]] = []
     for job in _jobs_by(state, which):
         for run in reversed(job.history.runs if job.history is not None else ()):
@@ -326,13 +335,16 @@ def ended_runs(state: State, which: UUID | str, after: int) -> list[tuple[int, R
 
 
 def newest_mark(state: State) -> int:
-    """Return a mark that is after all that has ended so far."""
+    """Return the mark of the newest record; what ends later has a later mark."""
     newest = next(state.history.newest_first(None), None)
     return 0 if newest is None else newest.number
 
 
 def outlook(state: State, which: UUID | str) -> list[tuple[str, bool]]:
-    """Return for each job: its state, and whether a run of it is active or planned."""
+    """Return the state of each job, and whether a run of it is active or planned.
+
+    ``which`` is the id of a job, or a name that several jobs may have.
+    """
     return [(job.state.value, bool(job.pending or job.runs)) for job in _jobs_by(state, which)]
 
 

@@ -1,12 +1,12 @@
 """Two queues of entries ordered by a key, behind one protocol.
 
-An entry is a tuple: first what it is ordered by (all integers, unique together), last the item itself. The item carries
-its place in the queue, which is what makes removal possible without a search: for the handle-based queue the place is
-an index, for the lazy one only the sign says whether the entry is alive.
+An entry is a tuple: first its key (integers that are unique together), last the item itself. The item holds its place
+in the queue, so that it can be removed without a search: in the handle-based queue the place is an index, in the lazy
+queue it only says whether the entry is alive.
 
-Rejected for the handle-based queue: a binary heap with sifting in Python, which is the textbook's. Eight children to a
-node make the tree a third as high, and ``min`` over a slice of tuples runs in C; the child knows its own index, so no
-search for it is needed either.
+The handle-based queue is not a binary heap with sifting in Python, as in textbooks, because that is slower. With eight
+children to a node the tree is a third as high, and ``min`` over a slice of tuples runs in C. The least child knows its
+own index, so it is not searched for.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ OUT: Final = -1
 
 
 class Placed(Protocol):
-    """What a queue holds."""
+    """An item that a queue can hold."""
 
     place: int
-    """Where it stands in the queue it is in; `OUT` if in none. Only queues write it."""
+    """Its place in the queue that it is in; `OUT` if it is in none. Only queues write it."""
 
 
 T = TypeVar("T", bound=Placed)
@@ -34,7 +34,7 @@ class Queue(Protocol[T]):
     """How many cancelled entries have left the queue without being popped."""
 
     def __len__(self) -> int:
-        """Return how many live items there are."""
+        """Return the number of live items."""
         ...
 
     def __iter__(self) -> Iterator[T]:
@@ -42,20 +42,20 @@ class Queue(Protocol[T]):
         ...
 
     def in_order(self) -> Iterator[tuple[Any, ...]]:
-        """Iterate over the live entries in their order, as lazily as the heap allows. The queue must not change."""
+        """Iterate over the live entries in their order, lazily. The queue must not change meanwhile."""
         ...
 
     @property
     def entries(self) -> int:
-        """How many entries are held, dead ones included."""
+        """The number of entries, dead ones included."""
         ...
 
     def push(self, entry: tuple[Any, ...], /) -> None:
-        """Add an entry: its key, and last its item, which is in no queue and was not removed from this one."""
+        """Add an entry. Its item must be in no queue, and must not have been removed from this one before."""
         ...
 
     def peek(self) -> tuple[Any, ...] | None:
-        """Return the least live entry without removing it."""
+        """Return the least live entry without removing it; ``None`` if there is none."""
         ...
 
     def pop(self) -> T:
@@ -63,12 +63,12 @@ class Queue(Protocol[T]):
         ...
 
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
-        """Remove an item that is in this queue; ``cancelled`` has it counted in `discarded` when its entry goes."""
+        """Remove an item that is in this queue. If ``cancelled``, it counts in `discarded` when its entry leaves."""
         ...
 
 
 def _heap_in_order(heap: list[tuple[Any, ...]], arity: int) -> Iterator[tuple[Any, ...]]:
-    """Iterate over a heap in order: what may come next is the frontier, a small heap beside it."""
+    """Iterate over a heap in order. The frontier is a small heap of the entries that may come next."""
     frontier = [(heap[0], 0)] if heap else []
     while frontier:
         entry, place = heappop(frontier)
@@ -84,17 +84,16 @@ _ARITY = 1 << _ARITY_SHIFT
 
 @final
 class HandleQueue(Generic[T]):
-    """Knows where each entry stands: a removed one leaves at once, in O(log n)."""
+    """A heap in which each item knows its index: a removed entry leaves at once, in O(log n)."""
 
     __slots__ = ("_entries", "discarded")
 
     def __init__(self) -> None:
-        """Make an empty queue."""
         self._entries: list[tuple[Any, ...]] = []
         self.discarded = 0
 
     def __len__(self) -> int:
-        """Return how many items there are."""
+        """Return the number of items."""
         return len(self._entries)
 
     def __iter__(self) -> Iterator[T]:
@@ -107,7 +106,7 @@ class HandleQueue(Generic[T]):
 
     @property
     def entries(self) -> int:
-        """How many entries are held: as many as are alive."""
+        """The number of entries, all of them alive."""
         return len(self._entries)
 
     def push(self, entry: tuple[Any, ...], /) -> None:
@@ -116,7 +115,7 @@ class HandleQueue(Generic[T]):
         self._rise(len(self._entries) - 1, entry)
 
     def peek(self) -> tuple[Any, ...] | None:
-        """Return the least entry without removing it."""
+        """Return the least entry without removing it; ``None`` if there is none."""
         return self._entries[0] if self._entries else None
 
     def pop(self) -> T:
@@ -177,24 +176,24 @@ _STEP: Final = 32
 
 @final
 class LazyQueue(Generic[T]):
-    """A binary heap: a removed entry stays behind, dead, until it surfaces or the heap is compacted.
+    """A binary heap: a removed entry stays in it, dead, until it is the least one or the heap is compacted.
 
-    Compaction must not stop the event loop for a heap of a million, so it goes in small steps: entries move from the
-    end of the old heap (which stays a heap without its last entry) to a fresh one, a few with each operation, and both
-    are looked at meanwhile. It begins when a third of the entries are dead, so that it ends before half of them are.
+    Compaction must not block the event loop, even with a million entries, so it is done in small steps. With each
+    operation a few entries move from the end of the old heap (which is still a heap without its last entry) to a new
+    one, and meanwhile both are used. It begins when a third of the entries are dead, so that it ends before half of
+    them are.
     """
 
     __slots__ = ("_dead", "_heap", "_old", "discarded")
 
     def __init__(self) -> None:
-        """Make an empty queue."""
         self._heap: list[tuple[Any, ...]] = []
         self._old: list[tuple[Any, ...]] = []
         self._dead = 0
         self.discarded = 0
 
     def __len__(self) -> int:
-        """Return how many live items there are."""
+        """Return the number of live items."""
         return self.entries - self._dead
 
     def __iter__(self) -> Iterator[T]:
@@ -208,7 +207,7 @@ class LazyQueue(Generic[T]):
 
     @property
     def entries(self) -> int:
-        """How many entries are held, dead ones included."""
+        """The number of entries, dead ones included."""
         return len(self._heap) + len(self._old)
 
     def push(self, entry: tuple[Any, ...], /) -> None:
@@ -219,7 +218,7 @@ class LazyQueue(Generic[T]):
             self._compact()
 
     def peek(self) -> tuple[Any, ...] | None:
-        """Return the least live entry without removing it; dead ones above it are discarded."""
+        """Return the least live entry without removing it, or ``None``; dead entries before it are removed."""
         heap = self._least()
         return heap[0] if heap else None
 
@@ -240,7 +239,7 @@ class LazyQueue(Generic[T]):
             self._compact()
 
     def _least(self) -> list[tuple[Any, ...]]:
-        """Return the heap whose first entry is the least live one; an empty one if there is none."""
+        """Return the heap whose first entry is the least live one; an empty heap if there is none."""
         for heap in (self._heap, self._old):
             while heap and heap[0][-1].place != _IN:
                 self._discard(heappop(heap))

@@ -1,4 +1,4 @@
-"""The rows of the engine's tables: jobs, occurrences, runs, attempts; and how an attempt comes to its end."""
+"""The rows of the engine's tables: jobs, occurrences, runs, attempts, non-runs, and the shutdown."""
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
@@ -25,24 +25,24 @@ class CancelCause(Enum):
 
 
 class AttemptResult(Enum):
-    """How an attempt ended, as the worker saw it."""
+    """How an attempt ended, as the worker reports it; only the engine sets `VERDICT`."""
 
     REVOKED = auto()
-    """It was taken back before its body began, or could not begin in time."""
+    """It was revoked before its body began, or could not begin in time."""
     RETURNED = auto()
     VERDICT = auto()
-    """It said itself what is to become of its run: its value is a `Verdict`."""
+    """It returned or raised a `Verdict`, which is its value and says how its run continues."""
     RAISED = auto()
     TIMED_OUT = auto()
-    """Its own deadline cut it off."""
+    """It was cut off at its timeout."""
     CUT_OFF = auto()
-    """It was cancelled by its scope, for the cause on record."""
+    """Its scope was cancelled; ``Attempt.cause`` says why."""
     FATAL = auto()
     """It raised ``KeyboardInterrupt`` or ``SystemExit``."""
 
 
 class Cancellable(Protocol):
-    """What the engine knows of a cancel scope."""
+    """A cancel scope, as the engine knows it."""
 
     @property
     def cancel_called(self) -> bool:
@@ -50,7 +50,7 @@ class Cancellable(Protocol):
         ...
 
     def cancel(self) -> object:
-        """Ask what runs in the scope to end."""
+        """Cancel the code that runs in the scope."""
         ...
 
 
@@ -67,9 +67,9 @@ class NoScope:
 @final
 @dataclass(slots=True, eq=False, repr=False)
 class Attempt:
-    """One call of a job's function. It goes to a worker and comes back with what happened.
+    """One call of a job's function. It goes to a worker, and comes back with its result.
 
-    The worker claims it synchronously before the body begins; until then it can be revoked.
+    The worker claims it synchronously before the body begins. Until then it can be revoked.
     """
 
     now: InitVar[Now]
@@ -78,25 +78,25 @@ class Attempt:
     claimed: bool = False
     revoked: bool = False
     check_at: int = NEVER
-    """The loop time at which to look at it again: its alarm."""
+    """The loop time at which the watchdog checks it; `NEVER` if it does not."""
     stuck: bool = False
     """Whether it was asked to end, and its ``cleanup_grace`` has passed."""
     stuck_reported: bool = False
-    """Whether it was told that it executes for longer than its ``stuck_after``."""
+    """Whether it was reported that it executes for longer than ``stuck_after``."""
     deadline: int | None = None
-    """The loop time at which its own timeout strikes, if it has one."""
+    """The loop time at which it times out, if it has a timeout."""
     cause: CancelCause | None = None
     """Why it was asked to end, if it was."""
-    last: str = ""
-    """Why no further one follows, where that was said after its own timeout had struck."""
+    no_retry_reason: str = ""
+    """Why no retry follows, if it was cancelled after it had timed out but before it ended."""
     start_by: int | None = None
     """The wall time after which it may not begin any more."""
     scope: Cancellable | None = None
-    """The scope it executes in; the worker's."""
+    """The worker's scope in which it executes."""
     body: Any = None
-    """The coroutine that is being executed, to show its stack."""
+    """The coroutine that executes, to show its stack."""
     thread: int | None = None
-    """The thread in which a plain function is being executed."""
+    """The thread in which a plain function executes."""
     started: Now = field(init=False)
     ended: Now = field(init=False)
     ending: AttemptResult = AttemptResult.REVOKED
@@ -108,11 +108,14 @@ class Attempt:
         self.ended = now
 
     def claim(self, now: Now, scope: Cancellable) -> bool:
-        """Begin, unless it has been revoked or is too late. Called by the worker, right before the body."""
+        """Begin, unless it was revoked or it is too late; return whether it begins.
+
+        The worker calls this right before the body.
+        """
         if self.revoked or (self.start_by is not None and now.wall > self.start_by):
             return False
         self.claimed = True
-        self.ending = AttemptResult.CUT_OFF  # Until the worker says otherwise.
+        self.ending = AttemptResult.CUT_OFF  # Until the worker reports a different result.
         self.started = now
         self.scope = scope
         self.run.since = now.loop
@@ -122,12 +125,12 @@ class Attempt:
 
     @property
     def timed_out_at(self) -> int | None:
-        """The loop time at which its own timeout struck, if it has, and it has not ended yet."""
-        struck = self.cause is None and self.scope is not None and self.scope.cancel_called
-        return self.deadline if struck else None
+        """The loop time at which it timed out, if it has and has not ended yet."""
+        timed_out = self.cause is None and self.scope is not None and self.scope.cancel_called
+        return self.deadline if timed_out else None
 
     def end(self, now: Now, ending: AttemptResult, *, value: Any = None, error: BaseException | None = None) -> None:
-        """Note what happened. Called by the worker, outside of the scope."""
+        """Set the result. The worker calls this outside of the scope."""
         self.ended = now
         self.ending = ending
         self.value = value
@@ -146,28 +149,28 @@ class Job:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] | None
     seq: int = field(kw_only=True)
-    """Its number in the order of submission."""
+    """Its sequence number: its position in the order of submission."""
     schedule: Schedule = field(init=False)
-    """The schedule in force, bound to the acceptance."""
+    """The schedule in force, bound to the instant at which its grid begins."""
     entries: int = 0
-    """How often it has been planned."""
+    """How often an occurrence of it was put in a queue."""
     state: JobState = JobState.ACTIVE
     reason: str = ""
     pending: "Occurrence | None" = None
     had_occurrence: bool = False
-    """Whether it ever had an occurrence: one that never had is run by hand, and does not finish."""
+    """Whether it ever had an occurrence. A job without one only runs by hand, and never finishes."""
     ran: int = 0
-    """How many of its runs have begun, or may yet begin; by hand does not count."""
+    """How many of its runs count among its ``max_runs``: those that have begun or may still begin, but not by hand."""
     held: "Occurrence | None" = None
-    """While paused or halted: the occurrence that was pending then."""
+    """While it is paused or halted: the occurrence that was next."""
     latest: int | None = None
-    """The last instant of its grid that has had its turn: none up to it comes again, whatever the clock says."""
+    """The last instant of its grid that was handled. It and earlier ones do not come again, even if the clock steps."""
     version: int = 1
     """Grows by one with each change of the request or the function."""
     runs: "dict[Run, None]" = field(init=False)
-    """Its active runs, in the order in which they became due; before them those of whom it took over its id."""
+    """Its active runs, in the order in which they became due; first those taken over from the job that had its id."""
     waiting: "dict[Run, None]" = field(init=False)
-    """Those of its active runs that wait for others of them to end."""
+    """Those of its active runs that wait for other runs of the job to end."""
     history: "JobHistory | None" = None
 
     def __post_init__(self) -> None:
@@ -176,23 +179,24 @@ class Job:
         self.waiting = NO_RUNS
 
     def next_entry(self) -> int:
-        """Return a number that makes a key of this job unique.
+        """Return a new number, which makes the key of a queue entry of this job unique.
 
-        It may be planned again for the instant it was just taken from, and a dead entry may still be in the queue.
+        Without it two keys could be equal, because a job may be planned again for the same instant while a dead entry
+        for this instant is still in the queue.
         """
         self.entries += 1
         return self.entries
 
     @property
     def delayed(self) -> bool:
-        """Whether its next occurrence is counted from the end of a run."""
+        """Whether its schedule is a `FixedDelay`: its next occurrence counts from the end of a run."""
         return type(self.schedule) is FixedDelay
 
 
 @final
 @dataclass(slots=True, eq=False, repr=False)
 class JobHistory:
-    """What is remembered of a job's runs."""
+    """What has ended of a job, as far as it is remembered."""
 
     runs: "list[Run]" = field(default_factory=list["Run"])
     non_runs: "list[NonRun]" = field(init=False)
@@ -201,15 +205,18 @@ class JobHistory:
     last_failure: "Run | None" = None
     consecutive_failures: int = 0
     skipped: int = 0
-    """How many occurrences a run was in the way of, since a run last ended that had been in the way of none."""
+    """How many occurrences were skipped because of a run, since a run ended because of which none was skipped."""
     skipped_before: int = 0
-    """What that was when a run last ended."""
+    """The value of ``skipped`` when a run last ended."""
 
     def __post_init__(self) -> None:
         self.non_runs = NO_NON_RUNS
 
     def forget_runs(self) -> None:
-        """Nobody can ask for the job any more. A run knows its job: kept here, they would keep each other alive."""
+        """Remove the last runs, because no caller can ask for the job any more.
+
+        A run references its job, so that otherwise both would keep each other alive.
+        """
         self.last_run = self.last_success = self.last_failure = None
 
 
@@ -224,7 +231,7 @@ class Occurrence:
     origin: Origin
     place: int = OUT
     run_id: UUID | None = None
-    """Made when first read, by `State.run_id`."""
+    """`State.run_id` makes it when it is first read."""
 
 
 @final
@@ -234,26 +241,26 @@ class Run:
 
     occurrence: Occurrence
     number: int
-    """While active: its number in the order in which runs became due. Ended: in the order of the records."""
+    """While it is active, its position in the order in which runs became due; then that in the order of the records."""
     since: int
-    """The loop time at which something was last decided about it; see `phase_since`."""
+    """The loop time at which it last became due, began, was asked to end or ended an attempt; see `phase_since`."""
     job: Job = field(init=False)
-    """The job that it is a run of: by its rules it goes on, and ends."""
+    """The job that it is a run of. The rules of this job decide how it continues."""
     holder: Job = field(init=False)
-    """The job that has the id now, and reckons with this run: its own, or one that took the id meanwhile."""
+    """The job that has the id now and counts this run among its own: ``job``, or a new job that took over the id."""
     place: int = OUT
     ready_at: int = field(init=False)
-    """The instant by which it stands in the ready queue: when it was due, or its retry."""
+    """The wall time by which it is ordered in the ready queue: when it, or its retry, became due."""
     overlap: Overlap | None = None
-    """The policy that was chosen for this run alone; else it goes by its job's."""
+    """The policy that a caller chose for this run; ``None``: that of its job."""
     attempt: Attempt | None = None
-    """The attempt that is bound to a worker or executing."""
+    """The attempt that is bound to a worker or executes."""
     waiting_retry: bool = False
-    """Whether it waits for its next attempt."""
+    """Whether it waits for its next attempt to be due."""
     next_loop: int = 0
-    """The loop time of the attempt that it waits for."""
+    """The loop time at which that attempt is due."""
     snoozed: bool = False
-    """Whether it does so because it asked to, and not because it failed."""
+    """Whether it waits because it asked to continue later, and not because it failed."""
     begun: int = 0
     """How many attempts have begun."""
     failures: int = 0
@@ -283,14 +290,14 @@ class Run:
         return self.attempt is not None and self.attempt.claimed
 
     def next_attempt(self, now: Now) -> int | None:
-        """Return the wall time of the attempt that it waits for, if it does; while its job is paused, none comes."""
+        """Return the wall time at which its next attempt is due; ``None`` if there is none or its job is paused."""
         if not self.waiting_retry or self.job.state is JobState.PAUSED:
             return None
         return min(now.wall + self.next_loop - now.loop, MAX_INSTANT)
 
     @property
     def phase(self) -> RunPhase:
-        """Where it stands."""
+        """What it is doing."""
         attempt = self.attempt
         if attempt is None or not attempt.claimed:
             return RunPhase.WAITING_RETRY if self.waiting_retry else RunPhase.QUEUED
@@ -301,17 +308,17 @@ class Run:
 
     @property
     def phase_since(self) -> int:
-        """The loop time at which it entered the phase it is in."""
+        """The loop time at which it entered its phase; if it is stuck, at which it was asked to end."""
         timed_out_at = None if self.attempt is None else self.attempt.timed_out_at
         return self.since if timed_out_at is None else timed_out_at
 
 
 NO_RUNS: Final[dict[Run, None]] = {}
-"""Shared by all jobs without an active run; never written to."""
+"""Shared by all jobs without active or waiting runs. It is never written to."""
 
 
 NO_NON_RUNS: Final[list["NonRun"]] = []
-"""Shared by all histories without one; never written to."""
+"""Shared by all histories without non-runs. It is never written to."""
 
 
 @final
@@ -326,7 +333,7 @@ class NonRun:
     number: int
     count: int = 1
     scheduled_at: int = field(init=False)
-    """The instant of the last of them."""
+    """The instant of the last of the occurrences."""
 
     def __post_init__(self) -> None:
         self.scheduled_at = self.occurrence.scheduled_at
@@ -335,7 +342,7 @@ class NonRun:
 @final
 @dataclass(slots=True, eq=False, repr=False)
 class Shutdown:
-    """A shutdown under way."""
+    """A shutdown in progress."""
 
     since: int
     forced: bool = False
@@ -348,7 +355,7 @@ class Shutdown:
         self.warn_at = self.since
 
     def note(self, item: Run | NonRun) -> None:
-        """Note what ended after the shutdown had begun."""
+        """Note an item that ended after the shutdown began, for the report."""
         if isinstance(item, NonRun):
             if item.outcome is Outcome.NEVER_STARTED:
                 self.never_started[item] = None

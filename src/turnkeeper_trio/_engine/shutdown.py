@@ -1,4 +1,4 @@
-"""Shutdown: what is let run, what is ended, and what is said about it."""
+"""Shutdown: which runs may continue, which are ended, and what is reported about them."""
 
 from typing import Final
 
@@ -18,11 +18,11 @@ SHUT_DOWN_FIRST: Final = "the scheduler shut down first"
 
 
 _WARN_AFTER: Final = (5_000_000, 30_000_000, 60_000_000)
-"""Microseconds after which a shutdown that still waits says so; then once more each minute."""
+"""Microseconds after which the log names the runs that a shutdown still waits for; then each minute again."""
 
 
 def begin_shutdown(state: State, now: Now, *, forced: bool) -> None:
-    """Begin to shut down, or go from graceful to forced. Idempotent."""
+    """Begin to shut down, or change a graceful shutdown into a forced one. It may be called repeatedly."""
     closing = state.closing
     if closing is None:
         closing = state.closing = Shutdown(now.loop)
@@ -39,7 +39,10 @@ def begin_shutdown(state: State, now: Now, *, forced: bool) -> None:
 
 
 def cut_off(state: State, now: Now) -> None:
-    """Force, and have every attempt that executes end. It proposes nothing: it may be done while a store commits."""
+    """Begin a forced shutdown, and ask every attempt that executes to end.
+
+    It proposes no change, so it may be called while a store commits.
+    """
     begin_shutdown(state, now, forced=True)
     for attempt in state.assigned:
         if attempt.scope is not None and attempt.run.attempt is attempt:
@@ -47,7 +50,10 @@ def cut_off(state: State, now: Now) -> None:
 
 
 def end_unstarted(state: State, now: Now, limit: int) -> bool:
-    """Go on closing: end what is due and has not begun, at most ``limit`` of it; return whether all of it was ended."""
+    """End what is due and has not begun, at most ``limit`` occurrences and runs; return whether that was all.
+
+    In a forced shutdown, also ask the attempts that execute to end.
+    """
     closing = state.closing
     assert closing is not None
     for attempt in tuple(state.assigned):
@@ -75,22 +81,22 @@ def end_unstarted(state: State, now: Now, limit: int) -> bool:
     return left > 0
 
 
-def answer_hopeless(state: State) -> None:
-    """Under force, answer whoever waits for what was planned for later: it will not come about.
+def fail_impossible_waits(state: State) -> None:
+    """In a forced shutdown, answer the callers that wait for what was planned for later, because it will not happen.
 
-    The caller may be a thread of a run that is cut off. Nothing else ends its waiting (asyncio cancels nothing that a
-    thread begins after it was cut off), and the shutdown waits for the thread.
+    Such a caller may be a thread of a run that is cut off. Nothing else would end its waiting, because asyncio does not
+    cancel what a thread begins after it was cut off, and the shutdown would wait for the thread for ever.
     """
     if state.closing is None or not state.closing.forced:
         return
     for subject in state.waits.subjects():
-        if _hopeless(state, subject):
-            for wait in state.waits.lost(subject):
+        if _will_never_end(state, subject):
+            for wait in state.waits.withdraw_all(subject):
                 error = SchedulerClosed("the scheduler shuts down: what was planned for later will not come about")
                 state.effects.answers.append((wait.token, error))
 
 
-def _hopeless(state: State, subject: Subject) -> bool:
+def _will_never_end(state: State, subject: Subject) -> bool:
     match subject:
         case Occurrence():
             return subject.job.pending is subject
@@ -101,9 +107,9 @@ def _hopeless(state: State, subject: Subject) -> bool:
 
 
 def end_all(state: State, now: Now) -> None:
-    """End what is left: nothing at all, unless the scheduler was torn down.
+    """End all runs that have not ended. There are none, unless the scheduler was torn down.
 
-    Attempts that are still out stay in the table of assignments: they come back to find their run ended.
+    Attempts that have not come back stay assigned. When they come back, their run has ended already.
     """
     while not end_unstarted(state, now, len(state.jobs) + 1):
         pass
@@ -119,7 +125,7 @@ def end_all(state: State, now: Now) -> None:
 
 
 def warn_waiting(state: State, now: Now) -> None:
-    """Say what the shutdown has been waiting for, if it is time to."""
+    """If it is time for that, have the log name the runs that the shutdown waits for."""
     closing = state.closing
     assert closing is not None
     if now.loop >= closing.warn_at and state.active:
@@ -130,7 +136,7 @@ def warn_waiting(state: State, now: Now) -> None:
 
 
 def _end_waiting(state: State, now: Now, run: Run) -> None:
-    """End a run that waits for a worker: its first attempt never began, or its retry will not."""
+    """End a run that does not execute: its first attempt never began, or no retry of it will begin."""
     if run.begun:
         end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN, error=run.error)
     else:

@@ -1,4 +1,7 @@
-"""The state of the engine: its options, its tables, and the effects that the runtime has to carry out."""
+"""The state of the engine: its options, its tables, and the effects that the runtime has to carry out.
+
+Which module writes which table is listed in ``docs/internals/architecture.md``.
+"""
 
 import random
 from collections import OrderedDict
@@ -24,23 +27,23 @@ from turnkeeper_trio.policies import PriorityQueueType
 @final
 @dataclass(slots=True, eq=False, repr=False)
 class Effects:
-    """Filled by decisions, emptied by the runtime, once a turn."""
+    """What the runtime has to carry out. Decisions add to it, and the runtime takes it once a turn."""
 
     cancels: list[Attempt] = field(default_factory=list[Attempt])
-    """Attempts whose scope is to be cancelled: at once, without waiting for the store."""
+    """Attempts whose scope is to be cancelled at once, before the store commits."""
     assignments: list[Attempt] = field(default_factory=list[Attempt])
     """Attempts to hand to workers."""
     answers: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
-    """Callers (tokens) and their answers; an answer that is an exception is raised there."""
+    """Tokens of callers, and the answers to them. An answer that is an exception is raised at the caller."""
     events: list[Event] = field(default_factory=list[Event])
     frames_to_clear: list[Run] = field(default_factory=list[Run])
-    """Runs that ended with an error: the locals of its frames are cleared once everybody was told."""
+    """Runs with an error: the local variables in its frames are cleared after all events about it were published."""
     stuck: list[Attempt] = field(default_factory=list[Attempt])
-    """Attempts that did not unwind within their grace."""
+    """Attempts that did not end within their ``cleanup_grace``, or that execute for longer than ``stuck_after``."""
     shutdown_waits: tuple[ActiveRun, ...] = ()
-    """Runs for which the shutdown has been waiting for long."""
+    """Runs for which the shutdown has waited so long that the log has to name them."""
     critical: Run | None = None
-    """A run of a critical job that failed for good."""
+    """A run of a critical job that failed or timed out, after all its retries."""
     fatal: BaseException | None = None
     """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
 
@@ -48,7 +51,7 @@ class Effects:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the engine is told when it is made."""
+    """The options of the engine."""
 
     max_workers: int
     dispatch_buffer: int = 1
@@ -60,15 +63,14 @@ class Options:
     history_ttl: int | None = None
     """Microseconds."""
     store_asks: bool = False
-    """Whether changes are noted for a store."""
+    """Whether a store asks for changes, so that they have to be noted."""
 
 
 @final
 class State:
-    """The tables."""
+    """The tables of the engine, the effects of its decisions, and the few functions that all its modules need."""
 
     def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
-        """Begin with empty tables."""
         self.options: Final = options
         self.rng: Final = rng
         self._new_id = new_id
@@ -77,29 +79,29 @@ class State:
         self._jobs = 0
 
         self.jobs: dict[UUID, Job] = {}
-        """Jobs that live, and those that ended and are remembered."""
+        """Jobs that have not ended, and jobs that have ended and are remembered."""
         self.ended_jobs: OrderedDict[Job, int] = OrderedDict()
-        """Jobs that ended, the oldest first, and when."""
+        """Jobs that have ended, the oldest first, and the wall time at which they did."""
         self.remains: dict[UUID, Job] = {}
-        """Jobs that were forgotten, by their id, while something of it is left: a run that executes, or a record."""
+        """Jobs that were forgotten, by id, as long as a run of them executes or a record of them is left."""
         self.by_id: dict[UUID, Any] = {}
         """Occurrences, runs and non-runs whose id was read."""
 
         handles = options.queue is PriorityQueueType.HANDLE_BASED
         self.queue: Queue[Occurrence] = HandleQueue() if handles else LazyQueue()
-        """Planned occurrences, by (instant they are due, job in the order of submission)."""
+        """Planned occurrences, by (due instant, sequence number of the job)."""
         self.top_priority = 0
-        """The highest priority that a job ever had."""
+        """The highest priority that a job ever had, and at least 0."""
         self.longest_jitter = 0
-        """By how much an occurrence was ever planned to be due after its instant."""
+        """The longest time by which an occurrence was ever planned to be due after its instant."""
         self.delays: Queue[Occurrence] = HandleQueue()
         """Planned occurrences of fixed delays, by loop time."""
         self.retries: Queue[Run] = HandleQueue()
         """Runs that wait for their retry, by loop time."""
         self.ready: Queue[Run] = HandleQueue()
-        """Due runs that wait for capacity, by (priority, instant, job in the order of submission)."""
+        """Due runs that wait for capacity, by (priority, due instant, sequence number of the job)."""
         self.check_at: int = NEVER
-        """The loop time at which to look at the assigned attempts again: not later than the first of their alarms."""
+        """The loop time of the next check by the watchdog: not later than ``check_at`` of any assigned attempt."""
         self.active: dict[Run, None] = {}
         """Due runs that have not ended, in the order in which they became due."""
         self.assigned: dict[Attempt, None] = {}
@@ -118,24 +120,24 @@ class State:
         self.effects: Effects = Effects()
         self.closing: Shutdown | None = None
         self.pauses: dict[object, str] = {}
-        """Who paused everything, and why; while anybody has, nothing is moved and nothing is bound."""
+        """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
         self.applied: dict[UUID, None] = {}
-        """Jobs that came with a job set."""
+        """The jobs of the job set that was applied last."""
         self.listening = False
-        """Whether anybody wants events; the runtime says so. Failures are always told, for the log."""
+        """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 
     def next_job(self) -> int:
-        """Return the number of the next job in the order of submission."""
+        """Return the sequence number of the next job."""
         self._jobs += 1
         return self._jobs
 
     def next_run(self) -> int:
-        """Return the number of the next run in the order in which they become due."""
+        """Return the number of the next run, in the order in which runs become due."""
         self._runs += 1
         return self._runs
 
     def run_id(self, item: Occurrence | Run | NonRun) -> RunId:
-        """Return the id of a run, planned, active or ended; it is made when first read."""
+        """Return the id of a run, whether planned, active or ended; it is made when it is first read."""
         occurrence = item if isinstance(item, Occurrence) else item.occurrence
         if occurrence.run_id is None:
             occurrence.run_id = self._new_id()
@@ -144,11 +146,11 @@ class State:
         return RunId(occurrence.run_id)
 
     def record(self, item: Run | NonRun) -> RunRecord:
-        """Return the record of something that has ended."""
+        """Return the record of a run that has ended, or of an occurrence that did not run."""
         return record_of(item, self.run_id(item))
 
     def active_run(self, now: Now, run: Run) -> ActiveRun:
-        """Return what can be told of an active run."""
+        """Return an active run as users read it."""
         return ActiveRun(
             run_id=self.run_id(run),
             job_id=RecurringJobId(run.job.job_id),
@@ -162,23 +164,26 @@ class State:
 
     @property
     def capacity(self) -> int:
-        """How many attempts may be bound now: from the table, for a worker that has reported is not waiting yet."""
+        """How many attempts may be bound now.
+
+        It is read from the table of assigned attempts, because a worker that has reported does not wait yet.
+        """
         return self.options.max_workers + self.options.dispatch_buffer - len(self.assigned)
 
     @property
     def executing(self) -> bool:
-        """Whether any attempt is being executed."""
+        """Whether any attempt executes."""
         return any(attempt.claimed for attempt in self.assigned)
 
     @property
     def pending(self) -> int:
-        """How many occurrences are planned and not due."""
+        """The number of occurrences that are planned and not due."""
         return len(self.queue) + len(self.delays)
 
     def emit(
         self, now: Now, kind: type[Event], *, job: Job | None = None, run_id: RunId | None = None, **fields: Any
     ) -> None:
-        """Tell an event."""
+        """Emit an event: the runtime publishes it after the changes of this turn are committed."""
         self._sequence += 1
         event = kind(
             sequence=self._sequence,
@@ -190,23 +195,23 @@ class State:
         self.effects.events.append(event)
 
     def set_check(self, attempt: Attempt, loop: int) -> None:
-        """Look at an attempt again at a loop time; a later alarm takes the place of an earlier one."""
+        """Have the watchdog check an attempt at a loop time, instead of when it would have checked it."""
         attempt.check_at = loop
         self.check_at = min(self.check_at, loop)
 
     def unassign(self, attempt: Attempt) -> None:
-        """An attempt has come back, or does not go out."""
+        """Remove an attempt that has come back from its worker, or does not go to one."""
         del self.assigned[attempt]
         if not self.assigned:
             self.check_at = NEVER
 
-    def over(self, subject: Subject, item: Any = None) -> None:
-        """What somebody may be waiting on has come to an end, as ``item``."""
+    def answer_waits(self, subject: Subject, item: Any = None) -> None:
+        """Note that a subject has ended as ``item``, and answer the callers that wait for no other subject."""
         if subject in self.waits:
-            for wait in self.waits.over(subject, item):
+            for wait in self.waits.end_subject(subject, item):
                 self.effects.answers.append((wait.token, wait.result()))
 
-    def lost(self, subject: Subject, error: JobError) -> None:
-        """What somebody may be waiting on has gone out of our hands: that is the answer."""
-        for wait in self.waits.lost(subject):
+    def fail_waits(self, subject: Subject, error: JobError) -> None:
+        """Answer the callers that wait for a subject with an error, because it was removed and its end is unknown."""
+        for wait in self.waits.withdraw_all(subject):
             self.effects.answers.append((wait.token, error))

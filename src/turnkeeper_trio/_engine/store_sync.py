@@ -1,4 +1,4 @@
-"""How the tables follow a store: jobs that it hands over, and what goes again because it refused or lost it."""
+"""How the tables follow a store: jobs that it holds are admitted and released, and what it refuses is discarded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from turnkeeper_trio.schedules._adapter import ScheduleFault
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredJob:
-    """A job as a store hands it over: its definition, and its next occurrence (microseconds), already planned."""
+    """A job as a store holds it: its definition, and the instant of its next occurrence in microseconds."""
 
     job_id: UUID
     request: RecurringJobRequest
@@ -34,10 +34,10 @@ class StoredJob:
 
 
 def definition(job: Job) -> dict[str, Any]:
-    """Return what defines a job, as JSON values."""
+    """Return the definition of a job as JSON values."""
     return {
         **job.request.to_json(),
-        "schedule": plain(job.schedule),  # the one in force, bound to the acceptance
+        "schedule": plain(job.schedule),  # The schedule in force, and not the unbound one of the request.
         "target": str(job.target),
         "args": plain(job.args),
         "kwargs": plain(job.kwargs or {}),
@@ -45,7 +45,7 @@ def definition(job: Job) -> dict[str, Any]:
 
 
 def admit(state: State, now: Now, stored: StoredJob) -> Job:
-    """Take over a job that a store holds. It was accepted once: its schedule is bound, its next occurrence planned."""
+    """Load a job that a store holds. It was accepted before, so its schedule is bound and its next occurrence known."""
     job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
     insert_job(state, now, job, state.jobs.get(job.job_id))
     at = stored.next_run_at
@@ -60,9 +60,9 @@ def admit(state: State, now: Now, stored: StoredJob) -> Job:
 
 
 def release(state: State, job: Job) -> None:
-    """Let go of a job that is not ours any more: it leaves the books as if it had never been in them.
+    """Discard a job that this scheduler does not own any more: nothing of it stays in the tables and the books.
 
-    What executes of the job that had its id before goes on.
+    Runs that it took over from the job that had its id continue.
     """
     if state.jobs.get(job.job_id) is not job:
         return  # It was deleted, or it has ended and is forgotten.
@@ -78,11 +78,11 @@ def release(state: State, job: Job) -> None:
     if job.runs:
         job.state = JobState.CANCELLED
         state.remains[job.job_id] = job
-    state.lost(job, JobNotFound(f"the job {job.request.name!r} is not here any more", job_id=job.job_id))
+    state.fail_waits(job, JobNotFound(f"the job {job.request.name!r} is not here any more", job_id=job.job_id))
 
 
-def lose_run(state: State, run: Run) -> None:
-    """Take a run that has not begun out of the books: somebody else runs it. What it was the last run of goes too."""
+def discard_refused_run(state: State, run: Run) -> None:
+    """Discard a run that has not begun, because a different node runs it. If its job has nothing left, release it."""
     job = run.job
     _discard_run(state, run)
     promote_waiting(state, job)
@@ -91,7 +91,7 @@ def lose_run(state: State, run: Run) -> None:
     if job.state is JobState.ACTIVE and job.had_occurrence:
         release(state, job)
     else:
-        state.over(job)
+        state.answer_waits(job)
 
 
 def _discard_run(state: State, run: Run) -> None:
@@ -103,16 +103,16 @@ def _discard_run(state: State, run: Run) -> None:
 
 
 def _discard_occurrence(state: State, occurrence: Occurrence) -> None:
-    """An occurrence leaves the books without an outcome."""
+    """Remove an occurrence from the books without an outcome."""
     state.counters.planned -= 1
     run_id = occurrence.run_id
     if run_id is not None:
         del state.by_id[run_id]
-        state.lost(occurrence, RunNotFound(f"the run {run_id} is not here any more", run_id=run_id))
+        state.fail_waits(occurrence, RunNotFound(f"the run {run_id} is not here any more", run_id=run_id))
 
 
 def unassign_unsent(state: State, attempt: Attempt) -> None:
-    """Take back an attempt that has not been handed to a worker yet."""
+    """Revoke an attempt that has not been handed to a worker yet."""
     attempt.revoked = True
     attempt.run.attempt = None
     state.unassign(attempt)

@@ -1,4 +1,4 @@
-"""How submissions become jobs: new ones, ones whose key is taken, and the jobs of a set."""
+"""How submissions become jobs, or change the job that has their key; and how a job set is applied."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from turnkeeper_trio.policies import OnConflict
 @final
 @dataclass(slots=True)
 class Submission:
-    """A job as it lies in staging."""
+    """A job as it was submitted."""
 
     job_id: UUID
     request: RecurringJobRequest
@@ -40,17 +40,18 @@ class Submission:
     kwargs: Mapping[str, Any] | None
     on_conflict: OnConflict
     token: Any = None
-    """Who waits until the store has committed it, where somebody does."""
+    """The caller that waits until the store has committed it, if there is one."""
     staged: Now | None = None
-    """When it was put in staging: from then on its schedule counts. ``None``: from when it is taken."""
+    """When it was put in staging: its grid begins then. ``None``: it begins when the submission is taken."""
 
 
 def add_job(
     state: State, now: Now, submission: Submission, before: Job | None = None, latest: int | None = None
 ) -> Job:
-    """Take a new job into the books, and plan its first occurrence from when it was staged.
+    """Accept a new job, and plan its first occurrence from when it was staged.
 
-    ``before`` is an ended one that has its id, and ``latest`` the last instant at which another of its id had its turn.
+    ``before`` is a job with the same id that has ended. ``latest`` is the last instant that was handled by a job with
+    the same id: it does not come again.
     """
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
@@ -74,7 +75,7 @@ NOT_IN_SET = "it is not in the job set any more"
 
 
 def accept(state: State, now: Now, submission: Submission) -> Job:
-    """Take what was submitted: a new job, or a change of the one that has the key."""
+    """Accept a submission: add a new job, or change the job that has its key, as its ``on_conflict`` says."""
     job = state.jobs.get(submission.job_id)
     if job is None or _frees_key(job, submission.on_conflict):
         return add_job(state, now, submission, job, None if job is None else job.latest)
@@ -85,7 +86,9 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
             delete_job(state, now, submission.job_id)
             return add_job(state, now, submission, latest=job.latest)
         case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
-            pass  # Cancelled stays cancelled; and who is to be told was told: it looked, and staged, in one step.
+            # A cancelled job stays cancelled. `JobExists` was raised before staging, where the check and the staging
+            # are one step.
+            pass
         case _:
             assert_never(submission.on_conflict)
     if submission.token is not None:
@@ -94,7 +97,7 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
 
 
 def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
-    """Return whether a job that has ended leaves its key, and its history, to a new one: added again, it runs again."""
+    """Return whether a new job takes over the key and the history of this one, which has ended, and so runs again."""
     if job.state is JobState.CANCELLED:
         return on_conflict is OnConflict.RAISE
     return job.state is JobState.FINISHED and on_conflict in {OnConflict.UPDATE, OnConflict.RAISE}
@@ -105,7 +108,7 @@ def _call_from(submission: Submission) -> Call:
 
 
 def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobSetChanges:
-    """Have the jobs of a set, and of the sets before it, be what the set says."""
+    """Add and change jobs as a set says, and delete those of the set applied before that are not in it."""
     if state.closing is not None:
         raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
     added: list[RecurringJobId] = []
@@ -119,7 +122,7 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
             add_job(state, now, submission, job)
             added.append(job_id)
         elif job.state in ENDED_STATES:
-            unchanged.append(job_id)  # It has run, or somebody has cancelled it: the set does not say to run it again.
+            unchanged.append(job_id)  # It has run or was cancelled, and applying a set does not run it again.
         elif change_job(state, now, job, submission.request, _call_from(submission)):
             updated.append(job_id)
         else:

@@ -1,4 +1,4 @@
-"""Changing jobs: updates, submissions under a key that is taken, and job sets."""
+"""How a job is changed: a new request, a new call, or both. Its runs and its pending occurrence follow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.anchoring import anchor_and_plan
-from turnkeeper_trio._engine.control import find_job, refuse_if_over
+from turnkeeper_trio._engine.control import find_job, refuse_if_ended
 from turnkeeper_trio._engine.lifecycle import cancel_pending, plan_after, reactivate, settle_job
 from turnkeeper_trio._engine.overlap import promote_waiting, requeue_unstarted
 from turnkeeper_trio._engine.planning import may_plan
@@ -28,7 +28,7 @@ UPDATED = "its job was updated"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a job calls: ``None`` stays as it is."""
+    """What a job calls. In a change, ``None`` leaves a part as it is."""
 
     target: str | None = None
     args: tuple[Any, ...] | None = None
@@ -38,9 +38,17 @@ class Call:
 def update_job(
     state: State, now: Now, job_id: UUID | str, *, if_version: int | None, call: Call, changes: Mapping[str, Any]
 ) -> int:
-    """Change fields of the request, or the function; return the version."""
+    """Change fields of the request of a job, or what it calls; return its version.
+
+    Raises:
+        JobNotFound: there is no such job.
+        SchedulerClosed: the scheduler shuts down.
+        JobEnded: the job is cancelled or finished.
+        VersionConflict: ``if_version`` is not the version of the job.
+        ConfigurationError: a value is wrong.
+    """
     job = find_job(state, job_id)
-    refuse_if_over(state, job)
+    refuse_if_ended(state, job)
     if if_version is not None and if_version != job.version:
         message = f"{job.request.name!r} is at version {job.version}, not {if_version}: somebody else changed it"
         raise VersionConflict(message, job_id=job.job_id)
@@ -49,7 +57,7 @@ def update_job(
 
 
 def _changed_request(request: RecurringJobRequest, changes: Mapping[str, Any]) -> RecurringJobRequest:
-    """Return a request with changes. Their values are a user's: to look at them may raise anything."""
+    """Return a request with changes. The values are a user's objects, so that checking them may raise anything."""
     replaced, fault = guard.call(request.replace, **changes)
     if type(fault) is ConfigurationError:
         raise fault
@@ -62,7 +70,10 @@ def _changed_request(request: RecurringJobRequest, changes: Mapping[str, Any]) -
 def change_job(
     state: State, now: Now, job: Job, request: RecurringJobRequest, call: Call, *, staged: Now | None = None
 ) -> bool:
-    """Give a job another request, another call, or both; return whether anything is another."""
+    """Give a job a new request, a new call, or both; return whether anything differs.
+
+    A new schedule begins its grid at ``staged``, if given, and otherwise now.
+    """
     before = job.request
     if guard.equal(request, before) and _is_same_call(job, call):
         return False
@@ -102,14 +113,14 @@ def _is_same_call(job: Job, call: Call) -> bool:
 
 
 def _reschedule(state: State, now: Now, job: Job, before: RecurringJobRequest, since: Now) -> None:
-    """Begin a new grid, at an instant. A paused job stays paused, and a halted one has the fault mended."""
+    """Begin a new grid at ``since``. A paused job stays paused. A halted job is active again."""
     to_come = job.pending or job.held
     initial_to_come = to_come is not None and to_come.origin is Origin.INITIAL
     cancel_pending(state, now, job, Outcome.SUPERSEDED, UPDATED)
     paused = job.state is JobState.PAUSED
     if job.state is JobState.HALTED:
         reactivate(job)
-    # An initial run that was is not run again, but for another that is asked for.
+    # The initial run comes if it has not run yet, or if a different one is asked for.
     initial = initial_to_come or not guard.equal(job.request.initial_run_time, before.initial_run_time)
     anchor_and_plan(state, now, job, initial=initial, since=since)
     if paused:
@@ -118,7 +129,7 @@ def _reschedule(state: State, now: Now, job: Job, before: RecurringJobRequest, s
 
 
 def _keep_schedule(state: State, now: Now, job: Job) -> None:
-    """Grid and pending occurrence stay, as far as the new bounds allow; wider bounds may allow a further one."""
+    """Keep the grid, and the pending occurrence if the new bounds allow it; if there is none, they may allow one."""
     if job.pending is not None and not may_plan(job, job.pending.scheduled_at):
         cancel_pending(state, now, job, Outcome.SUPERSEDED, UPDATED)
     elif job.pending is None and job.state is JobState.ACTIVE and not (job.delayed and job.runs):

@@ -1,14 +1,14 @@
-"""Alarms: when an attempt is looked at again, for it may not end when it should.
+"""The watchdog: it finds attempts that do not end when they should, or that execute for long.
 
-An attempt has one alarm at most. Nearly all attempts end before it, and there are never many at once: so alarms are in
-no queue, into which each attempt would go, and out again. When the first that was set goes off, all are looked through,
-and nothing has to be done where an attempt ends.
+Each attempt that executes has at most one time at which it is checked, ``check_at``. These times are not in a queue,
+because nearly all attempts end before they are checked, and there are never many attempts at once. Instead, the state
+holds the earliest of them. When it has come, all attempts are looked through. So an attempt that ends costs nothing.
 
-An attempt that is bound and waits for its worker has none: nothing can be late before it has begun. The worker sets it
-as it begins.
+An attempt that is bound and waits for its worker is not checked, because it cannot be late before it begins. The time
+is set when the worker begins it.
 
-Whatever an alarm was set for may have changed when it goes off: the timeout was extended, the job was updated. So what
-to do is read then, from what holds then.
+The reason for a check may have changed when the time comes: the timeout was extended, or the job was updated. So a
+check decides from what is true then.
 """
 
 from turnkeeper_trio._engine.rows import Attempt, Job
@@ -17,25 +17,25 @@ from turnkeeper_trio._model.times import NEVER, Now
 
 
 def body_began(state: State, now: Now, attempt: Attempt) -> bool:
-    """An attempt has begun: set its alarm. Return whether the coordinator has to look earlier than it would have."""
+    """Set when an attempt that begins is checked; return whether the coordinator has to wake sooner for that."""
     before = state.check_at
     _watch(state, now, attempt)
     return state.check_at < before
 
 
 def _watch(state: State, now: Now, attempt: Attempt) -> None:
-    """Set the alarm of an attempt that nobody has asked to end: for the earliest of what there may be to notice."""
+    """Set when an attempt that was not asked to end is checked: ``stuck_after``, or the grace after its timeout."""
     after, deadline, at = attempt.run.job.request.stuck_after_us, attempt.deadline, NEVER
     if after is not None and not attempt.stuck_reported:
         at = attempt.started.loop + after
     if deadline is not None:
-        # Where the deadline has come, and the event loop has not cancelled the scope yet, it is about to.
+        # At least 1 later than now: the deadline may have passed though the event loop has not cancelled the scope yet.
         at = min(at, max(deadline + cleanup_grace_us(state, attempt), now.loop + 1))
     state.set_check(attempt, at)
 
 
 def reset_checks(state: State, now: Now, job: Job) -> None:
-    """Set the alarms of a job's attempts anew: it was updated, and there may be something earlier to notice."""
+    """Set again when the attempts of a job are checked, because the job was updated and its limits may be shorter."""
     for run in job.runs:
         attempt = run.attempt
         if attempt is not None and attempt.claimed and attempt.cause is None and not attempt.stuck:
@@ -43,13 +43,13 @@ def reset_checks(state: State, now: Now, job: Job) -> None:
 
 
 def cleanup_grace_us(state: State, attempt: Attempt) -> int:
-    """Return how long an attempt that was asked to end may take."""
+    """Return how long an attempt may take to end after it was asked to, in microseconds."""
     grace = attempt.run.job.request.cleanup_grace_us
     return state.options.cleanup_grace if grace is None else grace
 
 
 def check_overdue(state: State, now: Now) -> None:
-    """The first alarm that was set may have gone off: look at each attempt whose alarm has."""
+    """Check each attempt whose time has come, and set when to look again."""
     state.check_at = NEVER
     for attempt in state.assigned:
         if attempt.check_at <= now.loop:
@@ -60,7 +60,7 @@ def check_overdue(state: State, now: Now) -> None:
 
 
 def _check_attempt(state: State, now: Now, attempt: Attempt) -> None:
-    """The alarm of an attempt has gone off: tell if it is stuck, or executes for long; else look again later."""
+    """Report an attempt if it is stuck or executes for long; unless it is stuck, check it again later."""
     if attempt.cause is not None or _is_past_grace(state, now, attempt):
         attempt.stuck = True
         state.effects.stuck.append(attempt)

@@ -1,1 +1,1 @@
-"""Values: what the engine decides about and what users read. Frozen; all they can do is show themselves."""
+"""Values that the engine decides about and that users read, and the guard for a user's objects."""

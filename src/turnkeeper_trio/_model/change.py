@@ -1,4 +1,4 @@
-"""The store's seam: what changed, as flat versioned records of JSON values."""
+"""What the engine gives a store to commit: changes, as flat versioned records of JSON values, and refusals of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ CHANGE_VERSION: Final = 1
 
 @unique
 class ChangeKind(StrEnum):
-    """What happened, as far as a store must know."""
+    """What a change is about."""
 
     JOB_ACCEPTED = "job_accepted"
-    """A job has been taken: its definition. May be refused."""
+    """A job was accepted; the data is its definition. A store may refuse it."""
 
     JOB_CHANGED = "job_changed"
-    """The state of a job, or its next occurrence, is another."""
+    """The state, the definition or the next occurrence of a job changed."""
 
     JOB_DELETED = "job_deleted"
-    """A job is forgotten."""
+    """A job was deleted."""
 
     RUN_STARTED = "run_started"
-    """An attempt is about to begin. May be refused: somebody else owns the occurrence."""
+    """An attempt is about to begin. A store may refuse it, because a different node owns the occurrence."""
 
     RUN_ENDED = "run_ended"
     """A run, or an occurrence that did not run, has its outcome."""
@@ -38,7 +38,7 @@ class Change(Record):
     """One change; ``data`` holds JSON values only (instants are integers: microseconds since the epoch, UTC)."""
 
     change_id: int
-    """Its number; it grows by one with each change of this scheduler."""
+    """The number of the change; each change of this scheduler has the next number."""
 
     kind: ChangeKind
     job_id: UUID

@@ -1,4 +1,4 @@
-"""The base of every error of the library; it stands below the records because one of them raises."""
+"""The base of every error of the library. It is in `_model` because `RunRecord.unwrap` raises an error."""
 
 
 class TurnKeeperError(Exception):

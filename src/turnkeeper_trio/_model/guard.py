@@ -1,11 +1,11 @@
-"""The one place where an object of the user's is shown, asked, written to or called.
+"""The one place where a user's object is shown, asked, written to or called.
 
-A job's error, its value, an argument, a schedule, a policy, an observer: each is the user's, and each of its methods
-may raise anything, as may those of its class. What is done here cannot fail, whatever they do. Only what means the
-program passes: `KeyboardInterrupt` and `SystemExit`, which end it wherever they come from.
+A job's error, its value, an argument, a schedule, a policy, an observer: each is a user's object, and each of its
+methods may raise anything, as may the methods of its class. The functions here never fail because of that. Only
+`KeyboardInterrupt` and `SystemExit` pass through, because they end the program wherever they come from.
 
-Where Python itself knows the answer, the object is not asked at all: its type, the name of that, the traceback and the
-chain of an error are read by the slots of the built-in types.
+Where Python itself knows the answer, the object is not asked: its type, the name of its type, and the traceback and
+the chain of an error are read through the slots of the built-in types.
 """
 
 import traceback
@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PROGRAM: Final = (KeyboardInterrupt, SystemExit)
-"""What means the program, and not the object that raised it."""
+"""Exceptions that end the program: they are not the fault of the object that raises them, and are never caught here."""
 
 _NAME: Final = type.__dict__["__name__"]
 _QUALNAME: Final = type.__dict__["__qualname__"]
@@ -29,12 +29,12 @@ _MEMBERS: Final = BaseExceptionGroup.__dict__["exceptions"]
 
 
 def type_name(value: object) -> str:
-    """Return the name of the type of ``value``, as it is and not as its ``__class__`` says."""
+    """Return the name of the real type of ``value``; its ``__class__`` is not read."""
     return class_name(type(value))
 
 
 def class_name(kind: type) -> str:
-    """Return the name of a class, past what its own class says."""
+    """Return the name of a class; a ``__name__`` that its metaclass defines is not read."""
     return cast("str", _NAME.__get__(kind))
 
 
@@ -45,12 +45,15 @@ def full_type_name(value: object) -> str:
 
 
 def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
-    """Return whether ``value`` is an instance of ``kind``; its ``__class__`` is not asked, which in a proxy is code."""
+    """Return whether the real type of ``value`` is ``kind``, or a subclass of it.
+
+    ``__class__`` is not read, because it runs code in a proxy.
+    """
     try:
         return issubclass(type(value), kind)
     except PROGRAM:
         raise
-    except BaseException:  # noqa: BLE001, ASYNC103  (the class of its class is the user's, too)
+    except BaseException:  # noqa: BLE001, ASYNC103  (its metaclass may be a user's, and may raise anything)
         return False  # noqa: ASYNC104  (a plain call cannot be cancelled)
 
 
@@ -60,31 +63,31 @@ def is_coroutine(value: object) -> bool:
 
 
 def text(value: object) -> str:
-    """Return ``str(value)``, or what can be said where that raises."""
+    """Return ``str(value)``; if that raises, a text that names the types of the value and of the error."""
     return _made(str, value, "text")
 
 
 def shown(value: object) -> str:
-    """Return ``repr(value)``, or what can be said where that raises."""
+    """Return ``repr(value)``; if that raises, a text that names the types of the value and of the error."""
     return _made(repr, value, "repr")
 
 
 def _made(make: Callable[[object], str], value: object, what: str) -> str:
-    # An instance of a subclass of str is a user's object again: its format, its comparison.
+    # The result may be an instance of a user's subclass of str, which has methods of its own: make it a plain str.
     made, error = call(lambda: str.__str__(make(value)))
     return made if made is not None else f"<{type_name(value)} whose {what} raises {type_name(error)}>"
 
 
 def described(error: BaseException) -> str:
-    """Return the type and the text of an error, as the last lines of its traceback have them."""
+    """Return the type and the text of an error, as in the last lines of its traceback."""
     lines, fault = call(traceback.format_exception_only, error)
     return "".join(lines).rstrip() if lines is not None and fault is None else raised(error)
 
 
 def raised(error: BaseException) -> str:
-    """Return the name of the type of an error and its text: ``ValueError: what it says``."""
-    said = text(error)
-    return f"{type_name(error)}: {said}" if said else type_name(error)
+    """Return the name of the type of an error and its text: ``ValueError: out of range``."""
+    message = text(error)
+    return f"{type_name(error)}: {message}" if message else type_name(error)
 
 
 def trace(error: BaseException) -> str:
@@ -94,55 +97,55 @@ def trace(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> TracebackType | None:
-    """Return the traceback of an error."""
+    """Return the traceback object of an error."""
     return cast("TracebackType | None", _TRACEBACK.__get__(error))
 
 
 def chained(error: BaseException) -> tuple[BaseException, ...]:
-    """Return what an error chains to: its cause, its context, and its members, if it is a group."""
+    """Return the errors that an error links to: its cause, its context and, if it is a group, its members."""
     linked: tuple[BaseException | None, ...] = (_CAUSE.__get__(error), _CONTEXT.__get__(error), *members(error))
     return tuple(each for each in linked if each is not None)
 
 
 def members(error: BaseException) -> tuple[BaseException, ...]:
-    """Return the members of a group; nothing for any other error."""
+    """Return the members of a group; an empty tuple for an error that is no group."""
     return cast("tuple[BaseException, ...]", _MEMBERS.__get__(error)) if is_a(error, BaseExceptionGroup) else ()
 
 
 def is_in_chain(sought: BaseException, error: BaseException) -> bool:
-    """Return whether an error is another one, or is what that chains to."""
+    """Return whether ``sought`` is ``error``, or can be reached from it by its links (`chained`)."""
     seen, todo = {id(error)}, [error]
     for each in todo:
-        for further in chained(each):
-            if id(further) not in seen:
-                seen.add(id(further))
-                todo.append(further)
+        for linked in chained(each):
+            if id(linked) not in seen:
+                seen.add(id(linked))
+                todo.append(linked)
     return id(sought) in seen
 
 
 def set_context(error: BaseException, context: BaseException) -> None:
-    """Say during which other error one came about, where nothing says so yet."""
+    """Set the ``__context__`` of an error, unless it has one."""
     if _CONTEXT.__get__(error) is None:
         _CONTEXT.__set__(error, context)
 
 
 def context_of(error: BaseException) -> BaseException | None:
-    """Return during which other error one came about."""
+    """Return the ``__context__`` of an error: the error during whose handling it was raised."""
     return cast("BaseException | None", _CONTEXT.__get__(error))
 
 
 def replace_context(error: BaseException, context: BaseException | None) -> None:
-    """Say during which other error one came about, whatever is said of that now."""
+    """Set the ``__context__`` of an error, whether it has one or not."""
     _CONTEXT.__set__(error, context)
 
 
 def set_traceback(error: BaseException, trace: TracebackType | None) -> None:
-    """Set the traceback of an error, past its own ``__setattr__`` (a frozen dataclass refuses there)."""
+    """Set the traceback of an error. Its ``__setattr__`` is not called, because that of a frozen dataclass raises."""
     _TRACEBACK.__set__(error, trace)
 
 
 def holds(error: BaseException, kind: type | tuple[type, ...]) -> bool:
-    """Return whether an error is of a kind, or is a group that has one of that kind in it."""
+    """Return whether an error is of a kind, or is a group that holds an error of that kind at any depth."""
     todo = [error]
     while todo:
         each = todo.pop()
@@ -153,34 +156,37 @@ def holds(error: BaseException, kind: type | tuple[type, ...]) -> bool:
 
 
 def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R | None, BaseException | None]:
-    """Call a function of the user's; return what it returned and ``None``, or ``None`` and what it raised."""
+    """Call a user's function; return its value and ``None``, or ``None`` and the error that it raised."""
     try:
         return function(*args, **kwargs), None
     except PROGRAM:
         raise
-    except BaseException as exc:  # noqa: BLE001, ASYNC103  (whose fault it is decides the caller)
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (the caller decides what the error means)
         return None, exc  # noqa: ASYNC104  (a plain call cannot be cancelled)
 
 
 def attribute(value: object, name: str, default: Any = None) -> Any:
-    """Return an attribute, or ``default`` where there is none or to read it raises."""
+    """Return an attribute, or ``default`` if there is none or if reading it raises."""
     found, error = call(getattr, value, name, default)
     return found if error is None else default
 
 
 def equal(one: object, other: object) -> bool:
-    """Return whether two values are equal; what cannot be compared counts as different."""
+    """Return whether two values are equal; values whose comparison raises count as different."""
     found, _ = call(lambda: bool(one == other))
     return found is True
 
 
 def assign(value: object, name: str, new: Any) -> bool:
-    """Set an attribute past the object's own ``__setattr__`` (a frozen dataclass refuses); return whether it took."""
+    """Set an attribute; return whether that succeeded.
+
+    The object's ``__setattr__`` is not called, because that of a frozen dataclass raises.
+    """
     _, error = call(object.__setattr__, value, name, new)
     return error is None
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Add a note to an error, past its own ``add_note`` and ``__setattr__``; one that takes none goes without."""
+    """Add a note to an error; where none can be set, do nothing. Its own ``add_note`` is not called."""
     notes = attribute(error, "__notes__")
     assign(error, "__notes__", [*notes, note] if type(notes) is list else [note])

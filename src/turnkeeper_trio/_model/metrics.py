@@ -1,4 +1,4 @@
-"""What the scheduler counts."""
+"""The numbers of a scheduler: its metrics, the books, and statistics of durations."""
 
 from dataclasses import dataclass, fields
 from typing import final
@@ -10,21 +10,21 @@ from turnkeeper_trio._model.text import counted, duration_text
 @final
 @dataclass(frozen=True, slots=True)
 class DurationStatistics(Record):
-    """How long something took, over all times it happened."""
+    """How long something took, over all the times that it happened."""
 
     count: int
     """How often it happened."""
 
     sum: float
-    """Seconds it took, together."""
+    """The seconds that it took, added up."""
 
     @property
     def mean(self) -> float | None:
-        """Seconds it took on average; ``None`` before the first time."""
+        """The seconds that it took on average; ``None`` before the first time."""
         return self.sum / self.count if self.count else None
 
     def __str__(self) -> str:
-        """Tell the mean: ``12.3 ms on average, 5 times``."""
+        """Return the mean and the count: ``12.3 ms on average, 5 times``."""
         return (
             "not yet" if self.mean is None else f"{duration_text(self.mean)} on average, {counted(self.count, 'time')}"
         )
@@ -33,16 +33,17 @@ class DurationStatistics(Record):
 @final
 @dataclass(frozen=True, slots=True)
 class Books(Record):
-    """Every occurrence ever planned, by what became of it."""
+    """All occurrences that were ever planned, counted by their outcome, or as pending or active."""
 
     planned: int
-    """Occurrences planned: put in the queue, or counted in one step as missed."""
+    """Occurrences that were planned: by a schedule, an ``initial_run_time`` or by hand, or counted as missed in one
+    step."""
 
     pending: int
-    """Planned, and not due yet."""
+    """Planned and not due yet."""
 
     active: int
-    """Due, and not ended: waiting for a worker, executing, or waiting for a retry."""
+    """Due and not ended: waiting for a worker, executing, or waiting for a retry."""
 
     succeeded: int
     failed: int
@@ -56,7 +57,7 @@ class Books(Record):
 
     @property
     def ended(self) -> int:
-        """How many have an outcome."""
+        """The number of occurrences that have an outcome."""
         return (
             self.succeeded
             + self.failed
@@ -71,11 +72,11 @@ class Books(Record):
 
     @property
     def balanced(self) -> bool:
-        """Whether every planned occurrence is accounted for. Always true; tests say so after every step."""
+        """Whether every planned occurrence is accounted for. It is always true; tests check it after every step."""
         return self.planned == self.pending + self.active + self.ended
 
     def __str__(self) -> str:
-        """Write the equality without its zeros: ``5 planned = 2 pending + 2 succeeded + 1 failed``."""
+        """Return the equality without its zeros: ``5 planned = 2 pending + 2 succeeded + 1 failed``."""
         terms = [(field.name, getattr(self, field.name)) for field in fields(self)][1:]
         right = " + ".join(f"{count} {name.replace('_', ' ')}" for name, count in terms if count)
         return f"{self.planned} planned {'=' if self.balanced else '≠'} {right or 'none'}"
@@ -84,19 +85,23 @@ class Books(Record):
 @final
 @dataclass(frozen=True, slots=True)
 class MetricsSnapshot(Record):
-    """The counters and gauges at one instant. Counters of attempts count attempts; the books count runs."""
+    """The counters and gauges at one instant.
+
+    ``jobs_executed_…``, ``jobs_panicked``, ``jobs_timed_out``, ``jobs_retried`` and ``jobs_snoozed`` count attempts.
+    The books count runs.
+    """
 
     jobs_submitted: int
-    """Jobs taken into the books."""
+    """Jobs that the scheduler accepted as new."""
 
     jobs_executed_success: int
-    """Attempts that succeeded, or ended their job (`CancelJob`)."""
+    """Attempts that succeeded, or that ended their job (`CancelJob`)."""
 
     jobs_executed_fail: int
-    """Attempts that returned ``False``, or said that they failed (`Retry`, `GiveUp`)."""
+    """Attempts that returned ``False``, or that asked for `Retry` or `GiveUp`."""
 
     jobs_panicked: int
-    """Attempts that raised."""
+    """Attempts that raised an error."""
 
     jobs_timed_out: int
     """Attempts that were cut off at their timeout."""
@@ -105,20 +110,21 @@ class MetricsSnapshot(Record):
     """Attempts that were followed by a retry."""
 
     jobs_snoozed: int
-    """Attempts that asked to go on later (`Snooze`)."""
+    """Attempts that asked to continue later (`Snooze`)."""
 
     jobs_permanently_failed: int
-    """Runs that ended failed or timed out, with no retry left."""
+    """Runs that ended as failed or timed out."""
 
     jobs_lineage_cancelled: int
     """Jobs that were cancelled."""
 
     jobs_instance_discarded_cancelled: int
-    """Occurrences thrown away because their job was cancelled. With `PriorityQueueType.BINARY_HEAP` an occurrence is
-    counted when its entry leaves the heap, not when it is cancelled."""
+    """Pending occurrences that were cancelled because their job was cancelled, paused or halted, and due runs that did
+    not execute when their job was cancelled. With `PriorityQueueType.BINARY_HEAP` a pending occurrence is counted when
+    its entry leaves the heap, not when it is cancelled."""
 
     staging_submitted_total: int
-    """Submissions that found room in staging."""
+    """Submissions that were put in staging."""
 
     staging_rejected_full: int
     """Calls of `Scheduler.try_add_job` that found staging full."""
@@ -130,19 +136,19 @@ class MetricsSnapshot(Record):
     """Submissions in staging now."""
 
     workers_active_current: int
-    """Attempts being executed now."""
+    """Attempts that execute now."""
 
     job_execution_duration: DurationStatistics
     """How long attempts executed, by the clock of the event loop."""
 
     job_queue_wait_duration: DurationStatistics
-    """How long runs waited from their instant to the begin of their first attempt, by the wall clock."""
+    """How long runs waited from the time they were due to the start of their first attempt, by the wall clock."""
 
     books: Books
-    """Every occurrence ever planned, by what became of it."""
+    """All occurrences that were ever planned, counted by their outcome, or as pending or active."""
 
     def __str__(self) -> str:
-        """Return a small table, a line for each subject."""
+        """Return a small table for people."""
         attempts = f"{self.jobs_executed_success} succeeded, {self.jobs_executed_fail} returned False, "
         attempts += f"{self.jobs_panicked} raised, {self.jobs_timed_out} timed out; {self.jobs_retried} retried"
         staging = f"{self.job_staging_buffer_current} waiting; {self.staging_submitted_total} came, "

@@ -1,14 +1,10 @@
-"""What every record can do: show itself as plain JSON values, and let go of what a failed job's frames hold."""
+"""The base of the records that users read, and how any value is shown as plain JSON values."""
 
-import dis
-import inspect
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -21,10 +17,10 @@ if TYPE_CHECKING:
 def plain(value: object) -> Any:
     """Return ``value`` as JSON values: instants as ISO 8601 UTC, durations in seconds, errors as three texts.
 
-    What knows how to show itself (``to_json``) does; what is nothing of the kind is shown by its ``repr``. It is JSON
-    whatever the value is, and never raises: what cannot be shown is told so in its place, as is what holds itself or
-    lies deeper than `_DEEPEST`. JSON has no NaN and no infinity: these are the texts ``"nan"``, ``"inf"`` and
-    ``"-inf"``.
+    A value with a method ``to_json`` is shown by it, a dataclass by its fields, any other value that JSON does not have
+    by its ``repr``. The result is JSON whatever the value is, and nothing is raised: a value that cannot be shown, or
+    that contains itself, is replaced by a text that says so, and one that is nested deeper than `_DEEPEST` by its
+    ``repr``. JSON has no NaN and no infinity: these are the texts ``"nan"``, ``"inf"`` and ``"-inf"``.
     """
     return _plain(value, ())
 
@@ -35,13 +31,13 @@ def plain_fields(value: "DataclassInstance") -> dict[str, Any]:
 
 
 _DEEPEST: Final = 100
-"""So many values inside of one another are shown; what lies deeper is shown by its ``repr``."""
+"""How deep values are nested that are shown as JSON; deeper ones are shown by their ``repr``."""
 
 _LONGEST_INTEGER: Final = 4096
-"""Bits of the longest integer that is written as a number: Python itself refuses to read or write very long ones."""
+"""Bits of the longest integer that is written as a number, because Python refuses to read or write very long ones."""
 
 Above: TypeAlias = tuple[int, ...]
-"""The ids of the values that a value lies in, itself included."""
+"""The ids of the values in which a value is nested, and its own."""
 
 
 def _plain(value: object, above: Above) -> Any:
@@ -104,7 +100,7 @@ def _plain_mapping(mapping: Any, above: Above) -> dict[str, Any]:
     return {guard.text(key): _plain(item, above) for key, item in mapping.items()}
 
 
-# In this order: a StrEnum is a string too, a bool is an integer.
+# The order matters: a StrEnum is also a string, and a bool is also an integer.
 _SHOWN: Final[dict[type | tuple[type, ...], Callable[[Any, Above], Any]]] = {
     Enum: lambda value, above: _plain(value.value, above),
     (type(None), bool): lambda value, _: value,
@@ -125,54 +121,9 @@ class Record:
     __slots__ = ()
 
     def to_json(self: "DataclassInstance") -> dict[str, Any]:
-        """Return the fields as plain JSON values: instants ISO 8601 in UTC, durations in seconds, errors as text."""
+        """Return the fields as plain JSON values, by name.
+
+        Instants are texts (ISO 8601, UTC), durations are seconds. An error is a mapping of ``type``, ``message`` and
+        ``traceback`` to texts.
+        """
         return plain_fields(self)
-
-
-def forget_locals(error: BaseException | None) -> None:
-    """Clear the local variables of every frame that ``error`` and what it chains to keep alive; the text stays.
-
-    A stored traceback otherwise keeps each local of each frame (a large result, a connection) for as long as itself.
-    So do the frames from which those were called, the library's own among them, which hold the arguments of the job: a
-    frame that has ended keeps the one that called it. An `AttributeError` keeps the object that it was looked up on.
-
-    Frames that may go on are left alone: an error that a background task caught, and handed to the job, shows that
-    task's frame, and before Python 3.13 to clear the frame of a suspended coroutine is to close it.
-    """
-    seen: set[int] = set()
-    todo = [] if error is None else [error]
-    while todo:
-        exc = todo.pop()
-        if id(exc) in seen:
-            continue
-        seen.add(id(exc))
-        for frame, _ in traceback.walk_tb(guard.traceback_of(exc)):
-            _clear(frame, seen)
-        if guard.is_a(exc, AttributeError):
-            guard.assign(exc, "obj", None)
-        todo += guard.chained(exc)
-
-
-def _clear(frame: FrameType | None, seen: set[int]) -> None:
-    """Clear a frame, and those it was called from up to the first that goes on."""
-    while frame is not None and id(frame) not in seen and not _may_be_suspended(frame):
-        caller = frame.f_back
-        try:
-            frame.clear()
-        except RuntimeError:
-            return  # It is being executed, or (since Python 3.13) suspended.
-        seen.add(id(frame))
-        frame = caller
-
-
-_RESUMABLE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_YIELD: Final = dis.opmap["YIELD_VALUE"]
-
-
-def _may_be_suspended(frame: FrameType) -> bool:
-    """Return whether a frame stands where a generator or coroutine waits to be resumed; one that ended rarely does.
-
-    While it waits it has no caller. (In Python 3.11 it has none when it has ended, either.)
-    """
-    code = frame.f_code
-    return bool(code.co_flags & _RESUMABLE) and frame.f_back is None and code.co_code[frame.f_lasti] == _YIELD

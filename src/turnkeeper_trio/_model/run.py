@@ -1,4 +1,4 @@
-"""What a run is, to those who read about it."""
+"""A run as users read it: its outcome, its origin, its phase and its record."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
@@ -18,32 +18,33 @@ class Outcome(StrEnum):
     """How a run ended."""
 
     SUCCEEDED = "succeeded"
-    """The function returned, and not ``False``."""
+    """The function returned a value that is not ``False``."""
 
     FAILED = "failed"
-    """The last attempt returned ``False`` or raised, and no retry was left."""
+    """The last attempt returned ``False``, raised or gave up, and no further attempt follows."""
 
     TIMED_OUT = "timed_out"
-    """The last attempt was cut off at its timeout, and no retry was left."""
+    """The last attempt was cut off at its timeout, and no further attempt follows."""
 
     CANCELLED = "cancelled"
-    """It was cancelled: while it waited, or while it executed."""
+    """It was cancelled while it waited or executed."""
 
     INTERRUPTED = "interrupted"
-    """The shutdown of the scheduler ended it; the attempt does not count."""
+    """The shutdown of the scheduler ended it."""
 
     SKIPPED = "skipped"
-    """It did not run: overlap, or skipped by hand."""
+    """It did not run because of the policy for overlap, because its job had had ``max_runs``, or because it was skipped
+    by hand."""
 
     MISSED = "missed"
-    """It did not run, for it was too late: its instant passed before the scheduler could look, and catch-up did not
+    """It did not run because it was too late: its instant passed before the scheduler could look, and catch-up did not
     choose it; or it could not start before its ``start_deadline``."""
 
     SUPERSEDED = "superseded"
-    """It did not run: something newer took its place."""
+    """It did not run because a newer occurrence took its place, or because its job was updated."""
 
     NEVER_STARTED = "never_started"
-    """It was due, and the scheduler ended before it could start."""
+    """It was due, but the scheduler shut down before it could start."""
 
 
 @unique
@@ -51,27 +52,27 @@ class Origin(StrEnum):
     """Why an occurrence was planned."""
 
     SCHEDULE = "schedule"
-    """The job's schedule named its instant."""
+    """The schedule of the job gave its instant."""
 
     INITIAL = "initial"
-    """The request's ``initial_run_time`` named its instant."""
+    """The ``initial_run_time`` of the request gave its instant."""
 
     TRIGGER = "trigger"
-    """Somebody asked for it by hand."""
+    """A caller asked for it by hand."""
 
 
 @unique
 class RunPhase(StrEnum):
-    """Where an active run stands."""
+    """What an active run is doing."""
 
     QUEUED = "queued"
-    """Due, and waiting for a worker."""
+    """It is due, and waits for a worker or for other runs of its job."""
 
     EXECUTING = "executing"
-    """The function of the job is being executed."""
+    """The function of the job executes."""
 
     WAITING_RETRY = "waiting_retry"
-    """An attempt failed, or asked to go on later; the run waits, without a worker, for the next one."""
+    """An attempt failed, or asked to continue later. The run waits for the next attempt and holds no worker."""
 
     CLEANING_UP = "cleaning_up"
     """The attempt was asked to end and has not ended yet."""
@@ -86,61 +87,61 @@ class FailedAttempt:
     """An attempt that failed, as a retry policy sees it."""
 
     number: int
-    """Which attempt of the run it was; the first is 1."""
+    """How many attempts of the run have failed, this one included; attempts that snoozed do not count."""
 
     outcome: Outcome
     """`Outcome.FAILED` or `Outcome.TIMED_OUT`."""
 
     error: BaseException | None
-    """What it raised, or ``None`` if it returned ``False`` or timed out."""
+    """What it raised; ``None`` if it returned ``False``, asked for a `Retry` or timed out."""
 
     elapsed: float
-    """Seconds since the first attempt of the run began, by the clock of the event loop."""
+    """Seconds from the start of the first attempt of the run to the end of this one, by the clock of the event loop."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class RunRecord(Record):
-    """A run that has ended, or an occurrence that did not run (or ``count`` of them in a row, for one reason)."""
+    """A run that has ended, or an occurrence that did not run, or ``count`` occurrences that did not for one reason."""
 
     run_id: RunId
     job_id: RecurringJobId
     name: str
     origin: Origin
     scheduled_at: pendulum.DateTime
-    """The instant it was planned for; of several occurrences the last."""
+    """The instant for which it was planned; of several occurrences the last."""
 
     due_at: pendulum.DateTime
     """The instant from which it could start: ``scheduled_at``, plus jitter."""
 
     started_at: pendulum.DateTime | None
-    """When its first attempt began; ``None`` if it never did."""
+    """When its first attempt began; ``None`` if none began."""
 
     finished_at: pendulum.DateTime
     attempts: int
-    """How many attempts were begun."""
+    """How many attempts began."""
 
     outcome: Outcome
     value: Any
     """What the function returned, if it succeeded."""
 
     error: BaseException | None = field(compare=False)
-    """What the last attempt raised. Its frames are cleared (no local variable is kept alive), its text stays."""
+    """What the last attempt raised. Its frames are cleared, so that no local variable is kept alive; its text stays."""
 
     reason: str
-    """Why it ended so, in words; empty where the outcome says it all."""
+    """Why it ended so, in words; empty if the outcome says everything."""
 
     lateness: float | None
     """Seconds from ``due_at`` to ``started_at``; ``None`` if it never started."""
 
     duration: float
-    """Seconds its attempts executed, together."""
+    """Seconds that its attempts executed, added up."""
 
     count: int = 1
-    """How many occurrences this record stands for; 1 for anything that ran."""
+    """How many occurrences this record stands for; 1 for a run that executed."""
 
     def __str__(self) -> str:
-        """Tell how it ended, and why: ``failed after 3 attempts: berlin-1 is down``."""
+        """Return how it ended, and why: ``failed after 3 attempts: berlin-1 is down``."""
         ended = self.outcome.replace("_", " ")
         if self.outcome is Outcome.SUCCEEDED:
             after = f" after {counted(self.attempts, 'attempt')}" if self.attempts > 1 else ""
@@ -155,15 +156,15 @@ class RunRecord(Record):
     def _why(self) -> str:
         if self.error is None or self.outcome is not Outcome.FAILED:
             return self.reason
-        # The error says more than that there was one; what the reason says beyond that stays.
+        # The text of the error replaces the part of the reason that only names its type.
         more = self.reason.removeprefix(f"it raised {guard.type_name(self.error)}").removeprefix("; ")
         return f"{error_text(self.error)}; {more}" if more else error_text(self.error)
 
     def unwrap(self) -> Any:
-        """Return the value of a run that succeeded; raise what it raised otherwise.
+        """Return the value of a run that succeeded.
 
         Raises:
-            RunNotSucceeded: the run did not succeed (from its error, where it has one).
+            RunNotSucceeded: the run did not succeed. Its cause is the error of the run, if there is one.
         """
         if self.outcome is Outcome.SUCCEEDED:
             return self.value
@@ -175,10 +176,9 @@ class RunNotSucceeded(TurnKeeperError):
     """`RunRecord.unwrap` was called on the record of a run that did not succeed."""
 
     def __init__(self, record: RunRecord) -> None:
-        """Make the error of ``record``."""
         super().__init__(record)
         self.record = record
-        """The record that was to be unwrapped."""
+        """The record of the run."""
 
     def __str__(self) -> str:
         """Name the run, its outcome and the reason."""
@@ -190,15 +190,15 @@ class RunNotSucceeded(TurnKeeperError):
 @final
 @dataclass(frozen=True, slots=True)
 class UpcomingRun(Record):
-    """An occurrence that is planned, or that would be planned after it if nothing changes; or a retry to come."""
+    """An occurrence that is planned, or that will be planned later if nothing changes; or the next attempt of a run."""
 
     job_id: RecurringJobId
     name: str
     scheduled_at: pendulum.DateTime
-    """The instant of the occurrence, or the time of the retry."""
+    """The instant of the occurrence, or the time of the attempt."""
 
     attempt: int = 1
-    """Which attempt of its run begins then: more than 1 where a run waits for its next one."""
+    """Which attempt of its run begins then; more than 1 if a run waits for its next attempt."""
 
 
 @final
@@ -212,16 +212,17 @@ class ActiveRun(Record):
     scheduled_at: pendulum.DateTime
     phase: RunPhase
     attempt: int
-    """Which attempt it is at; 0 before the first."""
+    """The number of its attempt: the one that executes, or the last that began; 0 before the first."""
 
     running_for: float
-    """Seconds it has been in this phase, by the clock of the event loop."""
+    """Seconds since it entered this phase (a stuck run: since it was asked to end), by the clock of the event loop."""
 
     next_attempt_at: pendulum.DateTime | None = None
-    """When its next attempt comes, while it waits for one. ``None`` while its job is paused: not before the resume."""
+    """When its next attempt is due, while it waits for one. ``None`` while its job is paused, because the attempt does
+    not begin before the job is resumed."""
 
     def __str__(self) -> str:
-        """Tell where it stands: ``executing for 12.3 s, attempt 1``."""
+        """Return its phase and attempt: ``executing for 12.3 s, attempt 1``."""
         phase = self.phase.replace("_", " ")
         attempt = f", attempt {self.attempt}" if self.attempt else ""
         return f"{phase} for {duration_text(self.running_for)}{attempt}"

@@ -1,4 +1,4 @@
-"""What a shutdown did."""
+"""The report of a shutdown."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from turnkeeper_trio._model.text import counted, listed
 @final
 @dataclass(frozen=True, slots=True)
 class ShutdownReport(Record):
-    """Every run that the shutdown dealt with."""
+    """What the shutdown did with every run that was active or fell due after it began."""
 
     finished: tuple[RunRecord, ...]
-    """Runs that ended by themselves after the shutdown had begun."""
+    """Runs that ended after the shutdown began and that it did not interrupt."""
 
     interrupted: tuple[RunRecord, ...]
-    """Runs that the shutdown ended: cut off while executing, or while they waited for a retry."""
+    """Runs that the shutdown ended while they executed, or before their next attempt."""
 
     never_started: tuple[RunRecord, ...]
-    """Runs that were due and had not been started; a record may stand for ``count`` occurrences of one job."""
+    """Runs that were due and had not started; a record may stand for ``count`` occurrences of one job."""
 
     still_running: tuple[ActiveRun, ...]
     """Runs that had not ended when the report was made; empty in the final report."""
 
     unrun: int
-    """Occurrences whose instant had not come: they are left as they were planned, and will not run."""
+    """The number of planned occurrences that were not due yet: they do not run."""
 
     def __str__(self) -> str:
-        """Return the counts in one line, then a line for each run; of many runs the first of each kind."""
+        """Return the counts in one line, then a line for each run: at most ten of each kind."""
         groups = (
             ("finished", self.finished),
             ("interrupted", self.interrupted),
@@ -46,7 +46,7 @@ class ShutdownReport(Record):
 
 
 _SHOWN: Final = 10
-"""How many runs of each kind are shown to people."""
+"""How many runs of each kind are shown."""
 
 
 def _occurrences(runs: Sequence[RunRecord | ActiveRun]) -> int:

@@ -1,4 +1,4 @@
-"""The words in which records show themselves to people: what ``print(record)`` says."""
+"""How records show durations, counts, errors and instants to people."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from turnkeeper_trio._model import guard
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration for people: three digits, and the unit that fits."""
+    """Return a duration, given in seconds, for people: with three digits and a fitting unit, as ``12.3 ms``."""
     for most, factor, unit in ((0.9995e-3, 1e6, "µs"), (0.9995, 1e3, "ms"), (99.95, 1, "s"), (5999.5, 1 / 60, "min")):
         if abs(seconds) < most:
             return f"{_three_digits(seconds * factor)} {unit}"
@@ -20,12 +20,12 @@ def _three_digits(value: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return ``"1 attempt"`` or ``"3 attempts"``."""
+    """Return a number with its noun: ``"1 attempt"`` or ``"3 attempts"``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def error_text(error: BaseException) -> str:
-    """Return what an error says, with its type where that says little: an error's text is often one bare word."""
+    """Return the text of an error; its type comes first if the text is empty or one word, because that says little."""
     kind = guard.type_name(error)
     text, fault = guard.call(lambda: str.__str__(str(error)).strip())
     if text is None or fault is not None:
@@ -36,11 +36,11 @@ def error_text(error: BaseException) -> str:
 
 
 def listed(parts: Iterable[str]) -> str:
-    """Return the parts that are not empty, in one line."""
+    """Return the parts that are not empty, separated by commas."""
     return ", ".join(filter(None, parts))
 
 
 def instant_text(at: datetime) -> str:
-    """Return an instant for people: ``2026-01-05 08:00:00 UTC``, with a fraction only where there is one."""
+    """Return an instant for people: ``2026-01-05 08:00:00 UTC``, with a fraction of a second only if it has one."""
     text = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     return f"{text} UTC"

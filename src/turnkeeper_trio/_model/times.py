@@ -1,8 +1,8 @@
-"""Instants and durations as integers, and their way in and out.
+"""Instants and durations as integers, and how they are converted from and to those of users.
 
 Inside the library an instant is a whole number of microseconds since 1970-01-01 00:00 UTC, and a duration a whole
-number of microseconds. Integers compare, hash and subtract exactly; a ``pendulum.DateTime`` does not (the two passes
-of an overlap hour compare equal). It is accepted on the way in, built on the way out, and never used between.
+number of microseconds. Integers compare, hash and subtract exactly. A ``pendulum.DateTime`` does not: the two passes
+of an overlap hour compare equal. So the library accepts it and returns it, but does not calculate with it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,29 +13,22 @@ import pendulum
 MICROSECONDS: Final = 1_000_000
 """Microseconds in a second."""
 
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 _EPOCH_ORDINAL = _EPOCH.toordinal()
-
-
 _MICROSECOND = timedelta(microseconds=1)
 
-
 MAX_INSTANT: Final = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-"""The last instant a ``datetime`` can show: 9999-12-31 23:59:59.999999 UTC."""
-
+"""The last instant that a ``datetime`` can show: 9999-12-31 23:59:59.999999 UTC."""
 
 MIN_INSTANT: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-"""The first instant a ``datetime`` can show: 0001-01-01 00:00 UTC."""
+"""The first instant that a ``datetime`` can show: 0001-01-01 00:00 UTC."""
 
 
 def instant_us(when: datetime) -> int:
     """Return the instant of an aware datetime, in microseconds since the epoch.
 
-    Reads the wall fields and ``utcoffset()`` (which honours ``fold``) instead of subtracting datetimes: subtraction
-    ignores the offset when both sides share a zone, and a pendulum value answers with an object of its own.
+    It is calculated from the fields and from ``utcoffset()``, which respects ``fold``. Datetimes are not subtracted,
+    because subtraction ignores the offset when both sides share a zone, and pendulum returns its own kind of duration.
 
     Raises:
         ValueError: ``when`` is naive.
@@ -65,25 +58,25 @@ def utc_pendulum(us: int) -> pendulum.DateTime:
 def duration_us(duration: float | timedelta) -> int:
     """Return a duration, given in seconds or as a ``timedelta``, in microseconds, rounded to the nearest."""
     if isinstance(duration, timedelta):
-        # pendulum's Duration is a timedelta, with a floor division of its own that knows only its like.
+        # pendulum's Duration is a timedelta, but its own floor division does not accept a plain timedelta.
         return timedelta.__floordiv__(duration, _MICROSECOND)
     return round(duration * MICROSECONDS)
 
 
 def seconds(us: int) -> float:
-    """Return a duration in seconds."""
+    """Return a duration, given in microseconds, in seconds."""
     return us / MICROSECONDS
 
 
 NEVER: Final = 1 << 63
-"""An instant later than any."""
+"""An instant later than any other: it stands for "not planned"."""
 
 
 class Now(NamedTuple):
     """One reading of both clocks, in microseconds."""
 
     wall: int
-    """Since 1970-01-01 00:00 UTC. It can step: instants of schedules are compared with it."""
+    """The wall time, since 1970-01-01 00:00 UTC. It can step. Instants of schedules are compared with it."""
 
     loop: int
-    """Of the event loop; it never steps: delays and durations are measured with it."""
+    """The time of the event loop. It never steps. Delays and durations are measured with it."""

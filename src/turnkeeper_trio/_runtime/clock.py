@@ -39,7 +39,7 @@ def loop_time() -> Callable[[], float]:
     if in_trio():
         return trio.lowlevel.current_clock().current_time
     loop = asyncio.get_running_loop()
-    # asyncio's own loops look at the monotonic clock, too, if they are not made to do otherwise.
+    # The loops of asyncio itself read the monotonic clock, too, unless a subclass has its own `time`.
     plain = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
     return time.monotonic if plain or _is_coarse(loop) else loop.time
 
@@ -185,7 +185,7 @@ def read(clock: Clock) -> Now:
 
 
 def _system_reader(loop_time: Callable[[], float]) -> Callable[[], Now]:
-    """Return a function that reads the system's clock and the loop's. Each job calls it several times."""
+    """Return a function that reads the system's clock and the loop's time. Each job calls it several times."""
     wall_ns = time.time_ns
 
     def read() -> Now:

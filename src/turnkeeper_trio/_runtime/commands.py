@@ -157,7 +157,7 @@ class CommandQueue:
         """Return the answer to a command that raised. If the tables are still whole, only its caller is concerned."""
         if guard.is_a(fault, TurnKeeperError):
             return cast("TurnKeeperError", fault)
-        if not self._engine.is_whole():
+        if not self._engine.is_consistent():
             raise fault
         return failed_operation(fault)
 

@@ -24,9 +24,9 @@ from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, CancelCause, Effects, Engine, Submission
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.record import forget_locals
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds
+from turnkeeper_trio._model.tracebacks import forget_locals
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import CommandQueue
 from turnkeeper_trio._runtime.dispatcher import Dispatcher

@@ -27,7 +27,7 @@ class Function:
         self.call: Callable[..., Any] = call
         self.is_async: bool = _is_async(call)
         self.takes: int | None = None
-        """How many positional arguments it was last found to take, with no others beside them."""
+        """A number of positional arguments that it is known to take, without keyword arguments; the last checked."""
 
 
 @final

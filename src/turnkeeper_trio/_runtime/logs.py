@@ -11,7 +11,7 @@ from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN
 from turnkeeper_trio.events import (
-    TOLD_AFTER,
+    WARN_AFTER_SKIPPED,
     ClockStepped,
     Event,
     JobAdded,
@@ -84,7 +84,7 @@ def log_event(event: Event) -> None:
         _log_finished(event, event.record)
         return
     level, text = _LINES[type(event)]
-    if isinstance(event, OccurrenceSkipped) and event.skipped == TOLD_AFTER:
+    if isinstance(event, OccurrenceSkipped) and event.skipped == WARN_AFTER_SKIPPED:
         level, text = _SKIPPED_AGAIN
     if LOGGER.isEnabledFor(level):
         values = {field.name: getattr(event, field.name) for field in fields(event)}

@@ -104,7 +104,7 @@ async def open_scheduler(
         max_workers=_validation.integer("max_workers", max_workers, least=1),
         dispatch_buffer=_validation.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
         queue=_validation.member("priority_queue", priority_queue, PriorityQueueType),
-        cleanup_grace=_validation.patience("cleanup_grace", cleanup_grace),
+        cleanup_grace=_validation.duration_or_inf("cleanup_grace", cleanup_grace),
         history_limit=_validation.integer("history_limit", history_limit, least=0),
         history_per_job=_validation.integer("history_per_job", history_per_job, least=0),
         history_ttl=_validation.limit("history_ttl", history_ttl),

@@ -1,7 +1,7 @@
-"""A checkpoint and events, as the running event loop has them.
+"""Primitives: the checkpoint and the events of the running event loop.
 
-``anyio.Event()`` and ``anyio.lowlevel.checkpoint()`` find out at each call which event loop runs. A job needs three of
-them, and to find out costs as much as they do. So the parts that live in one event loop look once.
+``anyio.Event()`` and ``anyio.lowlevel.checkpoint()`` look up at each call which event loop runs. Each job needs three
+of them, and the look-up costs as much as they do. So the parts that live in one event loop look it up once.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from turnkeeper_trio._runtime.clock import in_trio
 
 
 class Event(Protocol):
-    """Something to wait for, once: `asyncio.Event` and `trio.Event` are alike as far as this goes."""
+    """What `asyncio.Event` and `trio.Event` have in common."""
 
     def set(self) -> None:
-        """Wake whoever waits."""
+        """Wake the tasks that wait."""
         ...
 
     async def wait(self) -> object:
@@ -27,10 +27,10 @@ class Event(Protocol):
 
 
 class Primitives(NamedTuple):
-    """What a task of one event loop waits by."""
+    """The checkpoint and the events of one kind of event loop."""
 
     checkpoint: Callable[[], Awaitable[object]]
-    """Lets other tasks run, and raises a cancellation that has been asked for."""
+    """Lets other tasks run, and raises a cancellation that was requested."""
 
     event: Callable[[], Event]
     """Makes an event."""
@@ -41,5 +41,5 @@ _TRIO: Final = Primitives(trio.lowlevel.checkpoint, trio.Event)
 
 
 def primitives() -> Primitives:
-    """Return those of the running event loop."""
+    """Return the primitives of the running event loop."""
     return _TRIO if in_trio() else _ASYNCIO

@@ -445,7 +445,7 @@ class Scheduler:
         Between the check and the entry in staging nothing is awaited, so two submissions cannot both find a key free.
         """
         staging, job_id = self._parts.staging, submission.job_id
-        taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.takes_key(job_id)
+        taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.is_taken(job_id)
         if taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
         while self._staged and next(iter(self._staged.values())) <= staging.taken:

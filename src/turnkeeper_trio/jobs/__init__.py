@@ -1,4 +1,4 @@
-"""What a job is to its user: the request that asks for it, sets of them, and what is told about it."""
+"""Jobs as users handle them: requests, job sets, defaults, and the details that are shown of a job."""
 
 from turnkeeper_trio.jobs._keys import job_id_of_key
 from turnkeeper_trio.jobs._options import JobDefaults

@@ -1,12 +1,12 @@
-"""Whether a function can be called as a job is to call it: looked at when the job is submitted, not when it runs.
+"""Checks that a job can call its function with its arguments: when the job is submitted, not when it runs.
 
-A call that would work is never refused. So what counts is what the function itself takes: not what it says of another
-one that it wraps (``functools.wraps``: many a decorator adds an argument of its own, or takes one away), nor what
-signature was written on it. Where nothing can be known of a callable, as of some that are written in C, the call will
-show.
+A call that would work is never refused. So the parameters of the function itself count. Those of a function that it
+wraps (``functools.wraps``) do not count, because many decorators add or remove an argument. A ``__signature__`` that
+was set on it does not count either. If the parameters of a callable cannot be known, as with some that are written in
+C, nothing is refused, and a wrong call fails when it is made.
 
-What a function or a method takes is read off its code object. For other callables, and for the text of the error, a
-signature is made each time, and kept nowhere: a cache would be state that outlives every scheduler.
+The parameters of a function or a method are read from its code object. For other callables, and for the text of the
+error, a signature is made each time. It is not cached, because a cache would be state that outlives every scheduler.
 """
 
 import functools
@@ -22,7 +22,7 @@ _GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def unwrapped(fn: Any) -> Any:
-    """Return the function inside of partial functions and static methods."""
+    """Return the function inside partial functions and static methods."""
     while True:
         if isinstance(fn, functools.partial):
             fn = fn.func
@@ -33,10 +33,11 @@ def unwrapped(fn: Any) -> Any:
 
 
 def check_callable(fn: object) -> None:
-    """Refuse what a job cannot call.
+    """Check that a job can call ``fn``. A coroutine that is given instead of a function is closed.
 
     Raises:
-        TypeError: it is a coroutine, say, or a generator function; the message tells what to write.
+        TypeError: it cannot be called (it is a coroutine, for example), or it is a generator function. The message says
+            what to write.
     """
     if type(fn) is FunctionType and not fn.__code__.co_flags & _GENERATORS:
         return
@@ -62,16 +63,16 @@ def check_callable(fn: object) -> None:
 
 
 def name_of(fn: object) -> str:
-    """Return the name of a function, for people."""
+    """Return the name of a function for people; of a callable without a name, that of its type."""
     name = guard.call(getattr, fn, "__qualname__", None)[0]
     return name if type(name) is str else guard.type_name(fn)
 
 
 def check_arguments(fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NOTHING) -> None:
-    """Refuse arguments that a function does not take.
+    """Check that a function takes these arguments, as far as its parameters can be known.
 
     Raises:
-        TypeError: it does not take them; the message says what is missing, or is too much.
+        TypeError: it does not take them; the message says what is missing or unexpected.
     """
     fn, args, kwargs = _flattened(fn, args, kwargs)
     plain = type(fn) is FunctionType
@@ -80,8 +81,8 @@ def check_arguments(fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any] = 
     signature = _signature(fn)
     if signature is None:
         return
-    # What a plain function takes is decided above: bind() of Python 3.13.0 takes a name of a positional-only parameter
-    # for one of ``**kwargs``, though the parameter is missing.
+    # For a plain function `_takes` decides, because bind() of Python 3.13.0 has a fault: where a positional-only
+    # parameter is missing, it accepts a keyword of the same name as one of ``**kwargs``.
     refused, reason = plain, f"its parameters are {signature}"
     try:
         signature.bind(*args, **kwargs)
@@ -92,7 +93,7 @@ def check_arguments(fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any] = 
 
 
 def _takes(fn: FunctionType, number: int, kwargs: Mapping[str, Any]) -> bool:
-    """Return whether a function takes this number of positional arguments, and these keyword arguments beside them."""
+    """Return whether a function takes ``number`` positional arguments and the keyword arguments ``kwargs``."""
     code = fn.__code__
     count, keyword_only = code.co_argcount, code.co_kwonlyargcount
     if number > count and not code.co_flags & inspect.CO_VARARGS:
@@ -113,7 +114,7 @@ def _takes(fn: FunctionType, number: int, kwargs: Mapping[str, Any]) -> bool:
 def _flattened(
     fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
-    """Return the function that is called in the end, and all that it is called with."""
+    """Return the function that is finally called, and all its positional and keyword arguments."""
     while True:
         if type(fn) is FunctionType:
             return fn, args, kwargs
@@ -124,21 +125,21 @@ def _flattened(
         elif type(fn) is staticmethod:
             fn = fn.__func__
         else:
-            call = _called_of(fn)
+            call = _call_method(fn)
             if type(call) is not FunctionType:
                 return fn, args, kwargs
             fn, args = call, (fn, *args)
 
 
-def _called_of(value: object) -> object:
-    """Return what is written as ``__call__`` in the class of a value."""
+def _call_method(value: object) -> object:
+    """Return ``__call__`` as it is defined in the class of a value, or in a base of the class."""
     return next(each.__dict__["__call__"] for each in type(value).__mro__ if "__call__" in each.__dict__)
 
 
 def _signature(fn: Any) -> inspect.Signature | None:
-    """Return what a function takes, or ``None`` where that cannot be known."""
+    """Return the signature of a callable itself, or ``None`` if it cannot be known."""
     if type(fn) is FunctionType:
-        # A copy of the bare function, without what was written on it: `__wrapped__`, `__signature__`.
+        # A copy of the function without the attributes that were set on it: `__wrapped__`, `__signature__`.
         bare = FunctionType(fn.__code__, {}, fn.__name__, fn.__defaults__, fn.__closure__)
         bare.__kwdefaults__ = fn.__kwdefaults__
         fn = bare

@@ -1,4 +1,4 @@
-"""The values in the fields of a request as JSON values, and back, so that what is read is equal to what was written."""
+"""How the fields of a request are written as JSON values and read back, so that the request read is equal."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -29,11 +29,11 @@ def encoded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decoded(data: object, names: frozenset[str]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return the values that `encoded` wrote, and which of them were given by the user.
+    """Return the values that `encoded` wrote, and the names of those that the user had given.
 
     Raises:
-        ConfigurationError: This is not what was written, is of a later version, or has a schedule or a policy of the
-            user's own, which can be shown and not brought back.
+        ConfigurationError: ``data`` was not written by `RecurringJobRequest.to_json`, is of a different version, or
+            has a schedule or a retry policy of a user's class, which cannot be read back.
     """
     if not guard.is_a(data, dict):
         raise _error(f"data must be the dict that to_json() returned, not {guard.shown(data)}")
@@ -60,7 +60,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _from_time(value: Any) -> Any:
-    """Return a number as it is, a ``timedelta`` as microseconds, an instant as text; ``"inf"`` has no end."""
+    """Return a ``timedelta`` as microseconds, an instant as text, infinity as ``"inf"``, and a number as it is."""
     if value == math.inf:
         return "inf"
     if guard.is_a(value, timedelta):

@@ -1,8 +1,8 @@
-"""Defaults of jobs: what a scheduler or a set gives to the jobs that do not say it themselves.
+"""Defaults of jobs: the values that a scheduler or a job set has for fields that a request does not give.
 
-A request knows which of its fields were written, whatever their values are: what was written always wins, also where it
-says just what an absent field would. A default that has no meaning for a request is left out, where the same field,
-written, would be refused: ``retry`` without retries, ``max_concurrent`` without `Overlap.ALLOW_ALL`.
+A request knows which of its fields were given. A given field always wins, even if its value is the one that the field
+has when it is not given. A default that has no meaning for a request is left out: ``retry`` without retries, and
+``max_concurrent`` without `Overlap.ALLOW_ALL`. (In a request, such a field is refused.)
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,19 @@ _ALLOWED: Final = JobDefaults.__optional_keys__
 
 @final
 class Defaults:
-    """Checked defaults, and the requests completed by them."""
+    """Defaults, which it checks, for the requests that it completes.
+
+    ``values``, given as the parameter ``name``, is a mapping of fields of a request to values, or ``None``.
+    """
 
     __slots__ = ("_last", "_values")
 
     def __init__(self, name: str, values: object) -> None:
-        """Check what was given for the parameter ``name``: a mapping of fields of a request to values, or ``None``."""
         self._values: dict[str, Any] = {} if values is None else _checked(name, values)
         self._last: tuple[RecurringJobRequest | None, RecurringJobRequest | None] = (None, None)
 
     def complete(self, request: RecurringJobRequest) -> RecurringJobRequest:
-        """Return a request in which each field that was not written has the default, where there is one."""
+        """Return a request in which each field that was not given has its default, if there is one."""
         if not self._values:
             return request
         before, after = self._last
@@ -44,7 +46,7 @@ class Defaults:
         return request.replace(**cast("JobDefaults", missing)) if missing else request
 
     def missing(self, written: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the defaults of the fields that were not written, beside those that were."""
+        """Return the defaults of the fields that are not in ``written``, as far as they have a meaning beside it."""
         missing = {name: value for name, value in self._values.items() if name not in written}
         both = {"max_retries": 0, "overlap": Overlap.SKIP, **missing, **written}
         if both["max_retries"] == 0:

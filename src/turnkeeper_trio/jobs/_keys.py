@@ -1,4 +1,4 @@
-"""The keys of jobs, and the ids made of them."""
+"""The id of a job, made from its key, with a check of the key."""
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import ids
@@ -6,9 +6,9 @@ from turnkeeper_trio._model.ids import RecurringJobId
 
 
 def job_id_of_key(key: str) -> RecurringJobId:
-    """Return the id of the job whose request has this ``key``: the same in every process, whether there is one or not.
+    """Return the id that a job with this ``key`` has. It is the same in every process, and needs no such job.
 
     Raises:
-        ConfigurationError: no job can have this key.
+        ConfigurationError: no job can have this key: it is no string, is blank, or cannot be written in UTF-8.
     """
     return ids.job_id_of_key(_validation.key("key", key))

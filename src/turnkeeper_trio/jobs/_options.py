@@ -1,6 +1,6 @@
-"""The fields of a request by name, as keyword arguments and as mappings: what a type checker knows of them.
+"""The types of mappings and keyword arguments that hold fields of a request.
 
-What each of them means stands at `RecurringJobRequest`.
+`RecurringJobRequest` says what each field means.
 """
 
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ class JobRules(TypedDict, total=False):
 
 
 class JobDefaults(JobRules, total=False):
-    """What jobs are given that do not say it themselves: the rules by which they run, not what tells them apart."""
+    """Defaults of jobs: the rules by which they run, but not their name, key, schedule and initial run."""
 
     max_retries: int
 
@@ -46,7 +46,7 @@ class JobOptions(JobRules, total=False):
 
 
 class JobChanges(JobDefaults, total=False):
-    """What `Scheduler.update_job` changes: all but the key, which names the job."""
+    """What `Scheduler.update_job` changes: all fields but the key, because the key identifies the job."""
 
     name: str
     schedule: Schedule

@@ -1,4 +1,4 @@
-"""What a user is told about a job: its details, or its line in a list."""
+"""What is shown of a job: its details, or its line in a list."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class JobDetails(Record):
     name: str
     tags: tuple[str, ...]
     schedule: Schedule
-    """The schedule in force, bound to the instant of acceptance where it is counted from there."""
+    """The schedule in force. One that counts from the submission or the initial run is bound to that instant."""
 
     target: str
-    """The name of the function the job runs."""
+    """The name of the function that the job calls."""
 
     priority: int
     max_retries: int | None
@@ -40,34 +40,34 @@ class JobDetails(Record):
     """The retry policy in force; ``None`` if there are no retries."""
 
     retry_count: int
-    """How many retries the active run has used."""
+    """How many attempts of an active run have failed; of several runs the highest number."""
 
     state: JobState
     state_reason: str
-    """Why it is halted, paused or cancelled."""
+    """Why it is halted, paused or cancelled; empty if no reason was given."""
 
     version: int
-    """Grows by one with each change of the request or the function."""
+    """The number of its version; each change of the request or the function makes the next one."""
 
     next_run_time: pendulum.DateTime | None
-    """When something of it begins next: its next occurrence, or the retry of a run that waits for one; ``None`` if
+    """When its next attempt is due: that of its next occurrence, or of a run that waits for a retry; ``None`` if
     neither is planned."""
 
     next_run_instance: RunId | None
-    """The run that this will be, or is."""
+    """The id of the run to which this attempt belongs."""
 
     active_runs: tuple[ActiveRun, ...]
     waiting_runs: int
-    """How many of the active runs wait for others of them to end."""
+    """How many of the active runs wait for other runs of the job to end."""
 
     last_run: RunRecord | None
     last_success: RunRecord | None
     last_failure: RunRecord | None
     consecutive_failures: int
-    """Runs that failed for good or timed out since the last success."""
+    """How many runs failed or timed out, after all their retries, since the last success or the last resume."""
 
     def __str__(self) -> str:
-        """Tell all of it in a few lines, for people."""
+        """Return the details in a few lines, for people."""
         rows = [
             ("schedule", guard.shown(self.schedule)),
             ("calls", self.target + _retries(self.max_retries)),
@@ -83,7 +83,7 @@ class JobDetails(Record):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nothing of it starts any more because it was cancelled."""
+        """Whether it was cancelled, so that no run of it starts any more."""
         return self.state is JobState.CANCELLED
 
 
@@ -102,14 +102,14 @@ class JobSummary(Record):
     """How many runs of it are active."""
 
     def __str__(self) -> str:
-        """Tell how it stands, in one line: ``report: active, next run 2026-01-05 08:00:00 UTC``."""
+        """Return its state in one line: ``report: active, next run 2026-01-05 08:00:00 UTC``."""
         planned = "" if self.next_run_time is None else f"next run {instant_text(self.next_run_time)}"
         running = counted(self.active, "run") + " active" if self.active else ""
         return f"{self.name}: {listed([self.state, planned, running])}"
 
 
 def table(jobs: Iterable[JobSummary]) -> str:
-    """Return the lines of a list of jobs, in columns."""
+    """Return a list of jobs as a table, one job a line."""
     rows = [("name", "state", "next run", "active")]
     for job in jobs:
         planned = "" if job.next_run_time is None else instant_text(job.next_run_time)

@@ -22,17 +22,17 @@ R = TypeVar("R")
 Args = TypeVarTuple("Args")
 
 
-class _Usual(int):
-    """A value that nobody has written: it reads as what it counts as, and is known by its identity."""
+class _NotGiven(int):
+    """A default of a parameter that is recognized by identity. It is shown as the number that it stands for."""
 
 
-_NOT_WRITTEN: Final = _Usual(0)
+_NOT_GIVEN: Final = _NotGiven(0)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class JobSetEntry:
-    """A job of a set."""
+    """A job of a job set: its request, its function or the name of it, and its arguments."""
 
     request: RecurringJobRequest
     fn: Callable[..., Any] | str
@@ -42,18 +42,18 @@ class JobSetEntry:
 
 @final
 class JobSet:
-    """Jobs and their functions, side by side. A value of your own, like a router: nothing is registered anywhere.
+    """Jobs and their functions as one value, like a router of a web framework. Nothing is registered globally.
 
-    ``await scheduler.apply(jobs)`` makes the scheduler's jobs what the set says, as often as you like: a job keeps its
-    id by the key of its request, or by its name where it has none.
+    ``await scheduler.apply(jobs)`` makes the scheduler's jobs what the set says, and may be called again. A job keeps
+    its id, because the id is made from the key of its request, or from its name if it has no key.
     """
 
     def __init__(self, *, defaults: JobDefaults | None = None) -> None:
         """Make an empty set.
 
         Args:
-            defaults: Rules for the jobs of the set that do not say it themselves, such as ``{"timeout": 30}``: the
-                fields of `RecurringJobRequest` but those that tell jobs apart (name, key, schedule, initial run).
+            defaults: Values for fields that a job of the set does not give, such as ``{"timeout": 30}``. All fields of
+                `RecurringJobRequest` may have one, except ``name``, ``key``, ``schedule`` and ``initial_run_time``.
 
         Raises:
             ConfigurationError: a value is wrong, or there is no such field.
@@ -62,7 +62,7 @@ class JobSet:
         self._entries: dict[str, JobSetEntry] = {}
 
     def __len__(self) -> int:
-        """Return how many jobs are in the set."""
+        """Return the number of jobs in the set."""
         return len(self._entries)
 
     def __iter__(self) -> Iterator[JobSetEntry]:
@@ -99,13 +99,13 @@ class JobSet:
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a job.
+        """Add a job, which calls ``fn`` with these arguments.
 
         Raises:
-            ConfigurationError: another job of the set has the same key, or the same name and no key; or ``kwargs`` is
-                no mapping of names to values.
-            TypeError: ``fn`` is no function, or does not take these arguments. (What is known by its name only is
-                looked at when the set is applied.)
+            ConfigurationError: a job of the set has the same key (a job without a key has its name as its key); or
+                ``request`` is no request, or ``kwargs`` no mapping of names to values.
+            TypeError: ``fn`` is no function, or does not take these arguments. If ``fn`` is the name of a registered
+                function, this is checked when the set is applied.
         """
         _validation.instance("request", request, RecurringJobRequest, "a RecurringJobRequest(name, schedule)")
         named = {} if kwargs is None else _validation.keywords("kwargs", kwargs)
@@ -123,10 +123,10 @@ class JobSet:
         self,
         name: str,
         schedule: Schedule | None = None,
-        max_retries: int | None = _NOT_WRITTEN,
+        max_retries: int | None = _NOT_GIVEN,
         **options: Unpack[JobOptions],
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Return a decorator that adds the function below it, and returns it as it is.
+        """Return a decorator that adds its function as a job, and returns the function unchanged.
 
         Args:
             name: The name of the job.
@@ -135,11 +135,11 @@ class JobSet:
             **options: The other fields of `RecurringJobRequest`.
 
         Raises:
-            ConfigurationError: as `RecurringJobRequest`, and as `add`.
-            TypeError: as `add`: the function needs arguments, say. Give them with `add`.
+            ConfigurationError: as with `RecurringJobRequest` and `add`.
+            TypeError: as with `add`; for example, the function needs arguments. Use `add` to give them.
         """
         written: dict[str, Any] = {"name": name, "schedule": Never() if schedule is None else schedule, **options}
-        if max_retries is not _NOT_WRITTEN:
+        if max_retries is not _NOT_GIVEN:
             written["max_retries"] = max_retries
         check_names(written)
         request = RecurringJobRequest(**self._defaults.missing(written), **written)
@@ -154,10 +154,10 @@ class JobSet:
 @final
 @dataclass(frozen=True, slots=True)
 class JobSetChanges(Record):
-    """What applying a job set has changed."""
+    """What applying a job set changed: the ids of its jobs, by what happened to them."""
 
     added: tuple[RecurringJobId, ...]
     updated: tuple[RecurringJobId, ...]
     unchanged: tuple[RecurringJobId, ...]
     removed: tuple[RecurringJobId, ...]
-    """Jobs that came with a set before, and are not in this one: deleted."""
+    """Jobs of the set that was applied before, which are not in this one and were deleted."""

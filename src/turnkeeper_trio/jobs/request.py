@@ -1,4 +1,4 @@
-"""The request: what a user asks for."""
+"""The request: when a job runs, and by which rules."""
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
@@ -22,13 +22,13 @@ __all__ = ["RecurringJobRequest"]
 @final
 @dataclass(frozen=True, slots=True)
 class RecurringJobRequest:
-    """What is asked of the scheduler: when a job runs, and by which rules. Immutable; it may serve any number of jobs.
+    """When a job runs, and by which rules. It is immutable, and any number of jobs may have the same request.
 
-    A wrong value raises `ConfigurationError` here, naming the parameter.
+    A wrong value raises `ConfigurationError`, which names the parameter.
     """
 
     name: str
-    """What people call the job: in logs, lists and records. It need not be unique."""
+    """The name of the job for people: in logs, lists and records. Several jobs may have the same name."""
 
     schedule: Schedule = field(default=Never())
     """When its occurrences are. `Never` is for jobs that run by hand, or once at ``initial_run_time``."""
@@ -37,67 +37,72 @@ class RecurringJobRequest:
     """How often a failed run is tried again; ``None``: for ever, or until ``retry`` gives up."""
 
     key: str | None = field(default=None, kw_only=True)
-    """What makes the job the same job when it is submitted again, after a reload, say: its id is made of it."""
+    """Identifies the job: its id is made from the key, so that it is the same job when it is submitted again."""
 
     retry: RetryPolicy | None = field(default=None, kw_only=True)
-    """How long to wait before a retry; `ExponentialBackoff` if not given. Not with ``max_retries=0``."""
+    """How long to wait before a retry; `ExponentialBackoff` if not given. It is refused with ``max_retries=0``."""
 
     initial_run_time: datetime | timedelta | None = field(default=None, kw_only=True)
-    """The first occurrence: an instant, or a delay from the acceptance of the job. Earlier ones do not exist."""
+    """The first occurrence: an instant, or a delay from the submission of the job. The schedule begins after it."""
 
     timeout: float | timedelta | None = field(default=None, kw_only=True)
-    """How long one attempt may execute, in seconds or as a ``timedelta``. Waiting and back-off do not count.
+    """How long one attempt may execute, in seconds or as a ``timedelta``. Time spent waiting does not count.
 
-    ``math.inf`` is as good as ``None``, here and in the other limits.
+    ``math.inf`` means the same as ``None``, here and in ``stuck_after`` and ``start_deadline``.
     """
 
     cleanup_grace: float | timedelta | None = field(default=None, kw_only=True)
-    """How long a run that was asked to end may take before it is called stuck; ``None``: as the scheduler says.
+    """How long a run that was asked to end may take before it counts as stuck, in seconds or as a ``timedelta``.
 
-    ``math.inf``: it is never called so.
+    ``None``: as long as the scheduler's ``cleanup_grace``. ``math.inf``: it never counts as stuck.
     """
 
     stuck_after: float | timedelta | None = field(default=None, kw_only=True)
-    """After how long an attempt that is still executing is told as stuck (`RunStuck`); nothing is done about it."""
+    """After how long an attempt that still executes is reported (`RunStuck`), in seconds or as a ``timedelta``. The
+    attempt continues."""
 
     overlap: Overlap = field(default=Overlap.SKIP, kw_only=True)
     """What happens to an occurrence that falls due while a run of the job waits for a worker or executes."""
 
     max_concurrent: int | None = field(default=None, kw_only=True)
-    """With `Overlap.ALLOW_ALL`, how many runs of the job there may be at once; ``None``: as many as can be."""
+    """With `Overlap.ALLOW_ALL`, how many runs of the job may be active at once; ``None``: any number."""
 
     max_waiting: int = field(default=1000, kw_only=True)
-    """How many runs of the job may wait for one another; beyond it occurrences are skipped."""
+    """How many runs of the job may wait for other runs of it to end; further occurrences are skipped."""
 
     catch_up: CatchUp = field(default=CatchUp.ONE, kw_only=True)
     """What happens to occurrences whose instant passed before the scheduler could look."""
 
     start_deadline: float | timedelta | None = field(default=None, kw_only=True)
-    """How late a run may start; one that could only start later is missed. ``None``: better late than never."""
+    """How late a run may start, in seconds or as a ``timedelta``; one that would start later is missed. ``None``: any
+    run may start late."""
 
     retry_past_next: bool = field(default=False, kw_only=True)
-    """Whether a run that waits for its retry keeps the next occurrence from running. If not, it ends, failed."""
+    """Whether a run that waits for its retry counts for ``overlap``, so that the next occurrence does not start beside
+    it. If not, the run ends as failed when the next occurrence is due. With `Overlap.ALLOW_ALL` it always waits on."""
 
     priority: int = field(default=0, kw_only=True)
-    """Of runs that wait for a worker, those of the highest priority start first."""
+    """Of the runs that wait for a worker, those of the highest priority start first."""
 
     jitter: float | timedelta = field(default=0, kw_only=True)
-    """Each occurrence is due later than its instant by a time drawn anew from zero to this: never past the next one."""
+    """Each occurrence is due later than its instant by a random time up to this, in seconds or as a ``timedelta``, but
+    before the instant of the next occurrence."""
 
     max_runs: int | None = field(default=None, kw_only=True)
-    """After how many runs the job is finished. Only runs that have begun count, and of them not those by hand."""
+    """After how many runs the job is finished. Runs that never began and runs triggered by hand do not count."""
 
     until: datetime | None = field(default=None, kw_only=True)
-    """The last instant an occurrence may have; the job is finished after it."""
+    """The last instant that an occurrence may have; the job is finished after it."""
 
     halt_after: int | None = field(default=None, kw_only=True)
-    """After how many runs in a row that failed for good the job is halted."""
+    """The job is halted after this many runs in a row that failed or timed out after all their retries."""
 
     critical: bool = field(default=False, kw_only=True)
-    """Whether a run that fails for good ends the program: `CriticalJobFailed` leaves `open_scheduler`."""
+    """Whether a run that fails or times out after all its retries ends the program: then `open_scheduler` raises
+    `CriticalJobFailed`."""
 
     tags: tuple[str, ...] = field(default=(), kw_only=True)
-    """Words to find the job by."""
+    """Words by which the job can be found."""
 
     timeout_us: int | None = field(default=None, init=False, repr=False, compare=False)
     cleanup_grace_us: int | None = field(default=None, init=False, repr=False, compare=False)
@@ -106,23 +111,23 @@ class RecurringJobRequest:
     until_us: int | None = field(default=None, init=False, repr=False, compare=False)
     jitter_us: int = field(default=0, init=False, repr=False, compare=False)
     given: frozenset[str] = field(init=False, repr=False, compare=False)
-    """The names of the fields that were written, and not left to what is usual: defaults of jobs leave them alone."""
+    """The names of the fields that were given. Defaults of jobs apply only to the other fields."""
 
-    if not TYPE_CHECKING:  # pragma: no branch  (to a type checker, `__init__` says it all)
+    if not TYPE_CHECKING:  # pragma: no branch  (always true at run time; type checkers need only `__init__`)
 
         def __new__(cls, *values: Any, **named: Any) -> Self:
-            """Note which fields are written: by their values it cannot be told."""
+            """Note which fields are given, because their values do not show that."""
             self = object.__new__(cls)
             by_place = _BY_PLACE[: len(values) + 1][-1]
             _set(self, "given", by_place.union(named) if named else by_place)
             return self
 
     def __post_init__(self) -> None:
-        """Check each parameter that is written, and give the values one form."""
+        """Check each field that is given, and convert equivalent values to one form."""
         _check_fields(self, self.given)
 
     def with_initial_run_time(self, at: datetime | timedelta) -> Self:
-        """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from acceptance."""
+        """Return a copy whose first occurrence is at ``at``: an aware datetime, or a delay from the submission."""
         return self.replace(initial_run_time=at)
 
     def replace(self, **changes: Unpack[RequestFields]) -> Self:
@@ -142,9 +147,9 @@ class RecurringJobRequest:
         return copy
 
     def to_json(self) -> dict[str, Any]:
-        """Return every field as plain JSON values, with a ``version``: what `from_json` makes an equal request of.
+        """Return all fields as plain JSON values, with a ``version``. `from_json` makes an equal request from it.
 
-        A schedule or a retry policy of one's own is shown by its ``repr``, and cannot be brought back.
+        A schedule or a retry policy of a user's class is shown by its ``repr``, and cannot be read back.
         """
         values = encoded({name: getattr(self, name) for name in _IN_ORDER})
         return {"version": VERSION, **values, "given": sorted(self.given)}
@@ -154,8 +159,8 @@ class RecurringJobRequest:
         """Return the request that `to_json` wrote.
 
         Raises:
-            ConfigurationError: ``data`` is not what `to_json` writes, is of a later version, or has a schedule or a
-                retry policy of one's own.
+            ConfigurationError: ``data`` is not what `to_json` writes, is of a different version, or has a schedule or a
+                retry policy of a user's class.
         """
         values, given = decoded(data, _FIELDS)
         request = cls(**values)
@@ -164,7 +169,7 @@ class RecurringJobRequest:
 
     @property
     def retry_policy(self) -> RetryPolicy:
-        """The policy in force: ``retry``, or the default one."""
+        """The retry policy in force: ``retry``, or the default policy."""
         return DEFAULT_RETRY if self.retry is None else self.retry
 
 
@@ -173,17 +178,19 @@ _SLOTS: Final = tuple(each.name for each in fields(RecurringJobRequest))
 _IN_ORDER: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init)
 _FIELDS: Final = frozenset(_IN_ORDER)
 _BY_PLACE: Final = tuple(frozenset(_IN_ORDER[:number]) for number in range(4))
-"""Which fields are written where the first so many values are given by place."""
+"""The names of the fields that are given when 0, 1, 2 or 3 values are given by position."""
 
-_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
+_ONLY_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
     "retry": {"max_retries": 1},
     "max_concurrent": {"overlap": Overlap.ALLOW_ALL},
 }
-"""Fields that are refused without another one; alone, they are looked at as if it were there."""
+"""Fields that are refused unless a second field has a fitting value; to check one alone, that value is added."""
 
 
 def checked_fields(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values for some fields in their one form, each checked by itself: the fields they meet are not known yet.
+    """Return the values of some fields, checked and converted to one form.
+
+    Each is checked alone, because the other fields of the request are not known yet.
 
     Raises:
         ConfigurationError: a value is wrong, or there is no such field.
@@ -191,17 +198,21 @@ def checked_fields(changes: Mapping[str, Any]) -> dict[str, Any]:
     check_names(changes)
     given: dict[str, Any] = {"name": "job", **changes}
     for name in changes:
-        given = {**_WITH.get(name, {}), **given}
+        given = {**_ONLY_WITH.get(name, {}), **given}
     request, error = guard.call(lambda: RecurringJobRequest(**given))
     if isinstance(error, ConfigurationError):
         raise error
-    if error is not None:  # Values are a user's: to look at them may raise anything.
+    if error is not None:  # The values are a user's objects, so that checking them may raise anything.
         raise ConfigurationError(f"a value cannot be used: {guard.described(error)}") from error
     return {name: getattr(request, name) for name in changes}
 
 
 def check_names(changes: Mapping[str, Any]) -> None:
-    """Refuse what is no field of a request."""
+    """Check that all names are fields of a request.
+
+    Raises:
+        ConfigurationError: there is no such field.
+    """
     for name in changes:
         if name not in _FIELDS:
             raise ConfigurationError(
@@ -214,7 +225,7 @@ def _has(value: object, method: str) -> bool:
 
 
 def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
-    """Set a limit in microseconds; one that is ``math.inf`` is none, and the same request as one that says ``None``."""
+    """Set a limit in microseconds. ``math.inf`` becomes ``None``, so that both make equal requests."""
     us = _validation.limit(name, getattr(request, name), least=least)
     _set(request, f"{name}_us", us)
     if us is None:
@@ -286,7 +297,7 @@ def _check_retries(request: RecurringJobRequest) -> None:
 
 def _check_cleanup_grace(request: RecurringJobRequest) -> None:
     grace = request.cleanup_grace
-    _set(request, "cleanup_grace_us", None if grace is None else _validation.patience("cleanup_grace", grace))
+    _set(request, "cleanup_grace_us", None if grace is None else _validation.duration_or_inf("cleanup_grace", grace))
 
 
 def _check_until(request: RecurringJobRequest) -> None:
@@ -323,11 +334,11 @@ _CHECKS: Final[Mapping[str, Callable[[RecurringJobRequest], object]]] = {
     "critical": lambda request: _validation.flag("critical", request.critical),
     "tags": lambda request: _set(request, "tags", _validation.texts("tags", request.tags, "('nightly',)")),
 }
-"""The check of each field, in the order of the fields. Where two must fit, the check of each looks at both."""
+"""The check of each field, in the order of the fields. Where two fields must fit, the check of each looks at both."""
 
 
 def _check_fields(request: RecurringJobRequest, names: Container[str]) -> None:
-    """Check some fields of a request; the others have been checked, or are what they are by default."""
+    """Check some fields of a request. The others have been checked before, or have their default."""
     for name, check in _CHECKS.items():
         if name in names:
             check(request)

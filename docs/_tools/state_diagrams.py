@@ -1,4 +1,4 @@
-"""Draws the state diagrams of the documentation: ``python docs/state_diagrams.py``.
+"""Draws the state diagrams of the documentation: ``python docs/_tools/state_diagrams.py``.
 
 The transitions are listed once, here: the tables in ``howto/states.md`` and the pictures are made from the list, and
 ``tests/docs/test_states.py`` holds the list against what a scheduler is seen to do.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-PAGE = Path(__file__).parent / "howto" / "states.md"
+PAGE = Path(__file__).parents[1] / "howto" / "states.md"
 
 Transition = tuple[str, str]
 

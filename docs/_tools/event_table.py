@@ -1,6 +1,6 @@
-"""Makes the table of events from the classes: ``python docs/event_table.py``.
+"""Makes the table of events from the classes: ``python docs/_tools/event_table.py``.
 
-``tests/docs/test_events.py`` holds the page against it.
+``tests/docs/test_events.py`` compares the page with it.
 """
 
 import inspect
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from turnkeeper_trio import events
 
-PAGE = Path(__file__).parent / "howto" / "events.md"
+PAGE = Path(__file__).parents[1] / "howto" / "events.md"
 TABLE = re.compile(r"(<!-- events -->\n)(?P<rows>.*?)(\n\n)", re.DOTALL)
 COMMON = [field.name for field in fields(events.Event)]
 
@@ -26,7 +26,7 @@ GROUPS = {
 
 def rows() -> str:
     """Return the table."""
-    lines = ["| event | told when | fields of its own |", "|---|---|---|"]
+    lines = ["| event | published when | fields of its own |", "|---|---|---|"]
     for about, (names, ids) in GROUPS.items():
         lines.append(f"| **about {about}** | carries {ids} | |" if ids != "neither" else f"| **about {about}** | | |")
         lines += [_row(getattr(events, name)) for name in names.split()]

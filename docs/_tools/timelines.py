@@ -1,8 +1,8 @@
 """Draws the timelines of the documentation from real runs, in virtual time.
 
-``python docs/timelines.py`` puts them into the pages. At each step the scheduler is asked what is active; how a run
-ended, and what did not run, is taken from its events. Nothing is drawn that the scheduler did not say.
-``tests/docs/test_drawings.py`` holds the pages against it.
+``python docs/_tools/timelines.py`` puts them into the pages. At each step the scheduler is asked what is active; how a
+run ended, and what did not run, is taken from its events. Nothing is drawn that the scheduler did not say.
+``tests/docs/test_drawings.py`` compares the pages with it.
 """
 
 import re
@@ -210,4 +210,4 @@ def write(pages: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(__file__).parent)
+    write(Path(__file__).parents[1])
