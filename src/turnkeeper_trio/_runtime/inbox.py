@@ -129,7 +129,8 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        await self._checkpoint()
+        # After the end, the caller may be in an event loop of either kind.
+        await (checkpoint() if self.closed else self._checkpoint())
         if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
@@ -149,7 +150,7 @@ class Inbox(Generic[T]):
                 return
         if self.closed:
             # The cancellation that made the scheduler close may concern this task, too: it goes before the error.
-            await self._checkpoint()
+            await checkpoint()
         self.put_nowait(item, check)
 
     def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
