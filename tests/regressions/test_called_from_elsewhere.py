@@ -51,6 +51,7 @@ def arguments(name, job_id):
         "add_job": (NOW, nothing),
         "try_add_job": (NOW, nothing),
         "scheduled": (NOW, nothing),
+        "add_jobs": ([(NOW, nothing)],),
         "apply": (JobSet(),),
         "register": ("name", nothing),
         "events": (RunFinished,),

@@ -94,6 +94,11 @@ _EXECUTING = RunPhase.EXECUTING
 _REPLACE = Overlap.CANCEL_OTHER
 
 
+async def add_many(world: World, *, atomic: bool) -> Any:
+    request = RecurringJobRequest("one of many", Interval(5), key="k")
+    return await world.scheduler.add_jobs([(request, world.work, "one of many", 1)], atomic=atomic)
+
+
 async def apply(world: World) -> Any:
     jobs = JobSet()
     jobs.add(RecurringJobRequest("keyed", Interval(40), key="k"), world.work, "keyed", 1)
@@ -174,6 +179,8 @@ def operations() -> list[Operation]:
         of("paused waiting", lambda world: paused(world, wait=True), refused_inside=(1, 3)),
         of("add_job", add),
         of("add_job replacing", lambda world: add(world, on_conflict=OnConflict.REPLACE)),
+        of("add_jobs", lambda world: add_many(world, atomic=False)),
+        of("add_jobs at once", lambda world: add_many(world, atomic=True)),
         of("apply", apply),
         of("scheduled", scheduled),
         of("events", events),

@@ -247,6 +247,10 @@ async def a_scheduler() -> None:
         job_id = await scheduler.add_job(requests(scheduler.now()), work, "a", kwargs={"times": 2})
         assert_type(job_id, RecurringJobId)
         assert_type(scheduler.try_add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
+        several = ((RecurringJobRequest("c"), plain, text) for text in "abc")
+        assert_type(await scheduler.add_jobs(several), list[RecurringJobId])
+        entries = [JobSetEntry(RecurringJobRequest("d"), "work")]
+        assert_type(await scheduler.add_jobs(entries, atomic=True), list[RecurringJobId])
         run_id = await scheduler.trigger_job_now(job_id)
         assert_type(run_id, RunId)
         record = await scheduler.wait_run(run_id)
@@ -319,6 +323,7 @@ async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, k
     await scheduler.update_job(key, timout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await scheduler.add_job(requests(scheduler.now()), plain, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     scheduler.try_add_job(requests(scheduler.now()), plain, "a", 2)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await scheduler.add_jobs([(plain, requests(scheduler.now()))])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     JobSet().add(requests(scheduler.now()), plain, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 

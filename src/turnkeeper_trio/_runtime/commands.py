@@ -116,9 +116,10 @@ class CommandQueue:
 
     def expect(self, reply: Reply) -> None:
         """Have a reply be answered in any case: if nothing else answers it, by the end of the scheduler."""
+        if not reply.open:
+            return
         if self._closed:
-            if reply.open:
-                reply.answer(SchedulerClosed(ENDED))
+            reply.answer(SchedulerClosed(ENDED))
             return
         self._replies[reply] = None
         reply.unanswered = self._replies

@@ -11,7 +11,7 @@ to wake them and let each put its item in, lets later senders overtake earlier o
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
@@ -129,8 +129,8 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        # After the end, the caller may be in an event loop of either kind.
-        await (checkpoint() if self.closed else self._checkpoint())
+        # Once it is closed, a caller may be in an event loop of either kind, and is refused.
+        await (checkpoint if self.closed else self._checkpoint)()
         if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
@@ -152,6 +152,23 @@ class Inbox(Generic[T]):
             # The cancellation that made the scheduler close may concern this task, too: it goes before the error.
             await checkpoint()
         self.put_nowait(item, check)
+
+    async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:
+        """Put items in, in their order, in bursts: wait for room as `put` does, then put in as many as the room allows.
+
+        Each burst is a checkpoint. If it is cancelled, or ``check`` raises, the items of the earlier bursts are in, and
+        those of this burst that come before the refused one.
+
+        Raises:
+            anyio.ClosedResourceError: the stream was closed, before the call or between two bursts.
+        """
+        done = 0
+        while done < len(items):
+            await self.put(items[done], check)
+            done += 1
+            while done < len(items) and not self.closed and self.sent - self.taken < self.size:
+                self.put_nowait(items[done], check)
+                done += 1
 
     def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Put an item in, unless ``check`` raises, which is called in the same step.

@@ -34,8 +34,8 @@ from anyio.lowlevel import checkpoint
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine import control, queries, updates
 from turnkeeper_trio._engine.control import job_id_of
-from turnkeeper_trio._engine.engine import Decision, Engine, Now, Query, Submission, Wait
-from turnkeeper_trio._engine.submission import apply_set
+from turnkeeper_trio._engine.engine import BATCH, Decision, Engine, Now, Query, Submission, Wait
+from turnkeeper_trio._engine.submission import accept_all, apply_set
 from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
@@ -62,11 +62,12 @@ from turnkeeper_trio.errors import (
     SchedulerClosed,
     ShutdownTimeout,
     StagingFull,
+    SubmissionRefused,
     TurnKeeperError,
     WouldDeadlock,
 )
 from turnkeeper_trio.events import Event
-from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSummary, RecurringJobRequest
+from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSetEntry, JobSummary, RecurringJobRequest
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._options import JobChanges
 from turnkeeper_trio.jobs.details import table
@@ -316,6 +317,96 @@ class Scheduler:
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         return RecurringJobId(submission.job_id)
+
+    async def add_jobs(
+        self,
+        jobs: "Iterable[JobSetEntry | tuple[RecurringJobRequest, Callable[..., Any] | str, *tuple[Any, ...]]]",
+        *,
+        on_conflict: OnConflict = OnConflict.UPDATE,
+        atomic: bool = False,
+    ) -> list[RecurringJobId]:
+        """Submit many jobs, and return their ids in the same order. If staging is full, wait for room in it.
+
+        The effect is that of `add_job` for each job, at about half of the cost: jobs go to staging in bursts, as many
+        as the room allows. All jobs are checked before the first is submitted.
+
+        Args:
+            jobs: Tuples ``(request, fn, *args)`` of what `add_job` takes; or `JobSetEntry`, which also has ``kwargs``.
+            on_conflict: What happens if another job has the ``key`` of a request.
+            atomic: Accept all jobs in one step, or none. The event loop does nothing else during that step, which takes
+                about 15 µs a job.
+
+        Always a checkpoint, and there is one for each burst. If the call is cancelled or refused in the middle, the
+        jobs of earlier bursts stay submitted; with keys, the program can find them, or submit them again. With
+        ``atomic``, a call that is cancelled while it waits for room has submitted nothing; cancelled later, it submits
+        all the jobs all the same.
+
+        Raises:
+            SchedulerClosed: the scheduler is shutting down or has ended. Without ``atomic``, jobs of earlier bursts may
+                have been submitted.
+            JobExists: a key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
+            SubmissionRefused: the store refused a job. With ``atomic``, the other jobs are deleted again.
+            TypeError: ``fn`` is no function, or does not take the arguments; a note says in which element.
+            ConfigurationError: an element is no such tuple, or a value is wrong as for `add_job`; the error, or a note
+                of it, says in which element.
+        """
+        self._parts.affinity.check()
+        _validation.flag("atomic", atomic)
+        submissions: list[Submission] = []
+        for place, job in enumerate(_validation.several("jobs", jobs, "tuples (request, fn, *args)")):
+            if place % BATCH == BATCH - 1:
+                await checkpoint()
+            submissions.append(self._submission_of(place, job, on_conflict))
+        stored = self._parts.store is not None
+        for submission in submissions if stored else ():
+            submission.token = Reply()
+        if atomic:
+            await self._command(accept_all, submissions)
+        else:
+            try:
+                await self._parts.staging.put_all(submissions, self._stage)
+            except anyio.ClosedResourceError:
+                self._closed()
+        if not submissions:
+            await checkpoint()
+        if stored:
+            with anyio.CancelScope(shield=True):
+                await self._wait_for_store(submissions, atomic=atomic)
+        return [RecurringJobId(submission.job_id) for submission in submissions]
+
+    def _submission_of(self, place: int, job: object, on_conflict: OnConflict) -> Submission:
+        """Return the submission of one of many jobs."""
+        if guard.is_a(job, JobSetEntry):
+            entry = cast("JobSetEntry", job)
+            request, fn, args, kwargs = entry.request, entry.fn, entry.args, entry.kwargs
+        elif guard.is_a(job, tuple) and len(cast("tuple[Any, ...]", job)) > 1:
+            request, fn, *rest = cast("tuple[Any, ...]", job)
+            args, kwargs = tuple(rest), None
+        else:
+            message = f"jobs[{place}] must be a tuple (request, fn, *args), or a JobSetEntry, not {guard.shown(job)}"
+            raise ConfigurationError(message, parameter="jobs")
+        try:
+            return self._submission(request, fn, args, kwargs, on_conflict)
+        except (ConfigurationError, TypeError) as exc:
+            exc.add_note(f"in jobs[{place}]")
+            raise
+
+    async def _wait_for_store(self, submissions: list[Submission], *, atomic: bool) -> None:
+        """Wait until the store has committed or refused each job; raise for the first that it refused."""
+        refused: dict[UUID, SubmissionRefused] = {}
+        for submission in submissions:
+            self._parts.command_queue.expect(submission.token)
+        for submission in submissions:
+            try:
+                await submission.token.get()
+            except SubmissionRefused as exc:
+                refused[submission.job_id] = exc
+        for submission in submissions if refused and atomic else ():
+            if submission.job_id not in refused:
+                with suppress(JobNotFound, SchedulerClosed):
+                    await self._command(control.delete_job, submission.job_id)
+        for error in refused.values():
+            raise error
 
     async def apply(self, job_set: JobSet) -> JobSetChanges:
         """Make the scheduler's jobs what a job set says, for example after the configuration was loaded again.
@@ -1303,6 +1394,7 @@ class ThreadsafeScheduler:
         options = {"kwargs": kwargs, "on_conflict": on_conflict}
         return self._call_soon(Scheduler.try_add_job, (request, fn, *args), options)
 
+    add_jobs: Final = Blocking(Scheduler.add_jobs)
     apply: Final = Blocking(Scheduler.apply)
 
     cancel_job: Final = Blocking(Scheduler.cancel_job)
