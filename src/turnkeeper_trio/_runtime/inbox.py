@@ -153,7 +153,7 @@ class Inbox(Generic[T]):
             await checkpoint()
         self.put_nowait(item, check)
 
-    async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:
+    async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:  # noqa: ASYNC910  (there may be no item)
         """Put items in, in their order, in bursts: wait for room as `put` does, then put in as many as the room allows.
 
         Each burst is a checkpoint. If it is cancelled, or ``check`` raises, the items of the earlier bursts are in, and
@@ -251,7 +251,7 @@ MAX_GATHERED: Final = 16
 
 
 MIN_SHARE: Final = 2
-"""How many submissions a turn takes at least, if so many are staged: also if no run ended while others wait."""
+"""How many submissions a turn may always take, also if it has no outcome while runs wait for workers."""
 
 
 @final

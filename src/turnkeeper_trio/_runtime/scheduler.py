@@ -372,7 +372,7 @@ class Scheduler:
         if stored:
             with anyio.CancelScope(shield=True):
                 await self._wait_for_store(submissions, atomic=atomic)
-        return [RecurringJobId(submission.job_id) for submission in submissions]
+        return [RecurringJobId(submission.job_id) for submission in submissions]  # noqa: ASYNC910  (`put_all` is a checkpoint)
 
     def _submission_of(self, place: int, job: object, on_conflict: OnConflict) -> Submission:
         """Return the submission of one of many jobs."""
@@ -391,7 +391,7 @@ class Scheduler:
             exc.add_note(f"in jobs[{place}]")
             raise
 
-    async def _wait_for_store(self, submissions: list[Submission], *, atomic: bool) -> None:
+    async def _wait_for_store(self, submissions: list[Submission], *, atomic: bool) -> None:  # noqa: ASYNC910  (there may be no job)
         """Wait until the store has committed or refused each job; raise for the first that it refused."""
         refused: dict[UUID, SubmissionRefused] = {}
         for submission in submissions:
