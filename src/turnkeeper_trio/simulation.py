@@ -12,7 +12,7 @@ from uuid import UUID
 import pendulum
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, Options, Submission
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, NoScope, Options, Submission
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.text import duration_text
@@ -125,16 +125,6 @@ def simulate(
 
 
 @final
-class _Scope:
-    """The scope of an attempt that is not executed."""
-
-    cancel_called = False
-
-    def cancel(self) -> None:
-        """Do nothing: the dry run ends the attempt itself."""
-
-
-@final
 class _DryRun:
     """The engine with a clock that jumps to the next thing to do, and workers that execute nothing."""
 
@@ -184,7 +174,7 @@ class _DryRun:
 
     def _begin(self, attempt: Attempt) -> None:
         request = attempt.run.job.request
-        attempt.claim(self._now, _Scope())
+        attempt.claim(self._now, NoScope())
         took = self._duration(request.name, attempt.run.occurrence.scheduled_at)
         attempt.ending = AttemptResult.RETURNED
         if request.timeout_us is not None and took > request.timeout_us:

@@ -1,4 +1,4 @@
-"""Cancel, delete, skip: in each phase, and what the caller is told."""
+"""Cancel, delete, skip: in each phase, and what the caller gets."""
 
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ PHASES = ["pending", "ready", "bound", "retry", "ready for its retry", "bound fo
 
 
 def in_phase(phase: str, **options: Any) -> tuple[Driver, Any]:
-    """Return a driver and a job each ten seconds, the run of which is in a phase."""
+    """Return a driver, and a job that runs every ten seconds and has a run in this phase."""
     driver = Driver(max_workers=1, dispatch_buffer=0, **options)
     job = driver.add(schedule=Interval(seconds=10), max_retries=1, retry_past_next=True)
     if phase == "pending":

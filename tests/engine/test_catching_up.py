@@ -11,7 +11,7 @@ from turnkeeper_trio.events import OccurrenceMissed
 
 
 def late(seconds, **options):
-    """Return a driver that looks so late, and the job."""
+    """Return a driver that takes its first turn this late, and the job."""
     driver = Driver(max_workers=100)
     job = driver.add(**{"schedule": Interval(seconds=10), **options})
     driver.tick(seconds)

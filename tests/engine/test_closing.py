@@ -1,4 +1,4 @@
-"""Shutdown: what becomes of a run in each phase, what the report says, and what is said meanwhile."""
+"""Shutdown: what happens to a run in each phase, what the report says, and what is logged meanwhile."""
 
 from datetime import timedelta
 from typing import Any

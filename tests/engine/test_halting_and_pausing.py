@@ -1,4 +1,4 @@
-"""Jobs that are halted or paused, and everything at once."""
+"""Jobs that are halted or paused, and pauses of all jobs."""
 
 import pytest
 from engine_driver import Driver, at

@@ -1,4 +1,4 @@
-"""While a run waits for its next attempt, whoever asks is told when that comes."""
+"""While a run waits for its next attempt, queries say when that comes."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from turnkeeper_trio._engine import queries
 
 
 def waiting(said=None, **options):
-    """Return an engine, and a job of which a run waits 30 s for its second attempt, from the instant 10."""
+    """Return an engine, and a job whose run waits 30 s for its second attempt, from the instant 10."""
     driver = Driver()
     job = driver.add(
         **{"schedule": Interval(seconds=1000), "max_retries": 1, "retry": FixedRetryDelay(30), "key": "key", **options}

@@ -1,4 +1,4 @@
-"""Where nobody listens no event is made, but of what the log has to tell."""
+"""Without observers and subscribers no event is made, except those that the log needs."""
 
 from engine_driver import Driver
 

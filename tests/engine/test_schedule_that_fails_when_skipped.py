@@ -1,4 +1,4 @@
-"""To skip an occurrence is to ask the schedule for the next one: if it fails then, its job is halted."""
+"""To skip an occurrence, the engine asks the schedule for the next one: if it fails then, its job is halted."""
 
 from datetime import timedelta
 

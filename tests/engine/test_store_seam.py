@@ -1,4 +1,4 @@
-"""What a store is told and asked, what it hands over, and what it takes back."""
+"""Changes for a store, its refusals, and jobs that it hands over and takes back."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The coordinator's turn: order of starts, batches, when to look again, alarms, waits, numbers."""
+"""The coordinator's turn: order of starts, batches, the next deadline, the watchdog, waits, metrics."""
 
 import json
 

@@ -230,7 +230,7 @@ def test_the_key_of_an_ended_job(on_conflict, ended):
     assert (driver.details(second).next_run_time == at(10)) != stays
     if attempt in driver.executing:
         driver.end(attempt, value=1)
-    # What went before is forgotten; what still executed is known to the job that has its id.
+    # The earlier job is forgotten; its run that still executes counts for the job that has its id now.
     forgotten = on_conflict is OnConflict.REPLACE and ended != "cancelled, and its run goes on"
     assert (1 in [record.value for record in driver.history(second)]) != forgotten
 

@@ -27,8 +27,8 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What never began is in a circle with its task: it is collected here, and nothing is told of it."""
+def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A coroutine that never began is in a reference cycle with its task: collect it here; nothing is told of it."""
     lines: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: lines.append(str(unraisable.exc_value)))
     yield
@@ -108,7 +108,7 @@ async def test_a_worker_that_is_to_take_the_place_of_another() -> None:
 
 
 async def test_a_cancellation_that_comes_while_their_first_steps_are_waited_for_leaves_as_one() -> None:
-    """Which step of the loop is that of the waiting differs between versions of anyio: each early one is tried."""
+    """The step in which the wait begins differs between versions of anyio, so each early step is tried."""
     outcomes = []
     for step in range(12):
         before = asyncio.all_tasks()
@@ -125,5 +125,5 @@ async def test_a_cancellation_that_comes_while_their_first_steps_are_waited_for_
         await asyncio.wait({task})
         outcomes.append("cancelled" if task.cancelled() else type(task.exception()).__name__)
         check(schedulers[0], before)
-    # An error that is known goes before a cancellation, as in each group of tasks; a cancellation alone is itself.
+    # An error goes before a cancellation, as in each task group; a cancellation alone leaves as itself.
     assert set(outcomes) == {"cancelled", "InternalError"}

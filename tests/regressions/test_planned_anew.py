@@ -1,11 +1,12 @@
-"""A job that went on after a pause, a halt or an update was planned from "now", whatever its plan had been.
+"""A job that went on after a pause, a halt or an update was planned from "now", whatever had been planned before.
 
-Causes: a job whose first run was still to come (``initial_run_time``) was planned by its schedule instead, before that
-instant; where the clock had been set back, the instants since then came a second time; and a halted job that was given
-another schedule kept the count of its failures, and was halted by the next one. Only `resume_job` of a paused job knew
-better, and not of one with a fixed delay.
+Causes: a job whose first run was still to come (``initial_run_time``) was planned by its schedule, before that instant.
+Where the wall clock had been set back, the instants since then came a second time. A halted job that got a new schedule
+kept the count of its failures, so the next failure halted it. Only `resume_job` of a paused job was right, except for a
+fixed delay.
 
-And a job that was over when it was resumed or updated was told as finished before it was told as resumed or updated.
+And a job that had no further occurrence when it was resumed or updated had its `JobFinished` before its `JobResumed` or
+`JobUpdated`.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
-"""A wrong argument was found out by the coordinator, not by the call: it ended the scheduler, and with it every job.
+"""A wrong argument was detected by the coordinator, not at the call, and ended the scheduler with all its jobs.
 
-Cause: operations handed on what they were given, and only some of it was looked at before it was sent. Arguments of the
-job's function were not looked at until it ran, on Monday.
+Cause: operations passed on their arguments, and checked only some of them. The arguments of the job's function were not
+checked until it ran, perhaps days later.
 """
 
 import functools
@@ -31,7 +31,7 @@ REQUEST = RecurringJobRequest("job", Interval(seconds=10), key="job")
 
 
 class Several:
-    """As an array: it has no truth, and to compare it gives no truth either."""
+    """Like an array: it has no truth value, and ``==`` gives none either."""
 
     def __bool__(self) -> bool:
         raise ValueError("ambiguous")
@@ -43,7 +43,7 @@ class Several:
 
 
 class Model:
-    """As a lazy row: to show it asks a database that is gone."""
+    """Like a lazy row: its ``repr`` reads from a database that is gone."""
 
     def __repr__(self) -> str:
         raise OSError("gone")
@@ -206,7 +206,7 @@ async def test_a_key_and_a_text_are_handles() -> None:
         assert [job.key for job in await scheduler.list_all_jobs()] == ["job", None]
         assert details.next_run_instance is not None
         assert (await scheduler.cancel_run(str(details.next_run_instance))).job_id == job_id
-        # A key may read like an id: where a job has it, it is the key.
+        # A key may look like an id: if a job has it, it is the key.
         twin = await scheduler.add_job(RecurringJobRequest("twin", key=str(plain_id)), anyio.sleep, 0)
         assert (await scheduler.get_job_details(str(plain_id))).job_id == twin
         with pytest.raises(JobNotFound, match="no job has the key 'nobody'"):

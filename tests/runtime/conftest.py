@@ -14,7 +14,7 @@ from turnkeeper_trio.errors import StoreUnavailable
 
 
 class FakeWall:
-    """`SystemClock`, but on a wall that the test sets: it steps, and the time of the event loop does not."""
+    """`SystemClock`, but the test sets the wall time: it steps, and the time of the event loop does not."""
 
     def __init__(self) -> None:
         self.start = round(datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp() * 1_000_000)
@@ -63,7 +63,7 @@ class FakeStore:
 
 
 class Heard:
-    """An observer that hears everything."""
+    """An observer that keeps all events."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []

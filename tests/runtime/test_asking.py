@@ -1,4 +1,4 @@
-"""Waiting, history, numbers: what is asked is answered, truthfully, and kept within its bounds."""
+"""Waiting, history, metrics: the answers are right, and the history stays within its bounds."""
 
 import json
 from datetime import timedelta

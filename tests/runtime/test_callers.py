@@ -1,4 +1,4 @@
-"""Callers at the edges: those who give up in the step in which they would be answered, and those of a crash."""
+"""Callers in rare situations: cancelled in the step in which they would be answered, or waiting at a crash."""
 
 import asyncio
 import logging
@@ -105,7 +105,7 @@ async def test_a_caller_may_give_up_in_the_step_in_which_it_is_answered(turns: i
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_callers_may_give_up_in_the_step_in_which_the_scheduler_ends(store: Any) -> None:
-    """Questions in the stream, a wait, a submitter in line: all cancelled while the coordinator is closing."""
+    """Questions in the stream, a wait, a submitter that waits for room: all cancelled while the coordinator closes."""
     store.delay = 10  # the coordinator waits, and takes nothing
     tasks: list[asyncio.Task[Any]] = []
     async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:

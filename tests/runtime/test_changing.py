@@ -1,4 +1,4 @@
-"""Cancel, delete, skip and trigger: what they do to each kind of run, and that what they say is the truth."""
+"""Cancel, delete, skip and trigger: what they do to a run in each phase, and that their answers are right."""
 
 from datetime import timedelta
 from typing import Any

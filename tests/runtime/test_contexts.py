@@ -197,7 +197,7 @@ async def test_a_job_that_is_timed_out_sees_that_it_is_to_end() -> None:
 
 
 async def test_a_task_that_outlives_its_run_is_no_part_of_it_any_more() -> None:
-    """It may do what a job may not: nothing would wait for itself."""
+    """Such a task may do what a job may not, because no wait would be for itself."""
     records: list[Any] = []
 
     async def survivor() -> None:

@@ -71,7 +71,7 @@ async def test_many_attempts_without_a_timeout_after_one_with_it() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("buffer", [1, 2, 8])
 async def test_of_attempts_that_follow_each_other_without_a_pause(buffer: int) -> None:
-    """The worker is never idle in between, which is another way from one attempt to the next."""
+    """The worker is never idle between the attempts: that is a separate path from one attempt to the next."""
     timeouts = [5, None, 7, 5, None, None, 1_000, 5, None]
 
     async def job() -> float:
@@ -104,7 +104,7 @@ async def test_what_one_attempt_was_given_in_addition_is_not_given_to_the_next()
 
 @pytest.mark.anyio
 async def test_extending_the_timeout_of_an_attempt_that_has_ended_changes_nothing_for_the_next() -> None:
-    """A task that the job started, and that outlives it, still holds what it was run by."""
+    """A task that the job started, and that outlives it, still refers to the run context."""
 
     async with anyio.create_task_group() as outside, open_scheduler(max_workers=1) as scheduler:
 
@@ -151,7 +151,7 @@ async def test_the_coordinator_wakes_once_for_nothing_at_most_where_something_la
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
 @pytest.mark.parametrize("seed", range(10))
 def test_a_timeout_that_strikes_as_the_job_returns(backend: Any, seed: int) -> None:
-    """Either may go first. The record says which, and the next attempt knows of neither."""
+    """Either may come first. The record says which, and the next attempt is not affected."""
 
     async def job(ticks: int) -> str:
         await anyio.sleep(5)
@@ -176,7 +176,7 @@ def test_a_timeout_that_strikes_as_the_job_returns(backend: Any, seed: int) -> N
 
 @pytest.mark.anyio
 async def test_a_job_that_is_cancelled_as_it_returns_leaves_its_worker_unharmed() -> None:
-    """At any number of turns of the event loop before or after."""
+    """The cancel comes any number of turns of the event loop before or after."""
     for ticks in range(12):
         async with open_scheduler(max_workers=1) as scheduler:
 

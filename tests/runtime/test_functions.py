@@ -171,7 +171,7 @@ async def test_a_coroutine_instead_of_its_function_is_refused_and_closed() -> No
             coroutine = coroutine_function()
             with pytest.raises(TypeError, match=r"write add_job\(request, coroutine_function, \.\.\.\)"):
                 _ = [await answer for answer in [submit(SOON, coroutine)] if hasattr(answer, "__await__")]  # type: ignore[arg-type]
-            assert coroutine.cr_frame is None  # closed: nobody is told that it was never awaited
+            assert coroutine.cr_frame is None  # closed, so Python does not warn that it was never awaited
         assert scheduler.get_metrics_snapshot().staging_submitted_total == 0
 
 

@@ -1,4 +1,4 @@
-"""Submissions that come in a stream are taken together; one that comes alone waits for nobody."""
+"""Submissions that come in a stream are taken together; one that comes alone does not wait for more."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import After, RecurringJobRequest, Scheduler, SchedulerClosed, StagingFull, open_scheduler
 from turnkeeper_trio._engine.engine import Engine
-from turnkeeper_trio._runtime.inbox import TOGETHER
+from turnkeeper_trio._runtime.inbox import MAX_GATHERED
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ async def nothing() -> None: ...
 
 
 async def settled() -> None:
-    """Let everybody do what there is to be done now."""
+    """Let all tasks do what there is to do now."""
     await anyio.sleep(1)
 
 
@@ -62,7 +62,7 @@ async def test_one_that_comes_alone_is_taken_in_the_next_turn_of_the_event_loop(
 
 
 async def test_one_after_another_at_the_same_instant_costs_one_turn_more_at_most(turns: list[int]) -> None:
-    """The second is part of a stream, as far as one can tell; it waits for one turn of the event loop."""
+    """The second may be part of a stream, so it waits for one turn of the event loop."""
     async with open_scheduler(max_workers=64) as scheduler:
         await settled()
         for _ in range(2):
@@ -86,26 +86,26 @@ async def stream_of_trying(scheduler: Scheduler, number: int) -> None:
 async def test_a_stream_is_taken_together(
     turns: list[int], stream: Callable[[Scheduler, int], Awaitable[None]]
 ) -> None:
-    submissions = 40 * TOGETHER
+    submissions = 40 * MAX_GATHERED
     async with open_scheduler(max_workers=64) as scheduler:
         await settled()
         before = len(turns)
         await stream(scheduler, submissions)
         await settled()
-        # On trio the coordinator may come twice before the submitter does, by chance, and is content with fewer then.
+        # On trio the coordinator may by chance run twice before the submitter does, and takes fewer then.
         assert len(turns) - before <= submissions / 2
         assert len(await scheduler.list_all_jobs()) == submissions
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_by_as_many_as_there_may_be_where_the_event_loop_is_fair(turns: list[int]) -> None:
-    submissions = 40 * TOGETHER
+    submissions = 40 * MAX_GATHERED
     async with open_scheduler(max_workers=64) as scheduler:
         await settled()
         before = len(turns)
         await stream_of_waiting(scheduler, submissions)
         await settled()
-        assert len(turns) - before <= submissions / TOGETHER + 2
+        assert len(turns) - before <= submissions / MAX_GATHERED + 2
 
 
 async def test_no_more_come_together_than_could_be_started(turns: list[int]) -> None:
@@ -118,7 +118,7 @@ async def test_no_more_come_together_than_could_be_started(turns: list[int]) -> 
 
 @pytest.mark.parametrize("workers", [1, 64])
 async def test_what_falls_due_while_four_tasks_submit_without_pause_starts_soon(workers: int) -> None:
-    """Within so many turns of the event loop, counted from its instant; the submitters never let time pass."""
+    """It starts within a number of turns of the event loop; the submitters never let time pass."""
     started = 0
 
     async def due() -> None:
@@ -141,11 +141,11 @@ async def test_what_falls_due_while_four_tasks_submit_without_pause_starts_soon(
             await checkpoint()
         for number in range(1, 20):
             scheduler.try_add_job(NOW, due)
-            assert await ticks_until(lambda: started == number) <= 4 * TOGETHER  # noqa: B023
+            assert await ticks_until(lambda: started == number) <= 4 * MAX_GATHERED  # noqa: B023
 
 
 async def test_a_forced_shutdown_while_submissions_gather() -> None:
-    """Each of them is in the books, or was refused."""
+    """Each submission is in the books, or was refused."""
     taken = 0
 
     async def submit(scheduler: Scheduler) -> None:

@@ -1,7 +1,7 @@
 """Whatever a user's object does when it is shown, asked, written to or called, it harms nobody but its own job.
 
 A job that raises or returns it has a record, as any other; a policy that gives it fails its run; a schedule that does
-halts its job; an observer is dropped; a log line is lost. An innocent job beside it never notices.
+halts its job; an observer is removed; a log line is lost. Another job beside it is not affected.
 """
 
 import json
@@ -98,7 +98,7 @@ def returning(make: Any, *, plain: bool) -> Any:
 
 @pytest.fixture(autouse=True)
 def heard(caplog: pytest.LogCaptureFixture) -> None:
-    """Have each line written, so that what it tells of is shown."""
+    """Have each log line written, so that the objects in it are shown."""
     caplog.set_level(logging.DEBUG, "turnkeeper_trio")
 
 

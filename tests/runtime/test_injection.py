@@ -39,7 +39,7 @@ WAYS = pytest.mark.parametrize(("backend", "how"), [("trio", "scope"), ("asyncio
 
 
 class World:
-    """What a run of a scenario leaves behind, to be looked at."""
+    """What a run of a scenario leaves behind, for the checks."""
 
     def __init__(self) -> None:
         self.schedulers: list[Scheduler] = []
@@ -169,7 +169,7 @@ async def leaving(world: World) -> None:
 
 
 async def forced(world: World) -> None:
-    """Two callers shut down at once, one gracefully, one by force, while others wait for what will not come."""
+    """Two callers shut down at once, one gracefully, one by force, while others wait for runs that will not come."""
     async with open_scheduler(max_workers=2, priority_queue=PriorityQueueType.BINARY_HEAP) as scheduler:
         world.schedulers.append(scheduler)
         later = await scheduler.add_job(RecurringJobRequest("later", After(100)), world.steady)
@@ -223,7 +223,7 @@ def test_on_other_schedules_of_trio_too(scenario: Callable[[World], Any]) -> Non
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_undisturbed_it_is_the_same_on_every_schedule(scenario: Callable[[World], Any], backend: Backend) -> None:
-    """Not a step is cancelled here: the scenario itself is sound, and does what it says."""
+    """Without a cancellation, the scenario does what it says."""
     for seed in range(20 if backend == "trio" else 1):
         world = World()
         if scenario is failing_body:
@@ -240,7 +240,7 @@ def test_undisturbed_it_is_the_same_on_every_schedule(scenario: Callable[[World]
 
 @pytest.mark.parametrize("seed", range(SEEDS * 2))
 def test_native_cancellation_may_come_again_and_again(seed: int) -> None:
-    """As an impatient supervisor does: each request may arrive anywhere, also while the last one is being obeyed."""
+    """Several cancellations, as by an impatient supervisor: each may come at any step, also during the last one."""
     rng = random.Random(seed)
     world = World()
 

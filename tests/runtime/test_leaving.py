@@ -457,7 +457,7 @@ async def test_a_coordinator_that_is_cancelled_again_while_it_waits_for_the_runs
             asyncio.get_running_loop().call_later(2, task.cancel)
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(4)
-                assert scheduler.shutdown_report is not None  # it is dead, and what can be said has been said
+                assert scheduler.shutdown_report is not None  # the task is dead, and nothing more can be reported
             await anyio.sleep(50)
     assert anyio.current_time() == 11
     check_ended(scheduler, before)
@@ -518,7 +518,7 @@ async def test_a_run_that_a_fault_keeps_from_its_worker_was_never_started(monkey
             await anyio.sleep(1)
             assert [run.phase.value for run in await scheduler.list_active_runs()] == ["executing", "queued", "queued"]
             with monkeypatch.context() as patch:
-                patch.setattr(EventPublisher, "tell", faulty)
+                patch.setattr(EventPublisher, "publish", faulty)
                 await scheduler.add_job(NOW, forever)
                 await anyio.sleep(50)
     books = scheduler.get_metrics_snapshot().books
@@ -537,7 +537,7 @@ async def test_an_internal_error_goes_before_everything_else(monkeypatch: pytest
             try:
                 await anyio.sleep(50)
             finally:
-                # The program is to end, and the next turn is that in which the cleanup is over.
+                # The program is about to end, and the cleanup is over in the next turn.
                 monkeypatch.setattr(Engine, "take_due", faulty)
                 raise ValueError("body")
     assert left.value.__notes__ == ["besides, there was SystemExit", "besides, there was ValueError: body"]

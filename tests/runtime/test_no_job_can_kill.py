@@ -19,7 +19,7 @@ Job = Callable[[], Awaitable[Any]]
 
 
 async def healthy() -> str:
-    """Wait in each way in which a worker's state could be spoilt: a sleep, a timeout, a task group."""
+    """Wait in each way that fails if the state of the worker's task is broken: a sleep, a timeout, a task group."""
     await anyio.sleep(100)
     with anyio.move_on_after(3) as scope:
         await anyio.sleep_forever()

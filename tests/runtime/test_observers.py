@@ -1,4 +1,4 @@
-"""Observers: told each event, in order, once it is certain; and what becomes of a faulty or a slow one."""
+"""Observers: they get each event, in order, once it is committed; and what happens to a faulty or a slow one."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Parts of the runtime by themselves, where the whole does not get them into a state that they have to bear."""
+"""Parts of the runtime alone, in states that a whole scheduler does not reach, but that they must handle."""
 
 import asyncio
 import signal
@@ -172,7 +172,7 @@ async def test_a_task_group_that_a_job_left_open_is_closed_and_the_worker_goes_o
         after = await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("next", After(0)), anyio.sleep, 3))
         assert (after.outcome, after.duration) == (Outcome.SUCCEEDED, 3)
     kept = KEPT.pop()
-    # It is closed already, and the loops say so each in their way.
+    # It is closed already, and each event loop raises a different error for that.
     with suppress(RuntimeError, BaseExceptionGroup, trio.TrioInternalError, AttributeError):
         await kept.aclose()
 

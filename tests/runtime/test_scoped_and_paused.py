@@ -1,4 +1,4 @@
-"""Jobs for the length of a block, pauses of everything, keys: as far as the handle itself has a part in them."""
+"""`scheduled()`, `paused()` and keys: the part that the handle itself has in them."""
 
 from datetime import timedelta
 from typing import Any
@@ -145,7 +145,7 @@ async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stand
             await scheduler.add_job(keyed, nothing, on_conflict=OnConflict.RAISE)
         refused.append("refused")
 
-    store.delay = 10  # while the coordinator waits for it, nobody makes room
+    store.delay = 10  # while the coordinator waits for the store, no room is made
     async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
         async with anyio.create_task_group() as group:
             group.start_soon(scheduler.add_job, RecurringJobRequest("first"), nothing)

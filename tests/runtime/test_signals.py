@@ -22,7 +22,7 @@ SIGNAL = signal.SIGUSR1
 
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
-    """A signal that comes where nobody waits for it must not end the tests; and nobody may leave a handler behind."""
+    """A signal that no scheduler waits for must not end the tests; and no test may leave a handler behind."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (SIGNAL, signal.SIGUSR2, signal.SIGTERM)}
     yield
     left = {number: signal.getsignal(number) for number in before}
@@ -96,7 +96,7 @@ async def test_the_second_signal_forces_and_further_ones_do_nothing(more: int) -
             group.start_soon(nag)
             report = await scheduler.run_until_signal(SIGNAL)
     assert len(report.interrupted) == 1
-    assert delivered == []  # none was left unread, to be delivered once more
+    assert delivered == []  # no signal was left unread, so none is delivered again
     signal.signal(SIGNAL, signal.SIG_IGN)
 
 

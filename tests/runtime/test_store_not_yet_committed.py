@@ -1,4 +1,4 @@
-"""What a store has not committed yet, it may still refuse: who asks about it is answered after the commit."""
+"""A store may still refuse what it has not committed: a question about it is answered after the commit."""
 
 from typing import Any
 
@@ -98,7 +98,7 @@ async def test_each_of_many_that_are_submitted_during_commits_is_told(store: Any
 
 
 async def test_the_instants_that_pass_during_a_commit_are_not_forgotten(store: Any) -> None:
-    """The alarm of the coordinator strikes while it waits for the store, which it must not cut off."""
+    """The deadline of the coordinator's sleep passes while it waits for the store, and must not cut off that wait."""
     async with open_scheduler(max_workers=4, store=store) as scheduler:
         ids = [await scheduler.add_job(RecurringJobRequest(str(at), After(at)), nothing) for at in (10, 11, 12, 13)]
         store.delay = 7

@@ -1,4 +1,4 @@
-"""Stopping one run, wherever it stands: what is done, what is told, and that its job goes on."""
+"""Cancelling one run in each phase: what happens, what the record says, and that its job goes on."""
 
 import threading
 
@@ -57,7 +57,7 @@ async def executing(scheduler, job, **options):
 
 
 async def goes_on(scheduler, job_id):
-    """Whether a job is as it was before one of its runs was cancelled."""
+    """Check that a job is as it was before one of its runs was cancelled."""
     details = await scheduler.get_job_details(job_id)
     assert details.state is JobState.ACTIVE
     assert details.next_run_time is not None

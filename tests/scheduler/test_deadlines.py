@@ -41,7 +41,7 @@ STRIKES = {
 @pytest.mark.parametrize("second", STRIKES)
 @pytest.mark.parametrize("first", STRIKES)
 async def test_the_record_names_the_one_that_struck_first(first, second):
-    """Both strike, three seconds apart, while the run cleans up for ten."""
+    """Both deadlines pass, three seconds apart, while the run cleans up for ten seconds."""
     if first == second:
         return
     at = {first: 5, second: 8}
@@ -152,7 +152,7 @@ async def test_a_job_may_extend_its_timeout(how):
 
 
 async def _extends_from_the_thread(scheduler, request, extend):
-    """Virtual time stands still while the thread is at work; what it did to its deadline is what can be seen."""
+    """Virtual time stands still while the thread works, so the test looks at the deadline that the thread has moved."""
     seen = []
 
     def job():
@@ -179,7 +179,7 @@ async def test_what_extending_cannot_do():
         try:
             await hang()
         finally:
-            run.extend_timeout(100)  # It has struck, and nothing brings it back.
+            run.extend_timeout(100)  # The timeout has passed, and cannot be extended any more.
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(1)
 

@@ -1,4 +1,4 @@
-"""What happens to an occurrence that falls due while another run of its job is active; drawn (see `drawing`)."""
+"""An occurrence falls due while a run of its job is active: what happens, as a drawing (see `drawing`)."""
 
 import anyio
 import pytest
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def draw(until, *takes, workers=5, cleanup=0, fails=(), **options):
-    """Draw a job of each two seconds, up to a second; its runs take so long, in their order."""
+    """Draw a job that runs every two seconds up to ``until``; ``takes`` are the seconds that its runs take."""
     begun = 0
 
     async def job():

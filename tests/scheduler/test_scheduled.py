@@ -99,7 +99,7 @@ async def test_a_cancellation_through_the_block_does_so_too():
 
 
 async def test_a_cancellation_while_its_run_is_waited_for_cuts_the_run_off():
-    """The wait was shielded: a block that was left in order while its job ran for ever was never left."""
+    """Regression: the wait was shielded, so leaving the block in order while its job ran for ever never ended."""
     job = Job(cleanup=2)
     async with open_scheduler(max_workers=1) as scheduler:
         with anyio.move_on_after(5) as scope:

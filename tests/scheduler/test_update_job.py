@@ -292,7 +292,7 @@ async def test_what_is_wrong_is_refused_and_changes_nothing():
 
 
 async def test_never_two_at_once_unless_allowed():
-    """Whatever the overlap becomes and was, each update is heeded by what begins after it."""
+    """Whichever the old and the new overlap policy, a run that begins after an update goes by the new one."""
     alive, most = 0, 0
 
     async def job():

@@ -308,6 +308,8 @@ async def told(scheduler: Scheduler, job_id: RecurringJobId) -> None:
     assert_type(threadsafe, ThreadsafeScheduler)
     assert_type(threadsafe.add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
     assert_type(threadsafe.wait_job(job_id), RunRecord)
+    assert_type(threadsafe.update_job("key", if_version=1, timeout=5), int)
+    threadsafe.update_job("key", timout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, key: str) -> None:

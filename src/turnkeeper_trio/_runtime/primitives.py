@@ -1,12 +1,13 @@
-"""A checkpoint and events: what the tasks of the runtime wait by.
+"""Primitives: the checkpoint and the events by which the tasks of the runtime wait.
 
-``anyio.Event()`` and ``anyio.lowlevel.checkpoint()`` find out at each call which event loop runs. A job needs three of
-them, and to find out costs as much as they do. So the parts that live in one event loop look once.
+``anyio.Event()`` and ``anyio.lowlevel.checkpoint()`` look up at each call which event loop runs. Each job needs three
+of them, and the look-up costs as much as they do. So the parts that live in one event loop look it up once.
 
 ``asyncio.run`` answers a Ctrl-C by cancelling the main task, between any two lines of Python that run just then; so may
-any other handler of a signal. ``asyncio.Event.set`` looks whether a task still waits, and wakes it after that: struck
-between, it raises in the task that sets the event, which is mostly the coordinator, and the other tasks that wait are
-not woken. So an event that one task waits for is set by `set_event`, and one that several wait for is a `SharedEvent`.
+any other handler of a signal. ``asyncio.Event.set`` looks whether a task still waits, and wakes it after that. A signal
+between these two makes it raise in the task that sets the event, which is mostly the coordinator, and the other tasks
+that wait are not woken. So an event for which one task waits is set by `set_event`, and an event for which several wait
+is a `SharedEvent`.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from turnkeeper_trio._runtime.clock import in_trio
 
 
 class Event(Protocol):
-    """Something to wait for, once: `anyio.Event`, `asyncio.Event` and `trio.Event` are alike as far as this goes."""
+    """What `anyio.Event`, `asyncio.Event` and `trio.Event` have in common."""
 
     def set(self) -> object:
         """Wake the tasks that wait."""
@@ -34,10 +35,10 @@ class Event(Protocol):
 
 
 class Primitives(NamedTuple):
-    """What a task of one event loop waits by."""
+    """The checkpoint and the events of one kind of event loop."""
 
     checkpoint: Callable[[], Awaitable[object]]
-    """Lets other tasks run, and raises a cancellation that has been asked for."""
+    """Lets other tasks run, and raises a cancellation that was requested."""
 
     event: Callable[[], Event]
     """Makes an event."""
@@ -48,7 +49,7 @@ _TRIO: Final = Primitives(trio.lowlevel.checkpoint, trio.Event)
 
 
 def primitives() -> Primitives:
-    """Return those of the running event loop."""
+    """Return the primitives of the running event loop."""
     return _TRIO if in_trio() else _ASYNCIO
 
 

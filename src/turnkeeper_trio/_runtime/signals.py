@@ -1,7 +1,7 @@
-"""Signals: heard for a while, and then as they were before.
+"""Signals: received for the time of a block, and handled as before after it.
 
-An event loop of asyncio takes a signal over by name, and gives it back to the system, not to whoever had it before. So
-what was there is noted and put back here: a handler of Python, or one that the program has given to the event loop.
+An event loop of asyncio that stops handling a signal restores the handler of the system, not the one that was set
+before. So the handler that was set, in Python or in the event loop, is saved and restored here.
 """
 
 import asyncio
@@ -16,27 +16,27 @@ import anyio
 
 from turnkeeper_trio._runtime.clock import in_trio
 
-_INSTEAD: Final = (
+_ADVICE: Final = (
     "have what hears of the signal call scheduler.stop() in the event loop (from another thread: "
     "scheduler.threadsafe().stop()), and wait for shutdown_graceful()"
 )
 
 
 @contextmanager
-def received(signals: tuple[signal.Signals, ...]) -> Generator[AsyncIterator[signal.Signals]]:
-    """Receive signals as long as the block lasts.
+def receive_signals(signals: tuple[signal.Signals, ...]) -> Generator[AsyncIterator[signal.Signals]]:
+    """Receive signals for as long as the block lasts.
 
     Raises:
-        RuntimeError: signals cannot be had here.
+        RuntimeError: the thread or the event loop cannot receive signals.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError(f"Python hears of signals in the main thread only, and this is another: {_INSTEAD}")
-    with _put_back(set(signals)):
+        raise RuntimeError(f"Python hears of signals in the main thread only, and this is another: {_ADVICE}")
+    with _restored_handlers(set(signals)):
         try:
             receiver = anyio.open_signal_receiver(*signals)
             stream = receiver.__enter__()
         except NotImplementedError:
-            raise RuntimeError(f"this event loop has no signals (those of Windows have none): {_INSTEAD}") from None
+            raise RuntimeError(f"this event loop has no signals (those of Windows have none): {_ADVICE}") from None
         try:
             yield stream
         finally:
@@ -44,8 +44,8 @@ def received(signals: tuple[signal.Signals, ...]) -> Generator[AsyncIterator[sig
 
 
 @contextmanager
-def _put_back(signals: Iterable[signal.Signals]) -> Generator[None]:
-    """Have the handlers of signals be afterwards what they were before."""
+def _restored_handlers(signals: Iterable[signal.Signals]) -> Generator[None]:
+    """Restore the handlers of signals when the block is left."""
     before = {number: signal.getsignal(number) for number in signals}
     of_loop = {} if in_trio() else _handlers_of_loop(before)
     try:
@@ -60,21 +60,21 @@ def _put_back(signals: Iterable[signal.Signals]) -> Generator[None]:
 
 
 def _handlers_of_loop(signals: Iterable[signal.Signals]) -> dict[signal.Signals, tuple[Callable[..., Any], Any]]:
-    """Return what the running loop of asyncio calls for signals. Nothing public tells that, and uvloop hides it."""
+    """Return the callbacks of the running asyncio loop for signals. No public way to them exists; uvloop has none."""
     handles: dict[int, Any] = getattr(asyncio.get_running_loop(), "_signal_handlers", {})
     return {number: (handles[number]._callback, handles[number]._args) for number in signals if number in handles}  # noqa: SLF001  (see above)
 
 
 BLOCKED: Final = 0.2
-"""Seconds after which an event loop that has not heard of a signal is blocked. A loop that is busy takes less."""
+"""Seconds after which an event loop that has not run since a signal is blocked. A busy loop takes less."""
 
 
 TOGETHER: Final = 0.2
-"""Seconds within which two Ctrl-C are one: a hurried one, or that of the terminal and that of a program between."""
+"""Seconds within which two Ctrl-C count as one: a terminal and a program between may both send it."""
 
 
 class _InFront:
-    """A handler of ``SIGINT`` in front of another one, which may raise ``KeyboardInterrupt``."""
+    """A handler of ``SIGINT`` in front of the handler before it, which may raise ``KeyboardInterrupt``."""
 
     def __init__(self, before: Callable[[int, Any], object]) -> None:
         self.before = before
@@ -104,7 +104,8 @@ class _Forcing(_InFront):
         super().__init__(before)
         self._force = force
         self._loop = asyncio.get_running_loop()
-        self._unheard_since: float | None = None
+        self._undelivered_since: float | None = None
+        """When the first signal came that the event loop has not run since."""
 
     def __call__(self, number: int, frame: Any) -> None:
         interrupt: KeyboardInterrupt | None = None
@@ -112,47 +113,47 @@ class _Forcing(_InFront):
             self.before(number, frame)
         except KeyboardInterrupt as exc:
             if self.over or self._is_blocked():
-                raise  # What blocks the event loop is struck.
+                raise  # It interrupts the code that blocks the event loop.
             interrupt = exc
         if not self.over:
-            if self._unheard_since is None:
-                self._unheard_since = time.monotonic()
-            self._loop.call_soon_threadsafe(self._hear, interrupt)
+            if self._undelivered_since is None:
+                self._undelivered_since = time.monotonic()
+            self._loop.call_soon_threadsafe(self._deliver, interrupt)
 
     def _is_blocked(self) -> bool:
-        """Return whether the event loop has not come round for long since a signal that it was to hear of."""
-        return self._unheard_since is not None and time.monotonic() - self._unheard_since > BLOCKED
+        """Return whether the event loop has not run for long since a signal."""
+        return self._undelivered_since is not None and time.monotonic() - self._undelivered_since > BLOCKED
 
-    def _hear(self, interrupt: KeyboardInterrupt | None) -> None:
-        self._unheard_since = None
+    def _deliver(self, interrupt: KeyboardInterrupt | None) -> None:
+        self._undelivered_since = None
         self._force(interrupt)
 
 
 def sigint_together() -> "_Installed":
-    """While a block lasts on asyncio, have two Ctrl-C in quick succession be one.
+    """While a block lasts on asyncio, have two Ctrl-C in quick succession count as one.
 
-    `asyncio.run` cancels the main task at the first, and raises at the second wherever the event loop happens to be:
-    also between noting that a task is to go on and seeing to it, and then that task waits for ever, and so does
-    `asyncio.run`.
+    `asyncio.run` cancels the main task at the first. At the second it raises ``KeyboardInterrupt`` in whatever code
+    runs, perhaps in the event loop itself, after it has noted that a task continues and before it sees to that. Then
+    this task waits for ever, and so does `asyncio.run`.
     """
     return _Installed(_Together)
 
 
 def sigint_forces(force: Callable[[KeyboardInterrupt | None], None]) -> "_Installed":
-    """While a block is being left on asyncio, have a Ctrl-C force the shutdown, and strike nobody.
+    """While a block is left on asyncio, have a Ctrl-C force the shutdown, and interrupt no task.
 
-    `asyncio.run` cancels the main task at the first Ctrl-C, and raises at the second wherever the event loop happens to
-    be: inside of a task of the scheduler's, or of the loop itself, which then leaves tasks and threads behind. Here
-    ``force`` is called, with what was raised if anything was. (On trio it interrupts the main task alone, and where it
-    waits.)
+    `asyncio.run` cancels the main task at the first Ctrl-C. At the second it raises ``KeyboardInterrupt`` in whatever
+    code runs: in a task of the scheduler, or in the loop itself, which then leaves tasks and threads behind. Here
+    ``force`` is called instead, with the ``KeyboardInterrupt`` if there was one. (On trio a Ctrl-C interrupts only the
+    main task, and only where it waits.)
     """
     return _Installed(lambda before: _Forcing(before, force))
 
 
 class _Installed:
-    """Has a handler in front of the one that there is, on asyncio in the main thread.
+    """Installs a handler in front of the one that is there, on asyncio in the main thread.
 
-    No `contextlib.contextmanager`, which would write to the error that passes through it.
+    It is no `contextlib.contextmanager`, because that writes to the error that passes through it.
     """
 
     def __init__(self, make: Callable[[Callable[[int, Any], object]], "_Together | _Forcing"]) -> None:
@@ -171,7 +172,7 @@ class _Installed:
         if self._ours is None:
             return
         self._ours.over = True
-        # Several schedulers may be left in any order.
+        # Several schedulers may be left at once, in any order: remove each handler on top that is over.
         now = signal.getsignal(signal.SIGINT)
         while isinstance(now, _InFront) and now.over:
             now = now.before

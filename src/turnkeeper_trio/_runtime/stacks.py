@@ -1,4 +1,4 @@
-"""Where an attempt is: the stack of the coroutine it awaits, or of the thread it runs in, as text."""
+"""Stacks: where the coroutine or the thread of an attempt is."""
 
 import sys
 import traceback
@@ -10,7 +10,7 @@ from turnkeeper_trio._engine.engine import Attempt
 
 
 def stack_of(attempt: Attempt) -> str:
-    """Return the stack of an executing attempt, the innermost call last; empty if it cannot be told."""
+    """Return the stack of an executing attempt as text, the innermost call last; empty if it is not known."""
     if attempt.thread is not None:
         frame = sys._current_frames().get(attempt.thread)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (documented)
         return "" if frame is None else "".join(traceback.format_stack(frame))

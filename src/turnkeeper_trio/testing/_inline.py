@@ -18,14 +18,14 @@ import pendulum
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine import queries
-from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, Options, Submission
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, NoScope, Options, Submission
 from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetime, utc_pendulum
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.thread_call import call_plainly
-from turnkeeper_trio._runtime.worker import heard
+from turnkeeper_trio._runtime.worker import verdict_or_error
 from turnkeeper_trio.events import Event, RunRetrying
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
@@ -130,7 +130,7 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     """Call the function for an attempt, write the result into the attempt, and return when it ended."""
     job = attempt.run.job
     args, kwargs = job.args, job.kwargs or {}
-    attempt.claim(now, _Scope())
+    attempt.claim(now, NoScope())
     context = copy_context()
     call = _Call(attempt, now, backend, seed)
     context.run(CURRENT_RUN.set, RunContext(engine, attempt, None, call.time))
@@ -142,22 +142,12 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
             value = context.run(call_plainly, function.call, args, kwargs)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as exc:  # noqa: BLE001, ASYNC103  (anything that a job raises is its outcome)
-        error = heard(exc)
+    except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
+        error = verdict_or_error(exc)
     ended = Now(now.wall + call.took, now.loop + call.took)
     result = AttemptResult.TIMED_OUT if call.timed_out else AttemptResult.RETURNED
     attempt.end(ended, result if error is None else AttemptResult.RAISED, value=value, error=error)
     return ended
-
-
-@final
-class _Scope:
-    """The scope of an attempt that cannot be cancelled."""
-
-    cancel_called = False
-
-    def cancel(self) -> None:
-        """Do nothing."""
 
 
 @final
