@@ -262,6 +262,7 @@ def group(kept: list[Any]) -> None:
     raise ExceptionGroup("both", [raised_in(raising, kept), raised_in(cause, kept)])  # type: ignore[list-item]
 
 
+@pytest.mark.usefixtures("collect_only_own")
 @pytest.mark.parametrize("function", [raising, cause, group])
 def test_the_locals_of_an_error_and_of_what_it_chains_to_are_let_go(function: Any):
     kept: list[Any] = []

@@ -26,7 +26,7 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
+def collected(collect_only_own: None) -> Iterator[None]:
     """What never began is in a circle with its task: it is not to be collected in another test."""
     yield
     with warnings.catch_warnings():
