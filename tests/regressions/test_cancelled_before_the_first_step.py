@@ -13,13 +13,14 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, InternalError, RecurringJobRequest, Scheduler, open_scheduler
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.timeout(20),
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+    ASYNCIO,
     # A coroutine of anyio's that never began is never awaited.
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited"),
 ]

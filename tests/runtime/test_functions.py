@@ -11,6 +11,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 import sniffio
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import (
     After,
@@ -184,7 +185,7 @@ async def test_what_is_no_function_is_refused(wrong: Any) -> None:
             scheduler.register("wrong", wrong)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 async def test_a_future_is_refused() -> None:
     future = asyncio.get_running_loop().create_future()
     async with open_scheduler(max_workers=1) as scheduler:

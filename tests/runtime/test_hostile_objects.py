@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import pytest
 from hostile import FAULTS, METHODS, Ordinary, hostile, hostile_error
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -229,9 +230,6 @@ class Rule:
     def next_after(self, after: datetime) -> Any:
         del after
         return self.answer()
-
-
-async def nothing() -> None: ...
 
 
 @HOSTILE

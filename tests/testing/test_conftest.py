@@ -9,6 +9,7 @@ import pytest
 import sniffio
 import trio
 import trio.testing
+from back_ends import TRIO
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ async def test_real_time_on_demand(anyio_backend_name: str) -> None:
         assert not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
 
 
-@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@TRIO
 async def test_one_back_end_only() -> None:
     assert sniffio.current_async_library() == "trio"
 

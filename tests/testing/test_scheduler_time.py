@@ -12,6 +12,7 @@ import anyio.to_thread
 import pytest
 import trio
 import trio.testing
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     ConfigurationError,
@@ -44,9 +45,6 @@ WEEKLY = RecurringJobRequest("weekly", WeekdayTimes.on([Weekday.MON], clock_time
 @pytest.fixture(params=["trio", "asyncio"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     return request.param
-
-
-async def nothing() -> None: ...
 
 
 async def in_scheduler(body: Body) -> Any:

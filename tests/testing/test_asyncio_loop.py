@@ -2,9 +2,6 @@
 
 import asyncio
 import math
-import os
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -15,6 +12,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from processes import outputs
 
 from turnkeeper_trio.testing import VirtualEventLoop
 
@@ -328,20 +326,10 @@ def test_two_runs_have_the_same_trace() -> None:
     assert [line for line in first if line.endswith("ends")] == [f"{name} ends" for name in range(40)]
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_same_trace() -> None:
     program = f"import runpy; print(runpy.run_path({__file__!r})['trace']())"
-    traces = {
-        subprocess.run(  # noqa: S603
-            [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=60,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(traces) == 1
+    assert len(outputs(program)) == 1
 
 
 def test_a_timer_at_the_end_of_all_time_is_none() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -22,9 +24,6 @@ from turnkeeper_trio._engine.state import State
 pytestmark = pytest.mark.anyio
 
 LATER = RecurringJobRequest("later", After(100))
-
-
-async def nothing() -> None: ...
 
 
 def fail(*_: object, **__: object) -> None:
@@ -82,7 +81,7 @@ async def test_a_command_that_fails_and_leaves_the_tables_whole_is_its_callers_a
             await scheduler.list_all_jobs()
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_caller_may_give_up_in_the_step_in_which_it_is_answered(turns: int) -> None:
     async with open_scheduler(max_workers=1) as scheduler:
@@ -103,7 +102,7 @@ async def test_a_caller_may_give_up_in_the_step_in_which_it_is_answered(turns: i
         assert len(scheduler._parts.engine.state.waits) == 0
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 async def test_callers_may_give_up_in_the_step_in_which_the_scheduler_ends(store: Any) -> None:
     """Questions in the stream, a wait, a submitter in line: all cancelled while the coordinator is closing."""
     store.delay = 10  # the coordinator waits, and takes nothing

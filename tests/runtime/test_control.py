@@ -7,6 +7,7 @@ from uuid import uuid4
 import anyio
 import anyio.lowlevel
 import pytest
+from sample_jobs import NOW, clean_up, nothing
 
 from turnkeeper_trio import (
     After,
@@ -32,18 +33,6 @@ from turnkeeper_trio import (
 pytestmark = pytest.mark.anyio
 
 BOTH_QUEUES = pytest.mark.parametrize("queue", PriorityQueueType)
-NOW = RecurringJobRequest("now", After(0))
-
-
-async def nothing() -> None: ...
-
-
-async def cleanup(seconds: float) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(seconds)
 
 
 @BOTH_QUEUES
@@ -163,7 +152,7 @@ async def test_an_executing_run_goes_on_and_is_not_tried_again() -> None:
 
 async def test_cancel_running_waits_for_the_cleanup_and_says_what_happened() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(NOW, cleanup, 7)
+        job_id = await scheduler.add_job(NOW, clean_up, 7)
         await anyio.sleep(1)
         [record] = await scheduler.cancel_job(job_id, cancel_running=True, reason="enough")
         assert anyio.current_time() == 8
@@ -235,7 +224,7 @@ async def test_cancel_running_ends_a_waiting_retry_at_once() -> None:
 
 async def test_giving_up_waiting_for_a_cancellation_does_not_withdraw_it() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(NOW, cleanup, 20)
+        job_id = await scheduler.add_job(NOW, clean_up, 20)
         await anyio.sleep(1)
         with anyio.move_on_after(2) as scope:
             await scheduler.cancel_job(job_id, cancel_running=True)
@@ -255,7 +244,7 @@ async def test_two_callers_may_wait_for_one_cancellation() -> None:
         got.append(await scheduler.cancel_job(job_id, cancel_running=True))
 
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(NOW, cleanup, 5)
+        job_id = await scheduler.add_job(NOW, clean_up, 5)
         await anyio.sleep(1)
         async with anyio.create_task_group() as group:
             group.start_soon(cancel)
@@ -285,7 +274,7 @@ async def test_jobs_may_cancel_each_other() -> None:
         assert record.outcome is Outcome.CANCELLED
 
     async with open_scheduler(max_workers=2) as scheduler:
-        victim = await scheduler.add_job(NOW, cleanup, 1)
+        victim = await scheduler.add_job(NOW, clean_up, 1)
         await anyio.sleep(1)
         record = await scheduler.wait_job(await scheduler.add_job(NOW, job, victim))
         assert record is not None
@@ -294,7 +283,7 @@ async def test_jobs_may_cancel_each_other() -> None:
 
 async def test_cancel_run_ends_one_run_and_the_job_goes_on() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(seconds=10)), cleanup, 1)
+        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(seconds=10)), clean_up, 1)
         await anyio.sleep(11)
         [run] = await scheduler.list_active_runs(job_id)
         record = await scheduler.cancel_run(run.run_id, reason="this one")
@@ -338,7 +327,7 @@ async def test_a_job_without_a_schedule_runs_by_hand_as_often_as_asked() -> None
 
 async def test_a_job_with_an_active_run_cannot_be_triggered() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(RecurringJobRequest("by hand"), cleanup, 1)
+        job_id = await scheduler.add_job(RecurringJobRequest("by hand"), clean_up, 1)
         run_id = await scheduler.trigger_job_now(job_id)
         with pytest.raises(JobActive) as refused:
             await scheduler.trigger_job_now(job_id)
@@ -436,7 +425,7 @@ async def test_skipping_the_only_occurrence_finishes_the_job() -> None:
 
 async def test_delete_cancels_and_forgets() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(seconds=10)), cleanup, 1)
+        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(seconds=10)), clean_up, 1)
         await anyio.sleep(11)
         [run] = await scheduler.list_active_runs()
         await scheduler.delete_job(job_id)

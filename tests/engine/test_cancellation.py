@@ -1,5 +1,6 @@
 """Cancel, delete, skip: in each phase, and what the caller is told."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -328,3 +329,23 @@ def test_who_gives_up_while_some_have_ended_leaves_nothing_behind():
     driver.turn()
     assert len(other.result()) == 3
     assert len(driver.state.waits) == 0
+
+
+class FailsTheSecondTime:
+    asked = 0
+
+    def next_after(self, after: datetime) -> datetime:
+        self.asked += 1
+        if self.asked > 1:
+            raise ValueError("no more")
+        return after + timedelta(seconds=10)
+
+
+def test_a_job_is_halted_whose_schedule_fails_when_an_occurrence_is_skipped() -> None:
+    """To skip an occurrence is to ask the schedule for the next one."""
+    driver = Driver()
+    job = driver.add(schedule=FailsTheSecondTime())
+    driver.ask(control.skip_next_run, job.job_id)
+    assert job.state is JobState.HALTED
+    assert "no more" in job.reason
+    driver.check()

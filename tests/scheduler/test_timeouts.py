@@ -4,6 +4,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from sample_jobs import clean_up
 
 from turnkeeper_trio import (
     ConfigurationError,
@@ -20,14 +21,6 @@ from turnkeeper_trio import (
 from turnkeeper_trio.events import RunFinished, RunStuck
 
 pytestmark = pytest.mark.anyio
-
-
-async def hang(cleanup=0):
-    try:
-        await anyio.sleep_forever()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(cleanup)
 
 
 STRIKES = {
@@ -47,7 +40,7 @@ async def test_the_record_names_the_one_that_struck_first(first, second):
     at = {first: 5, second: 8}
     async with open_scheduler(max_workers=2) as scheduler, anyio.create_task_group() as tasks:
         request = RecurringJobRequest("job", Never(), overlap=Overlap.CANCEL_OTHER, timeout=at.get("timeout"))
-        job_id = await scheduler.add_job(request, hang, 10)
+        job_id = await scheduler.add_job(request, clean_up, 10)
         run_id = await scheduler.trigger_job_now(job_id)
 
         async def strike(what):
@@ -76,7 +69,7 @@ async def test_a_run_cancelled_after_its_timeout_is_not_tried_again(asked):
         request = RecurringJobRequest(
             "job", Never(), 5, retry=FixedRetryDelay(1), overlap=Overlap.CANCEL_OTHER, timeout=5
         )
-        job_id = await scheduler.add_job(request, hang, 10)
+        job_id = await scheduler.add_job(request, clean_up, 10)
         run_id = await scheduler.trigger_job_now(job_id)
         await anyio.sleep(7)
         if asked == "cancel":
@@ -93,7 +86,7 @@ async def test_a_timeout_is_cleaned_up_after_and_told_as_stuck_beyond_its_grace(
         open_scheduler(max_workers=1, cleanup_grace=4) as scheduler,
         scheduler.events(RunStuck, RunFinished) as told,
     ):
-        await scheduler.trigger_job_now(await scheduler.add_job(RecurringJobRequest("job", timeout=5), hang, 10))
+        await scheduler.trigger_job_now(await scheduler.add_job(RecurringJobRequest("job", timeout=5), clean_up, 10))
         await anyio.sleep(6)
         (run,) = await scheduler.list_active_runs()
         assert (run.phase, run.running_for) == (RunPhase.CLEANING_UP, 1)
@@ -105,7 +98,7 @@ async def test_a_timeout_is_cleaned_up_after_and_told_as_stuck_beyond_its_grace(
 async def test_each_attempt_has_its_own_timeout():
     async with open_scheduler(max_workers=1) as scheduler:
         request = RecurringJobRequest("job", Never(), 2, retry=FixedRetryDelay(10), timeout=5)
-        run_id = await scheduler.trigger_job_now(await scheduler.add_job(request, hang))
+        run_id = await scheduler.trigger_job_now(await scheduler.add_job(request, clean_up, 0))
         record = await scheduler.wait_run(run_id)
         assert (record.outcome, record.attempts, record.duration) == (Outcome.TIMED_OUT, 3, 15)
         assert anyio.current_time() == 35
@@ -114,7 +107,7 @@ async def test_each_attempt_has_its_own_timeout():
 async def test_one_that_returns_or_raises_although_its_timeout_struck_says_so():
     async def job(then):
         try:
-            await hang()
+            await clean_up(0)
         except anyio.get_cancelled_exc_class():
             if then is not None:
                 raise then from None
@@ -177,7 +170,7 @@ async def test_what_extending_cannot_do():
         assert caught.value.parameter == "seconds"
         runs.append(run)
         try:
-            await hang()
+            await clean_up(0)
         finally:
             run.extend_timeout(100)  # It has struck, and nothing brings it back.
             with anyio.CancelScope(shield=True):
@@ -201,7 +194,7 @@ async def test_what_extending_cannot_do():
 async def test_an_extended_timeout_moves_the_grace_too():
     async def job():
         current_run().extend_timeout(20)
-        await hang(10)
+        await clean_up(10)
 
     async with open_scheduler(max_workers=1, cleanup_grace=3) as scheduler, scheduler.events(RunStuck) as stuck:
         await scheduler.trigger_job_now(await scheduler.add_job(RecurringJobRequest("job", timeout=5), job))
@@ -252,7 +245,7 @@ async def test_an_update_changes_when_a_run_under_way_is_told_as_long(before, af
 
 async def test_a_recurring_job_goes_on_after_its_timeouts():
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(10), timeout=3, max_runs=3), hang)
+        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(10), timeout=3, max_runs=3), clean_up, 0)
         await scheduler.wait_job(job_id)
         assert scheduler.get_metrics_snapshot().books.timed_out == 3
         assert anyio.current_time() == 33

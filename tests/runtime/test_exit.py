@@ -7,6 +7,8 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import clean_up
 
 from turnkeeper_trio import (
     After,
@@ -24,7 +26,6 @@ from turnkeeper_trio.events import RunStarted
 
 pytestmark = pytest.mark.anyio
 
-ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 NOW = RecurringJobRequest("job", After(0))
 Ends = pytest.mark.parametrize("ends", [KeyboardInterrupt, SystemExit])
 
@@ -252,18 +253,10 @@ async def test_a_cancellation_while_the_block_is_left_forces() -> None:
 async def test_the_cleanup_of_the_runs_is_waited_for_under_a_cancellation_too() -> None:
     cleaned: list[float] = []
 
-    async def job() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(7)
-            cleaned.append(anyio.current_time())
-
     with anyio.move_on_after(5):
         async with open_scheduler(max_workers=2) as scheduler:
-            await scheduler.add_job(NOW, job)
-            await scheduler.add_job(NOW, job)
+            await scheduler.add_job(NOW, clean_up, 7, cleaned)
+            await scheduler.add_job(NOW, clean_up, 7, cleaned)
             await anyio.sleep_forever()
     assert cleaned == [12, 12]
     assert anyio.current_time() == 12
@@ -352,18 +345,10 @@ async def test_a_native_cancellation_of_the_host_forces_and_passes(where: str, t
     schedulers: list[Scheduler] = []
     cleaned: list[float] = []
 
-    async def job() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(10)
-            cleaned.append(anyio.current_time())
-
     async def main() -> None:
         async with open_scheduler(max_workers=1) as scheduler:
             schedulers.append(scheduler)
-            await scheduler.add_job(NOW, job)
+            await scheduler.add_job(NOW, clean_up, 10, cleaned)
             if where == "body":
                 await anyio.sleep_forever()
             elif where == "shielded":
@@ -383,20 +368,12 @@ async def test_a_native_cancellation_of_the_host_forces_and_passes(where: str, t
 async def test_an_exception_of_the_body_goes_before_a_native_cancellation() -> None:
     async def main() -> None:
         async with open_scheduler(max_workers=1) as scheduler:
-            await scheduler.add_job(NOW, slow_cleanup)
+            await scheduler.add_job(NOW, clean_up, 10)
             await anyio.sleep(1)
             raise ValueError("body")
 
     result = await cancel_natively(main, 3)
     assert isinstance(result, ValueError)
-
-
-async def slow_cleanup() -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(10)
 
 
 @ASYNCIO
@@ -409,7 +386,7 @@ async def test_every_task_of_the_loop_may_be_cancelled_at_once(turns: int) -> No
         async with open_scheduler(max_workers=2) as scheduler:
             schedulers.append(scheduler)
             await scheduler.add_job(NOW, forever)
-            await scheduler.add_job(NOW, slow_cleanup)
+            await scheduler.add_job(NOW, clean_up, 10)
             await scheduler.add_job(RecurringJobRequest("later", After(100)), forever)
             await anyio.sleep_forever()
 
@@ -450,7 +427,7 @@ async def test_a_coordinator_that_is_cancelled_again_while_it_waits_for_the_runs
     before = alive()
     with pytest.raises(InternalError):
         async with open_scheduler(max_workers=2) as scheduler:
-            await scheduler.add_job(NOW, slow_cleanup)
+            await scheduler.add_job(NOW, clean_up, 10)
             await anyio.sleep(1)
             [task] = [task for task in asyncio.all_tasks() if task.get_name() == "turnkeeper coordinator"]
             task.cancel()
@@ -475,7 +452,7 @@ async def test_a_fault_leaves_as_an_internal_error_after_every_cleanup(
 
     async def job() -> None:
         try:
-            await slow_cleanup()
+            await clean_up(10)
         finally:
             cleaned.append(anyio.current_time())
 
@@ -514,7 +491,7 @@ async def test_a_run_that_a_fault_keeps_from_its_worker_was_never_started(monkey
     with pytest.raises(InternalError):
         async with open_scheduler(max_workers=1, job_dispatch_buffer_size=2, observers=[Listens()]) as scheduler:
             for _ in range(3):
-                await scheduler.add_job(NOW, slow_cleanup)
+                await scheduler.add_job(NOW, clean_up, 10)
             await anyio.sleep(1)
             assert [run.phase.value for run in await scheduler.list_active_runs()] == ["executing", "queued", "queued"]
             with monkeypatch.context() as patch:
@@ -532,7 +509,7 @@ async def test_an_internal_error_goes_before_everything_else(monkeypatch: pytest
 
     with pytest.raises(InternalError) as left:
         async with open_scheduler(max_workers=2) as scheduler:
-            await scheduler.add_job(NOW, slow_cleanup)
+            await scheduler.add_job(NOW, clean_up, 10)
             await scheduler.add_job(NOW, raises, SystemExit(), 5)
             try:
                 await anyio.sleep(50)
@@ -557,7 +534,7 @@ async def test_after_a_fault_the_end_is_told_when_every_cleanup_is_over(monkeypa
     async with anyio.create_task_group() as group:
         with pytest.raises(InternalError):
             async with open_scheduler(max_workers=1) as scheduler:
-                await scheduler.add_job(NOW, slow_cleanup)
+                await scheduler.add_job(NOW, clean_up, 10)
                 await anyio.sleep(1)
                 monkeypatch.setattr(Engine, "take_due", faulty)
                 group.start_soon(shut_down)
@@ -576,7 +553,7 @@ async def test_an_observer_may_end_the_program(observer_raises: type[BaseExcepti
 
     with pytest.raises(observer_raises, match="enough"):
         async with open_scheduler(max_workers=1, observers=[Impatient()]) as scheduler:
-            await scheduler.add_job(NOW, slow_cleanup)
+            await scheduler.add_job(NOW, clean_up, 10)
             await anyio.sleep(50)
     assert anyio.current_time() == 10
     check_ended(scheduler, before)

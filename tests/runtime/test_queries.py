@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import NOW, nothing
 
 from turnkeeper_trio import (
     After,
@@ -26,11 +27,6 @@ from turnkeeper_trio import (
 )
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
-
-
-async def nothing() -> None: ...
 
 
 async def value(of: Any) -> Any:

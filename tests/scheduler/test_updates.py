@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import (
     ConfigurationError,
@@ -249,10 +250,6 @@ async def test_a_paused_job_whose_bounds_have_passed_finishes_when_it_is_resumed
         assert (await scheduler.get_job_details(job_id)).state is JobState.PAUSED
         await scheduler.resume_job(job_id)
         assert (await scheduler.get_job_details(job_id)).state is JobState.FINISHED
-
-
-async def fail():
-    raise ValueError
 
 
 async def test_a_halted_job_goes_on_with_another_schedule_and_with_nothing_else():

@@ -8,6 +8,7 @@ import anyio
 import anyio.abc
 import pytest
 import trio
+from sample_jobs import nothing
 
 from turnkeeper_trio import Interval, RecurringJobRequest, Scheduler, open_scheduler
 from turnkeeper_trio._engine import firing
@@ -22,9 +23,6 @@ HOURLY = RecurringJobRequest("hourly", Interval(hours=1))
 @pytest.fixture(params=["trio", "asyncio"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     return request.param
-
-
-async def nothing() -> None: ...
 
 
 async def two_hours(fn: Callable[..., Any], *args: Any) -> None:

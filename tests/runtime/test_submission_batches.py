@@ -7,6 +7,8 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from back_ends import ASYNCIO
+from sample_jobs import nothing
 
 from turnkeeper_trio import After, RecurringJobRequest, Scheduler, SchedulerClosed, StagingFull, open_scheduler
 from turnkeeper_trio._engine.engine import Engine
@@ -29,9 +31,6 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Engine, "take_due", noted)
     return counted
-
-
-async def nothing() -> None: ...
 
 
 async def settled() -> None:
@@ -97,7 +96,7 @@ async def test_a_stream_is_taken_together(
         assert len(await scheduler.list_all_jobs()) == submissions
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 async def test_by_as_many_as_there_may_be_where_the_event_loop_is_fair(turns: list[int]) -> None:
     submissions = 40 * TOGETHER
     async with open_scheduler(max_workers=64) as scheduler:

@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 import trio
+from back_ends import ASYNCIO, TRIO
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, RunRecord, Scheduler, current_run, open_scheduler
 
@@ -212,10 +213,6 @@ async def test_whatever_a_job_raises_it_is_tried_again(job: Job, caplog: pytest.
 async def test_a_group_that_is_nested_thousands_deep_is_one_failure() -> None:
     record = await survives(raise_deep_group)
     assert record.outcome is Outcome.FAILED
-
-
-ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
-TRIO = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 
 
 def own_task() -> "asyncio.Task[Any]":

@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -20,9 +21,6 @@ from turnkeeper_trio._model.change import ChangeKind
 pytestmark = pytest.mark.anyio
 
 LATER = RecurringJobRequest("later", After(1_000))
-
-
-async def nothing() -> None: ...
 
 
 async def test_the_details_of_a_job_are_told_once_it_is_committed(store: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import NOW, clean_up, nothing
 
 from turnkeeper_trio import (
     After,
@@ -25,11 +26,7 @@ from turnkeeper_trio.events import RunFinished
 
 pytestmark = pytest.mark.anyio
 
-NOW = RecurringJobRequest("now", After(0))
 TICK = RecurringJobRequest("tick", Interval(seconds=10))
-
-
-async def nothing() -> None: ...
 
 
 async def test_a_scoped_job_lasts_as_long_as_its_block_and_its_run_is_waited_for() -> None:
@@ -47,17 +44,9 @@ async def test_a_scoped_job_lasts_as_long_as_its_block_and_its_run_is_waited_for
 async def test_a_scoped_jobs_run_is_cancelled_by_what_goes_through_its_block(way: str) -> None:
     cleaned: list[float] = []
 
-    async def job() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(3)
-            cleaned.append(anyio.current_time())
-
     async with open_scheduler(max_workers=1) as scheduler:
         with anyio.move_on_after(15), pytest.raises(LookupError) if way == "exception" else anyio.CancelScope():
-            async with scheduler.scheduled(TICK, job):
+            async with scheduler.scheduled(TICK, clean_up, 3, cleaned):
                 await anyio.sleep(12)
                 if way == "exception":
                     raise LookupError

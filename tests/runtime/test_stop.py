@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import NOW
 
 from turnkeeper_trio import (
     After,
@@ -17,8 +18,6 @@ from turnkeeper_trio import (
 )
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
 
 
 @pytest.mark.parametrize("how", ["shutdown_graceful", "shutdown_force"])

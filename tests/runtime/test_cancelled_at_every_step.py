@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import EACH_CANCELLATION
 
 from turnkeeper_trio import (
     After,
@@ -34,8 +35,9 @@ from turnkeeper_trio.testing._cancel_sweep import cancel_sweep
 from turnkeeper_trio.testing._cancel_sweep_run import How
 from turnkeeper_trio.testing._run import run
 
+pytestmark = pytest.mark.slow
+
 SEEDS = int(os.environ.get("TURNKEEPER_INJECTIONS", "2"))
-WAYS = pytest.mark.parametrize(("backend", "how"), [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")])
 
 
 class World:
@@ -206,7 +208,7 @@ def sweep(scenario: Callable[[World], Any], **options: Any) -> int:
     return steps
 
 
-@WAYS
+@EACH_CANCELLATION
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_cancelled_at_any_step_nothing_is_left_and_the_books_balance(
     scenario: Callable[[World], Any], backend: Backend, how: How

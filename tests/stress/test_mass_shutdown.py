@@ -4,14 +4,14 @@ from collections import Counter
 
 import anyio
 import pytest
+from sample_jobs import NOW
 from stress import QUEUES, many
 
-from turnkeeper_trio import After, Outcome, RecurringJobRequest, SchedulerClosed, open_scheduler
+from turnkeeper_trio import Outcome, SchedulerClosed, open_scheduler
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("queue", QUEUES)]
 
 JOBS = many(10_000)
-NOW = RecurringJobRequest("now", After(0))
 
 
 @pytest.mark.parametrize("turns", [0, 1, 10, 100])

@@ -1,19 +1,12 @@
-"""The coordinator's turn: order of starts, batches, when to look again, alarms, waits, numbers."""
-
-import json
+"""The coordinator's turn: what is moved, what starts in which order, what starts too late, and when to look again."""
 
 import pytest
-from engine_driver import Driver, at
+from engine_driver import Driver, at, names
 
-from turnkeeper_trio import After, CatchUp, FixedDelay, Interval, JobState, Never, Outcome, RunPhase
-from turnkeeper_trio._engine import queries
+from turnkeeper_trio import After, FixedDelay, Never, Outcome
 from turnkeeper_trio._engine.engine import BATCH
 from turnkeeper_trio._engine.rows import AttemptResult
 from turnkeeper_trio.events import RunStarted
-
-
-def names(attempts):
-    return [attempt.run.job.request.name for attempt in attempts]
 
 
 def test_priority_then_instant_then_submission():
@@ -173,69 +166,6 @@ def test_ready_runs_without_room_do_not_make_it_spin():
     assert driver.engine.next_due(driver.now) is None
 
 
-def test_a_run_that_does_not_unwind_in_its_grace_is_stuck():
-    driver = Driver(cleanup_grace=7_000_000)
-    driver.add("default", After(0))
-    driver.add("own", After(0), cleanup_grace=3)
-    attempts = driver.begin()
-    for attempt in attempts:
-        driver.cancel(attempt.run.job, cancel_running=True)
-    driver.turn()
-    assert driver.tick(2.9).stuck == []
-    assert names(driver.tick(0.1).stuck) == ["own"]
-    assert [run.phase for run in driver.active()] == [RunPhase.CLEANING_UP, RunPhase.STUCK]
-    assert names(driver.tick(4).stuck) == ["default"]
-    assert driver.tick(100).stuck == []
-    driver.cut_off(attempts[0])
-    driver.cut_off(attempts[1])
-    assert driver.books.cancelled == 2
-
-
-def test_a_run_that_unwinds_in_its_grace_is_not():
-    driver = Driver()
-    driver.add(schedule=After(0))
-    (attempt,) = driver.begin()
-    driver.cancel(attempt.run.job, cancel_running=True)
-    driver.turn()
-    driver.advance(29)
-    driver.cut_off(attempt)
-    assert driver.tick(10).stuck == []
-
-
-def test_a_run_that_executes_for_long_is_told_once():
-    driver = Driver(max_workers=1, dispatch_buffer=1)
-    driver.add("first", After(0), stuck_after=10)
-    driver.add("second", After(0), stuck_after=10)
-    driver.tick()
-    driver.advance(3)
-    first = driver.start()
-    assert first is not None
-    assert driver.tick(9).stuck == []
-    assert names(driver.tick(1).stuck) == ["first"]
-    assert driver.active()[0].phase is RunPhase.EXECUTING
-    assert driver.tick(100).stuck == []
-    driver.end(first)
-    driver.start()
-    assert driver.tick(9).stuck == []
-    driver.tick(0.5)
-    assert names(driver.tick(0.5).stuck + driver.effects[-2].stuck) == ["second"]
-
-
-def test_a_run_that_outlives_its_timeout_is_cleaning_up_and_then_stuck():
-    driver = Driver()
-    driver.add(schedule=After(0), timeout=10, cleanup_grace=5)
-    (attempt,) = driver.begin()
-    driver.tick(10)
-    assert attempt.scope is not None
-    attempt.scope.cancel()
-    assert driver.active()[0].phase is RunPhase.CLEANING_UP
-    driver.tick(2)
-    assert driver.active()[0].running_for == 2
-    assert len(driver.tick(3).stuck) == 1
-    driver.end(attempt, AttemptResult.TIMED_OUT)
-    assert driver.books.timed_out == 1
-
-
 def test_a_run_that_could_only_start_too_late_is_missed():
     driver = Driver(max_workers=1, dispatch_buffer=1)
     driver.add("first", After(0))
@@ -264,45 +194,6 @@ def test_a_deadline_is_kept_to_the_microsecond_and_is_for_the_first_attempt():
     assert len(driver.begin(100)) == 1
 
 
-def test_who_waits_for_idleness_is_answered_when_it_has_come():
-    driver = Driver()
-    assert_waits(driver, idle=True, due=True)
-    job = driver.add(schedule=Interval(seconds=10))
-    assert_waits(driver, idle=False, due=True)
-    (attempt,) = driver.begin(10)
-    waiting = driver.wait_idle(), driver.wait_idle(due_only=True)
-    driver.turn()
-    assert [caller.answered for caller in waiting] == [False, False]
-    driver.end(attempt)
-    driver.turn()
-    assert [caller.answered for caller in waiting] == [False, True]
-    driver.cancel(job)
-    driver.turn()
-    assert [caller.answered for caller in waiting] == [True, True]
-    assert waiting[0].result() is None
-
-
-def assert_waits(driver, *, idle, due):
-    command_queue = driver.wait_idle(), driver.wait_idle(due_only=True)
-    driver.turn()
-    assert [caller.answered for caller in command_queue] == [idle, due]
-
-
-def test_who_waits_for_a_run_or_a_job_is_answered_once_it_has_ended():
-    driver = Driver()
-    job = driver.add(schedule=After(10))
-    for_run = driver.wait_run(driver.details(job).next_run_instance)
-    for_job = driver.wait_job(job)
-    (attempt,) = driver.begin(10)
-    also = driver.wait_run(driver.active()[0].run_id)
-    assert not for_run.answered
-    driver.end(attempt, value=1)
-    driver.turn()
-    assert for_run.result() == also.result() == for_job.result()
-    assert driver.wait_job(job).result() == for_job.result()
-    assert len(driver.state.waits) == 0
-
-
 def test_started_attempts_are_told_with_their_lateness():
     driver = Driver()
     driver.add(schedule=After(10))
@@ -315,50 +206,6 @@ def test_started_attempts_are_told_with_their_lateness():
     assert [event.sequence for event in driver.events] == list(range(1, len(driver.events) + 1))
 
 
-def test_a_list_of_jobs_is_in_the_order_of_submission_and_can_be_narrowed():
-    driver = Driver()
-    jobs = [driver.add(str(n), Interval(seconds=10), tags=("odd",) if n % 2 else ("even", "two")) for n in range(5)]
-    driver.cancel(jobs[1])
-
-    def listed(**options):
-        wanted = {"states": None, "tags": None, "after": None, "limit": 100, **options}
-        return [summary.name for summary in driver.ask(queries.list_jobs, **wanted).result()]
-
-    assert listed() == ["0", "1", "2", "3", "4"]
-    assert listed(states={JobState.CANCELLED}) == ["1"]
-    assert listed(tags=["odd"]) == ["1", "3"]
-    assert listed(tags=["odd", "two"]) == ["0", "1", "2", "3", "4"]
-    assert listed(after=jobs[2].job_id) == ["3", "4"]
-    assert listed(limit=2) == ["0", "1"]
-    driver.begin(10)
-    summary = driver.ask(queries.list_jobs, states=None, tags=None, after=None, limit=1).result()[0]
-    assert (summary.active, summary.next_run_time, summary.tags) == (1, at(20), ("even", "two"))
-    json.dumps(summary.to_json())
-
-
-def test_numbers_after_some_runs():
-    driver = Driver(max_workers=2)
-    job = driver.add(schedule=Interval(seconds=10))
-    driver.tick(10)
-    driver.advance(1)
-    (attempt,) = driver.start_all()
-    driver.advance(4)
-    driver.end(attempt, value=1)
-    driver.cancel(job)
-    metrics = driver.metrics()
-    assert metrics.jobs_submitted == metrics.jobs_executed_success == 1
-    assert metrics.job_queue_scheduled_current == metrics.workers_active_current == 0
-    assert (metrics.job_execution_duration.count, metrics.job_execution_duration.sum) == (1, 4)
-    assert (metrics.job_queue_wait_duration.count, metrics.job_queue_wait_duration.sum) == (1, 1)
-    assert (metrics.books.planned, metrics.books.succeeded, metrics.books.cancelled, metrics.books.ended) == (
-        2,
-        1,
-        1,
-        2,
-    )
-    json.dumps(metrics.to_json())
-
-
 def test_a_run_that_started_before_its_instant_by_the_wall_waited_for_nothing():
     driver = Driver()
     driver.add(schedule=After(10))
@@ -366,41 +213,3 @@ def test_a_run_that_started_before_its_instant_by_the_wall_waited_for_nothing():
     driver.advance(0, step=-5)
     driver.end(driver.start_all()[0])
     assert driver.metrics().job_queue_wait_duration.sum == 0
-
-
-def test_upcoming_runs_merge_what_is_planned_with_what_follows():
-    driver = Driver()
-    driver.add("ten", Interval(seconds=10))
-    driver.add("delay", FixedDelay(15))
-    driver.add("bounded", Interval(seconds=12), until=at(24))
-
-    class Faulty:
-        def next_after(self, after):
-            if after > at(0):
-                raise ValueError
-            return at(11)
-
-    driver.add("faulty", Faulty())
-    found = driver.ask(queries.upcoming_runs, until=None, limit=7).result()
-    assert [(run.name, run.scheduled_at) for run in found] == [
-        ("ten", at(10)), ("faulty", at(11)), ("bounded", at(12)), ("delay", at(15)), ("ten", at(20)),
-        ("bounded", at(24)), ("ten", at(30)),
-    ]  # fmt: skip
-    until = driver.ask(queries.upcoming_runs, until=driver.now.wall + 12_000_000, limit=100).result()
-    assert [run.name for run in until] == ["ten", "faulty", "bounded"]
-    assert driver.ask(queries.upcoming_runs, until=None, limit=0).result() == []
-    assert Driver().ask(queries.upcoming_runs, until=None, limit=5).result() == []
-
-
-def test_who_waits_until_nothing_is_due_waits_for_the_batches_to_come():
-    driver = Driver(listening=False)
-    check, driver.check = driver.check, lambda: None
-    for _ in range(BATCH + 100):
-        driver.add(schedule=After(0), catch_up=CatchUp.NONE)
-    caller = driver.wait_idle(due_only=True)
-    driver.tick(5)
-    assert driver.books.missed == BATCH
-    assert not caller.answered
-    driver.turn()
-    assert caller.answered
-    check()

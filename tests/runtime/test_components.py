@@ -9,6 +9,7 @@ from uuid import UUID
 import anyio
 import pytest
 import trio
+from back_ends import ASYNCIO
 from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, SchedulerClosed, _validation, open_scheduler
@@ -19,8 +20,6 @@ from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
 from turnkeeper_trio._runtime.signals import _Sigint
-
-ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 
 
 @pytest.mark.anyio

@@ -1,29 +1,19 @@
-"""Jobs that must not fail, and jobs that must not go on failing."""
+"""Jobs that must not fail: the failure of a critical job leaves the block."""
 
 import anyio
 import pytest
+from sample_jobs import clean_up, fail
 
 from turnkeeper_trio import (
     After,
     CriticalJobFailed,
     FixedRetryDelay,
-    Interval,
-    JobActive,
-    JobState,
     Outcome,
-    Overlap,
     RecurringJobRequest,
     open_scheduler,
 )
-from turnkeeper_trio.errors import JobHalted
-from turnkeeper_trio.events import JobHalted as JobHaltedEvent
 
 pytestmark = pytest.mark.anyio
-
-
-async def fail(seconds=0, error=ValueError):
-    await anyio.sleep(seconds)
-    raise error("no")
 
 
 CRITICAL = RecurringJobRequest("critical", After(5), critical=True)
@@ -32,17 +22,9 @@ CRITICAL = RecurringJobRequest("critical", After(5), critical=True)
 async def test_the_failure_leaves_the_block_from_its_error_and_everything_is_cleaned_up():
     cleaned = []
 
-    async def other():
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(2)
-            cleaned.append(anyio.current_time())
-
     with pytest.raises(CriticalJobFailed) as caught:
         async with open_scheduler(max_workers=2) as scheduler:
-            await scheduler.add_job(RecurringJobRequest("other", After(0)), other)
+            await scheduler.add_job(RecurringJobRequest("other", After(0)), clean_up, 2, cleaned)
             job_id = await scheduler.add_job(CRITICAL, fail)
             try:
                 await anyio.sleep_forever()
@@ -130,75 +112,3 @@ async def test_it_leaves_also_where_the_block_is_being_left_or_a_shutdown_is_und
             await scheduler.add_job(CRITICAL, fail, 10)
             await anyio.sleep(6)
             await scheduler.shutdown_graceful()
-
-
-async def test_a_job_is_halted_after_so_many_failures_in_a_row_and_resumed():
-    outcomes = iter([True, False, True, False, False, True, False, False])
-    began = []
-
-    async def job():
-        began.append(anyio.current_time())
-        return next(outcomes)
-
-    async with open_scheduler(max_workers=1) as scheduler, scheduler.events(JobHaltedEvent) as told:
-        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(10), halt_after=2), job)
-        event = await anext(told)
-        assert anyio.current_time() == 50
-        assert event.reason == "2 runs in a row failed for good"
-        details = await scheduler.get_job_details(job_id)
-        assert (details.state, details.state_reason) == (JobState.HALTED, event.reason)
-        assert (details.consecutive_failures, details.next_run_time) == (2, None)
-        with pytest.raises(JobHalted, match="2 runs in a row"):
-            await scheduler.trigger_job_now(job_id)
-        with pytest.raises(JobHalted):
-            await scheduler.pause_job(job_id)
-        assert (await scheduler.wait_job(job_id)).outcome is Outcome.FAILED
-        await anyio.sleep(45)
-        await scheduler.resume_job(job_id)
-        details = await scheduler.get_job_details(job_id)
-        assert (details.state, details.state_reason, details.consecutive_failures) == (JobState.ACTIVE, "", 0)
-        await anext(told)
-        assert began == [10, 20, 30, 40, 50, 100, 110, 120]
-
-
-async def test_a_halted_job_ends_what_waits_and_can_be_cancelled():
-    async with open_scheduler(max_workers=2) as scheduler:
-        request = RecurringJobRequest("job", Interval(10), halt_after=1, overlap=Overlap.BUFFER_ALL)
-        job_id = await scheduler.add_job(request, fail, 35)
-        await anyio.sleep(60)
-        books = scheduler.get_metrics_snapshot().books
-        assert (books.failed, books.cancelled, books.active, books.pending) == (1, 4, 0, 0)
-        await scheduler.cancel_job(job_id)
-        assert (await scheduler.get_job_details(job_id)).state is JobState.CANCELLED
-
-
-async def test_max_runs_counts_runs_by_the_schedule_that_began():
-    ran = []
-
-    async def job():
-        ran.append(anyio.current_time())
-        await anyio.sleep(15)
-
-    async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(10), max_runs=3), job)
-        await scheduler.trigger_job_now(job_id)
-        with pytest.raises(JobActive):
-            await scheduler.trigger_job_now(job_id)
-        await scheduler.wait_job(job_id)
-        assert ran == [0, 20, 40, 60]
-        assert scheduler.get_metrics_snapshot().books.skipped == 3
-
-
-async def test_until_is_the_last_instant():
-    ran = []
-
-    async def job():
-        ran.append(anyio.current_time())
-
-    async with open_scheduler(max_workers=1) as scheduler:
-        until = scheduler.now().add(seconds=30)
-        job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(10), until=until), job)
-        await scheduler.wait_job(job_id)
-        assert ran == [10, 20, 30]
-        assert (await scheduler.get_job_details(job_id)).state is JobState.FINISHED
-        assert [run.scheduled_at for run in await scheduler.upcoming_runs()] == []

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
+from back_ends import EACH_CANCELLATION
 
 from turnkeeper_trio.testing import run
 from turnkeeper_trio.testing._backends import Backend
@@ -14,7 +15,6 @@ from turnkeeper_trio.testing._cancel_sweep import SweepError, cancel_sweep
 from turnkeeper_trio.testing._cancel_sweep_run import How
 
 BOTH = pytest.mark.parametrize("backend", ["trio", "asyncio"])
-WAYS = pytest.mark.parametrize(("backend", "how"), [("trio", "scope"), ("asyncio", "scope"), ("asyncio", "task")])
 
 
 class BoundedLog:
@@ -50,7 +50,7 @@ def sweep(scenario: Callable[[Any], Any], **options: Any) -> int:
     return cancel_sweep(scenario, BoundedLog.check, state=BoundedLog, **options)
 
 
-@WAYS
+@EACH_CANCELLATION
 def test_a_sound_scenario_passes_and_its_steps_are_counted(backend: Backend, how: How) -> None:
     shelves: list[BoundedLog] = []
 
@@ -65,7 +65,7 @@ def test_a_sound_scenario_passes_and_its_steps_are_counted(backend: Backend, how
     assert {len(log.right) for log in shelves} == {0, 1, 2, 3}
 
 
-@WAYS
+@EACH_CANCELLATION
 def test_a_lost_item_is_found_and_the_place_is_named(backend: Backend, how: How) -> None:
     with pytest.raises(SweepError, match="the invariant does not hold") as found:
         sweep(careless, backend=backend, how=how)
@@ -77,7 +77,7 @@ def test_a_lost_item_is_found_and_the_place_is_named(backend: Backend, how: How)
     assert isinstance(error.__cause__, AssertionError)
 
 
-@WAYS
+@EACH_CANCELLATION
 def test_a_leaked_task_is_found(backend: Backend, how: How) -> None:
     async def scenario(_: BoundedLog) -> None:
         if backend == "trio":
@@ -96,7 +96,7 @@ def test_a_leaked_task_is_found(backend: Backend, how: How) -> None:
         sweep(scenario, backend=backend, how=how)
 
 
-@WAYS
+@EACH_CANCELLATION
 def test_a_hang_is_found_even_behind_a_shield(backend: Backend, how: How) -> None:
     async def scenario(_: BoundedLog) -> None:
         try:
@@ -112,7 +112,7 @@ def test_a_hang_is_found_even_behind_a_shield(backend: Backend, how: How) -> Non
     assert ", in test_a_hang" in str(found.value)
 
 
-@WAYS
+@EACH_CANCELLATION
 def test_an_error_is_found_unless_it_is_allowed(backend: Backend, how: How) -> None:
     async def scenario(_: BoundedLog) -> None:
         try:
