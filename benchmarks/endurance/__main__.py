@@ -9,7 +9,7 @@ burst  many one-shot jobs due at one instant: order kept, the event loop never b
 
 Writes endurance.json, endurance.md and a picture of each part. Exits with 1 if a check failed, and says which.
 
-Usage: ``python benchmarks/endurance.py [day] [soak] [burst] [--quick] [--backend trio] [--output DIR]``
+Usage: ``python -m benchmarks.endurance [day] [soak] [burst] [--quick] [--backend trio] [--output DIR]``
 The whole takes about half an hour, ``--quick`` a few minutes. It needs matplotlib and psutil.
 """
 
@@ -21,9 +21,9 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from endurance_parts import burst, day, soak
-from endurance_parts.report import markdown, write_json
-from endurance_parts.result import Result
+from . import burst, day, soak
+from .report import markdown, write_json
+from .result import Result
 
 PARTS = ("day", "soak", "burst")
 QUICK = {"hours": 2.0, "minutes": 1.0, "jobs": 20_000}
@@ -70,7 +70,9 @@ def measured(case: Case) -> Result:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.endurance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", metavar="part", help="day, soak, burst; none for all")
     parser.add_argument("--quick", action="store_true", help=f"a short version: {QUICK}, not {WHOLE}")
     parser.add_argument("--backend", choices=["trio", "asyncio"], action="append")
@@ -111,7 +113,7 @@ def main() -> None:
         write_json(results, options.output / "endurance.json")
     pictures: list[Path] = []
     if not options.no_plots:
-        from endurance_parts.plots import plot  # noqa: PLC0415  (the processes that measure must not carry matplotlib)
+        from .plots import plot  # noqa: PLC0415  (the processes that measure must not carry matplotlib)
 
         pictures = plot(results, options.output)
     (options.output / "endurance.md").write_text(markdown(results, pictures))
