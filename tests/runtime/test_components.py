@@ -52,7 +52,11 @@ async def test_what_no_worker_is_left_for_comes_back_as_it_is() -> None:
 
 
 def test_arguments_of_a_name_that_is_not_registered_are_not_looked_at() -> None:
-    Functions().check("nobody", (1, 2), None)
+    functions = Functions()
+    functions.register("one", lambda _: None, ())
+    with pytest.raises(TypeError):
+        functions.check("one", (1, 2), None)
+    functions.check("two", (1, 2), None)
 
 
 def test_an_id_of_a_subclass_becomes_a_plain_one() -> None:

@@ -348,6 +348,7 @@ async def test_an_update_with_it(method: str, fault: Any) -> None:
         job_id = await scheduler.add_job(RecurringJobRequest("takes", After(hours=1)), takes, value)
         await scheduler.update_job(job_id, args=(value,))
         await scheduler.update_job(job_id, args=(hostile(method, fault)(),))
+        assert (await scheduler.wait_run(await scheduler.trigger_job_now(job_id))).outcome is Outcome.SUCCEEDED
 
 
 class Loud(type):

@@ -189,8 +189,9 @@ def test_what_is_due_already_fires_while_time_is_held() -> None:
         with loop.hold():
             await asyncio.sleep(0)
             due = loop.create_future()
-            loop.call_at(loop.time(), due.set_result, None)
-            await due
+            loop.call_at(loop.time(), due.set_result, "fired")
+            assert await due == "fired"
+            assert loop.time() == 0
 
     run(main)
 

@@ -89,8 +89,8 @@ async def leak_a_task(outside: anyio.abc.TaskGroup) -> None:
         TASKS.add(asyncio.create_task(asyncio.sleep(10_000), name="leaky"))
 
 
-async def leaking(*, in_job: bool) -> None:
-    """Leave a task behind: one that a job started, or the test itself."""
+async def leaking(*, in_job: bool) -> bool:
+    """Leave a task behind, one that a job started or the test itself; return whether the harness had no complaint."""
     async with anyio.create_task_group() as outside:
         if not in_job:
             await leak_a_task(outside)
@@ -103,6 +103,7 @@ async def leaking(*, in_job: bool) -> None:
             for task in TASKS:
                 task.cancel()
             TASKS.clear()
+    return True
 
 
 def test_a_leaked_task_is_found(backend: Backend) -> None:
@@ -124,7 +125,7 @@ def test_a_leaked_task_of_asyncio_is_found_when_the_test_has_ended() -> None:
 
 
 def test_a_task_that_the_test_itself_started_is_no_leak(backend: Backend) -> None:
-    run(lambda: leaking(in_job=False), backend=backend)
+    assert run(lambda: leaking(in_job=False), backend=backend)
 
 
 def test_a_run_that_is_neither_ended_nor_reported_is_found(backend: Backend) -> None:

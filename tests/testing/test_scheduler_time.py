@@ -366,9 +366,11 @@ def test_a_test_that_lets_time_pass_for_ever_fails(backend: Backend) -> None:
 
 def test_moving_time_moves_the_horizon(backend: Backend) -> None:
     async def body(_: Scheduler, time: SchedulerTime) -> None:
+        before = time.now
         for _ in range(3):
             await time.advance(days=50)
             await anyio.sleep(timedelta(days=9).total_seconds())
+        assert time.now - before == 3 * timedelta(days=59)
 
     in_berlin(body, backend, horizon=timedelta(days=10))
 
