@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin("turnkeeper_trio"):  # the package is on the path, and not installed
         config.pluginmanager.register(pytest_plugin, "turnkeeper_trio")
     config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
-    config.addinivalue_line("markers", "slow: it starts processes, or does very much; -m 'not slow' leaves it out.")
+    config.addinivalue_line("markers", "slow: it takes more than two seconds; -m 'not slow' leaves it out.")
 
 
 SLOW_FOLDERS = ("tests/stress/", "tests/examples/")

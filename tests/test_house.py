@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -161,9 +162,14 @@ TESTS = Path(__file__).parent
 Functions = dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def functions_in(path: Path, found: Functions) -> None:
     """Add the functions and methods of a module, and of what it imports from tests/support, by their names."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found.setdefault(node.name, []).append(node)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
