@@ -197,6 +197,7 @@ def test_the_queue_is_no_longer_than_two_entries_for_each_live_item(make: Make):
     assert [item.key for item in drained(queue)] == sorted(item.key for item in items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PriorityQueueType)
 def test_a_recurring_job_cancelled_and_added_many_times_leaves_the_queue_short(kind: PriorityQueueType):
     driver = Driver(queue=kind, history_limit=100, listening=False)

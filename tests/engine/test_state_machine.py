@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import time, timedelta
 from typing import Any
 
+import pytest
 from engine_driver import PROPOSALS, Caller, Driver, Scope, at, us
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -857,7 +858,7 @@ class Engines(RuleBasedStateMachine):
 
 THOROUGH = settings.default.max_examples >= 1000
 
-TestEngines = Engines.TestCase
+TestEngines = pytest.mark.slow(Engines.TestCase)
 TestEngines.settings = settings(
     settings.default,
     max_examples=settings.default.max_examples if THOROUGH else 150,

@@ -41,6 +41,7 @@ def group(kept: list[Any]) -> None:
     raise ExceptionGroup("both", [raised_in(raising, kept), raised_in(cause, kept)])  # type: ignore[list-item]
 
 
+@pytest.mark.usefixtures("collect_only_own")
 @pytest.mark.parametrize("function", [raising, cause, group])
 def test_the_locals_of_an_error_and_of_what_it_chains_to_are_let_go(function: Any):
     kept: list[Any] = []
@@ -52,6 +53,7 @@ def test_the_locals_of_an_error_and_of_what_it_chains_to_are_let_go(function: An
     assert error.__traceback__ is not None
 
 
+@pytest.mark.usefixtures("collect_only_own")
 def test_the_object_of_an_attribute_error_is_let_go():
     def look_up(kept: list[Any]) -> None:
         big: Any = Big()

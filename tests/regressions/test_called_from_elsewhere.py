@@ -16,9 +16,10 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import NOW
 
 from turnkeeper_trio import (
-    After,
     JobSet,
     Never,
     Outcome,
@@ -30,8 +31,6 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio.events import RunFinished
-
-NOW = RecurringJobRequest("now", After(0))
 
 FROM_ANYWHERE = {"is_closed", "shutdown_report", "threadsafe"}
 
@@ -130,7 +129,7 @@ async def test_in_the_thread_of_a_plain_job_it_fails_that_job_alone(name):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - READS))
 async def test_from_another_event_loop_of_the_same_thread(name):
     """As if one loop runs as the guest of another, or the first has stopped for a while."""

@@ -16,18 +16,19 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, InternalError, RecurringJobRequest, Scheduler, open_scheduler
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.timeout(20),
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+    ASYNCIO,
 ]
 
 
 @pytest.fixture(autouse=True)
-def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def collected(collect_only_own: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A coroutine that never began is in a reference cycle with its task: collect it here; nothing is told of it."""
     lines: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: lines.append(str(unraisable.exc_value)))

@@ -12,10 +12,11 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, InternalError, RecurringJobRequest, open_scheduler
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)]
+pytestmark = [pytest.mark.anyio, ASYNCIO]
 
 
 class SlowStore:

@@ -7,6 +7,7 @@ were with workers, and did not find them there when they were reported. Subscrib
 
 import anyio
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import (
     After,
@@ -52,10 +53,6 @@ async def unwind(cleaned):
         with anyio.CancelScope(shield=True):
             await anyio.sleep(3)
         cleaned.append(anyio.current_time())
-
-
-async def fail():
-    raise ValueError
 
 
 async def ask_on_and_on(ends, ask):

@@ -15,7 +15,7 @@ import pytest
 
 from turnkeeper_trio import After, FixedRetryDelay, GiveUp, Outcome, RecurringJobRequest, open_scheduler
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collect_only_own")]
 
 
 class Large:

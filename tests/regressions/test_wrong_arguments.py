@@ -17,6 +17,7 @@ from turnkeeper_trio import (
     Interval,
     JobNotFound,
     JobSet,
+    JobState,
     Overlap,
     RecurringJobRequest,
     RunNotFound,
@@ -149,8 +150,11 @@ REFUSED: list[tuple[Any, tuple[Any, ...], dict[str, Any] | None]] = [
 async def test_a_call_that_would_work_is_taken(number: int) -> None:
     fn, args, kwargs = RIGHT[number]
     async with open_scheduler(max_workers=1) as scheduler:
-        await scheduler.add_job(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
-        JobSet().add(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
+        job_id = await scheduler.add_job(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
+        assert (await scheduler.get_job_details(job_id)).state is JobState.ACTIVE
+    jobs = JobSet()
+    jobs.add(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
+    assert len(jobs) == 1
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))

@@ -14,6 +14,7 @@ import anyio
 import pytest
 import trio
 import trio.testing
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, ShutdownReport, open_scheduler
 from turnkeeper_trio._runtime import runner
@@ -94,7 +95,7 @@ def test_a_second_one_changes_nothing_and_none_is_lost() -> None:
     assert times == [101]
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("presses", [1, 2])
 @pytest.mark.anyio
 async def test_on_asyncio_without_a_handler_of_its_own_it_forces_too_and_leaves_bare(presses: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import pytest
 from hostile import FAULTS, METHODS, Ordinary, hostile, hostile_error
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -231,9 +232,6 @@ class Rule:
         return self.answer()
 
 
-async def nothing() -> None: ...
-
-
 @HOSTILE
 async def test_as_the_answer_of_a_schedule_and_as_what_it_raises(method: str, fault: Any) -> None:
     error = hostile_error(method, fault, BaseException)
@@ -350,6 +348,7 @@ async def test_an_update_with_it(method: str, fault: Any) -> None:
         job_id = await scheduler.add_job(RecurringJobRequest("takes", After(hours=1)), takes, value)
         await scheduler.update_job(job_id, args=(value,))
         await scheduler.update_job(job_id, args=(hostile(method, fault)(),))
+        assert (await scheduler.wait_run(await scheduler.trigger_job_now(job_id))).outcome is Outcome.SUCCEEDED
 
 
 class Loud(type):

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import NOW, nothing
 
 from turnkeeper_trio import (
     After,
@@ -31,11 +32,6 @@ from turnkeeper_trio.events import (
 )
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
-
-
-async def nothing() -> None: ...
 
 
 async def test_an_observer_is_told_each_event_with_what_it_is_about(heard: Any) -> None:

@@ -11,12 +11,13 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import NOW
 
-from turnkeeper_trio import After, Outcome, RecurringJobRequest, ShutdownReport, open_scheduler
+from turnkeeper_trio import Outcome, ShutdownReport, open_scheduler
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
-NOW = RecurringJobRequest("now", After(0))
 SIGNAL = signal.SIGUSR1
 
 
@@ -169,7 +170,7 @@ async def test_a_handler_of_python_is_there_again_afterwards() -> None:
         signal.signal(SIGNAL, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 async def test_a_handler_of_the_event_loop_is_there_again_afterwards() -> None:
     heard: list[str] = []
     loop = asyncio.get_running_loop()

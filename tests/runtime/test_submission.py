@@ -7,6 +7,8 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -30,9 +32,6 @@ NOTHING = RecurringJobRequest("nothing")
 
 def request(name: str) -> RecurringJobRequest:
     return RecurringJobRequest(name)
-
-
-async def nothing(*args: Any, **kwargs: Any) -> None: ...
 
 
 async def names(scheduler: Scheduler) -> list[str]:
@@ -143,7 +142,7 @@ async def test_a_submitter_that_gives_up_waiting_has_submitted_nothing(size: int
         assert metrics.job_staging_buffer_current == 0
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("waited", [1, 2, 3, 4, 5, 6, 7])
 async def test_a_native_cancellation_between_room_and_return_submits_nothing(waited: int) -> None:
     """The coordinator puts its item in; cancelled before it resumes, the submitter must have submitted nothing."""

@@ -6,13 +6,14 @@ import threading
 import anyio
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio._runtime.thread_call import ThreadCall
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+    ASYNCIO,
 ]
 
 

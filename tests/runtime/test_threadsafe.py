@@ -8,6 +8,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from sample_jobs import NOW
 
 from turnkeeper_trio import (
     After,
@@ -27,8 +28,6 @@ from turnkeeper_trio import (
 from turnkeeper_trio.testing._run import run
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
 
 
 class Thread(threading.Thread):

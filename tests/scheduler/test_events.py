@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import (
     After,
@@ -40,11 +41,6 @@ pytestmark = pytest.mark.anyio
 async def collect(events, into):
     async for event in events:
         into.append(event)
-
-
-async def fail(seconds=0):
-    await anyio.sleep(seconds)
-    raise ValueError
 
 
 async def make_everything_happen(scheduler):

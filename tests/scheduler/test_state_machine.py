@@ -6,13 +6,14 @@ and from the attempts that could begin.
 
 import random
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from inspect import signature
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 import pytest
+from engine_driver import START, Scope, at
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -50,23 +51,8 @@ from turnkeeper_trio._model.times import NEVER, Now, instant_us
 from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, RunFinished
 from turnkeeper_trio.jobs import JobSetChanges
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 KEYS = [UUID(int=number) for number in range(1, 4)]
-
-
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-class Scope:
-    """A cancel scope, as the engine sees one."""
-
-    def __init__(self) -> None:
-        self.cancel_called = False
-
-    def cancel(self) -> None:
-        self.cancel_called = True
 
 
 class Caller:

@@ -135,6 +135,7 @@ def brute(schedule, after, until):
     return count
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=400, database=None)
 @given(
     st.recursive(leaves, combined, max_leaves=6).flatmap(lambda part: combined(st.just(part))),

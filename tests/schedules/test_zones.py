@@ -102,6 +102,7 @@ def test_case_is_checked_where_the_file_system_does_not(monkeypatch):
     _zone_names._case_matters.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_database_is_as_relied_upon():
     """No change of over 24 hours, none within two days of another or before 1800, only those of rules after 2100."""
     for name in ZONES[::6]:

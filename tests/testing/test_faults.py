@@ -65,8 +65,8 @@ async def test_the_error_is_the_one_that_was_planned(
     assert set(scheduler_time.runs("other").outcomes) == {Outcome.SUCCEEDED}
 
 
-class Heard:
-    """An observer."""
+class FinishObserver:
+    """An observer of runs that end."""
 
     label = "heard"
 
@@ -77,29 +77,29 @@ class Heard:
         self.finished.append(event)
 
     def __repr__(self) -> str:
-        return "<Heard>"
+        return "<FinishObserver>"
 
 
-class HeardToo(Heard):
+class OtherObserver(FinishObserver):
     """Another one."""
 
 
 async def test_a_faulty_observer_is_told_nothing_more_and_the_others_are(
     scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second, third = Heard(), HeardToo(), Heard()
-    fault_plan.observer("on_run_finished", 2, of=HeardToo).observer("on_run_finished", 3, of=third)
+    first, second, third = FinishObserver(), OtherObserver(), FinishObserver()
+    fault_plan.observer("on_run_finished", 2, of=OtherObserver).observer("on_run_finished", 3, of=third)
     async with open_scheduler(max_workers=1, observers=[first, second, third]) as scheduler:
         await scheduler.add_job(PAY, Till().pay)
         await scheduler_time.run_until_runs("pay", 4)
     assert [len(each.finished) for each in (first, second, third)] == [4, 1, 2]
-    assert sum("the observer <Heard>" in message for message in caplog.messages) == 2
+    assert sum("the observer <FinishObserver>" in message for message in caplog.messages) == 2
 
 
-class BoundedLog:
-    """A store that keeps nothing."""
+class CountingStore:
+    """A store that counts what it is given, and keeps nothing of it."""
 
-    label = "a shelf"
+    label = "a counter"
 
     def __init__(self) -> None:
         self.batches = 0
@@ -113,7 +113,7 @@ class BoundedLog:
 async def test_a_store_that_is_unavailable_is_tried_again(
     scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = BoundedLog()
+    log = CountingStore()
     fault_plan.store(1).store(2, StoreUnavailable("still down"))
     before = scheduler_time.now
     async with open_scheduler(max_workers=1, store=log) as scheduler:
@@ -125,10 +125,10 @@ async def test_a_store_that_is_unavailable_is_tried_again(
 
 
 def test_what_is_wrapped_is_seen_through() -> None:
-    plan, heard, log = FaultPlan(), Heard(), BoundedLog()
+    plan, heard, log = FaultPlan(), FinishObserver(), CountingStore()
     (observer,) = plan.on_observers((heard,))
     store: Any = plan.on_store(log)
-    assert (repr(observer), observer.label, store.label) == ("<Heard>", "heard", "a shelf")  # type: ignore[attr-defined]
+    assert (repr(observer), observer.label, store.label) == ("<FinishObserver>", "heard", "a counter")  # type: ignore[attr-defined]
     assert plan.on_store(None) is None
 
 
