@@ -1,5 +1,6 @@
 """Every async test runs on trio and on asyncio, in virtual time, on a schedule that its name decides."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -23,31 +24,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin("turnkeeper_trio"):  # the package is on the path, and not installed
         config.pluginmanager.register(pytest_plugin, "turnkeeper_trio")
     config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
-    config.addinivalue_line("markers", "slow: leave it out with -m 'not slow' for a quick look.")
+    config.addinivalue_line("markers", "slow: it takes more than two seconds; -m 'not slow' leaves it out.")
 
 
-SLOW = (
-    "tests/stress/",
-    "tests/examples/",
-    "tests/testing/test_plugin.py",
-    "tests/testing/test_pytest_trio.py",
-    "tests/testing/test_runs_alike.py",
-    "tests/testing/test_a_year.py",
-    "tests/testing/test_loop.py",
-    "tests/runtime/test_pytest_trio_users.py",
-    "tests/runtime/test_injection.py",
-    "tests/runtime/test_ctrl_c.py",
-    "tests/schedules/test_properties.py",
-    "tests/schedules/test_zones.py",
-    "tests/docs/test_testing_page.py",
-    "tests/engine/test_queues.py",
-)
-"""Where processes are started, the real clock is waited for, or very much is done."""
+SLOW_FOLDERS = ("tests/stress/", "tests/examples/")
+"""Where whole systems and processes are run; other tests that take long are marked in their files."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.nodeid.startswith(SLOW):
+        if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
 
 
@@ -55,12 +41,24 @@ def pytest_report_header() -> str:
     return f"trio schedules: TURNKEEPER_SEED={SEED}"
 
 
+@pytest.fixture
+def collect_only_own() -> Iterator[None]:
+    """Have ``gc.collect()`` go through what the test has made, and not through all that the session has.
+
+    What is older is set aside. A circle that it is part of is not collected, so whoever asks what is still alive asks
+    for no less.
+    """
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(params=["trio", "asyncio"])
 def anyio_backend(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, object]]]:
     """Give anyio's plugin a fresh event loop for each test marked ``anyio``.
 
     It is in virtual time; ``@pytest.mark.real_time`` (or ``pytestmark``) asks for the real clock, and
-    ``@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)`` for one back end only.
+    ``@TRIO`` for one back end only.
     """
     options: dict[str, object] = {"debug": False} if request.param == "asyncio" else {}
     if request.node.get_closest_marker("real_time") is None:

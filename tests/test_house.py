@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -154,3 +155,71 @@ def test_every_public_module_says_what_is_public(module: ModuleType) -> None:
     assert len(names) == len(set(names))
     for name in names:
         assert getattr(module, name) is not None, name
+
+
+TESTS = Path(__file__).parent
+
+Functions = dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def functions_in(path: Path, found: Functions) -> None:
+    """Add the functions and methods of a module, and of what it imports from tests/support, by their names."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.setdefault(node.name, []).append(node)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            shared = TESTS / "support" / f"{node.module}.py"
+            if shared.exists() and shared != path:
+                functions_in(shared, found)
+
+
+def asserts(node: ast.AST, functions: Functions, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a function has an ``assert``, `pytest.raises`, or the name of a function that asserts."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Assert):
+            return True
+        name = each.id if isinstance(each, ast.Name) else each.attr if isinstance(each, ast.Attribute) else ""
+        of_pytest = isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "pytest"
+        if name.startswith("assert_") or (of_pytest and name in {"raises", "warns", "fail"}):
+            return True
+        if name not in seen and any(asserts(one, functions, seen | {name}) for one in functions.get(name, ())):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: path.relative_to(TESTS).as_posix())
+def test_every_test_asserts(path: Path) -> None:
+    """A test that only calls something shows that nothing is raised, and no more."""
+    functions: Functions = {}
+    functions_in(path, functions)
+    tests = [one for name, several in functions.items() if name.startswith("test_") for one in several]
+    assert [test.name for test in tests if not asserts(test, functions)] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("def test_it(): run()", False),
+        ("def test_it():\n    def job(): assert True\n    run(job)", True),
+        ("def test_it():\n    with pytest.raises(ValueError): run()", True),
+        ("def test_it(): driver.fail(attempt)", False),
+        ("def check(): check()\ndef test_it(): check()", False),
+        ("def check(): assert True\ndef test_it(): run(check)", True),
+        (
+            "class World:\n    def check(self): look(self)\ndef look(it): assert it\ndef test_it(): World().check()",
+            True,
+        ),
+        ("def test_it(): assert_run_log(scheduler, '')", True),
+    ],
+)
+def test_a_test_that_asserts_nothing_is_found(code: str, expected: bool, tmp_path: Path) -> None:
+    path = tmp_path / "test_it.py"
+    path.write_text(code, "utf-8")
+    functions: Functions = {}
+    functions_in(path, functions)
+    assert asserts(functions["test_it"][0], functions) is expected

@@ -7,12 +7,12 @@ All public names are loaded when the first of them is read (PEP 562). So it cost
 without using it, as each run of pytest does because of the plugin.
 """
 
-import typing as _typing
+from typing import TYPE_CHECKING, Final
 
-__version__: _typing.Final = "0.1.0"
+__version__: Final = "0.1.0"
 """The version of the library."""
 
-if _typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from turnkeeper_trio._public import *  # noqa: F403  (one list of the names is enough)
     from turnkeeper_trio._public import __all__ as __all__
 else:  # Type checkers must not see this function, because with it any name would exist for them.
@@ -27,16 +27,12 @@ else:  # Type checkers must not see this function, because with it any name woul
             shown.update((public, getattr(_public, public)) for public in _public.__all__)
             if name in shown:
                 return shown[name]
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_place_of(name)}")
+            # The classes of events belong to the module `events`, but they are found here too.
+            from turnkeeper_trio import events  # noqa: PLC0415  (this is what makes it lazy)
 
-    def _place_of(name: str) -> str:
-        """Return what to write for a public name that belongs to a module of the package, and else nothing."""
-        import sys  # noqa: PLC0415  (most programs need none of this)
-
-        for place, module in sorted(sys.modules.items()):
-            if place.startswith(f"{__name__}.") and "._" not in place and name in getattr(module, "__all__", ()):
-                return f"; write: from {place} import {name}"
-        return ""
+            if name in events.__all__:
+                return getattr(events, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

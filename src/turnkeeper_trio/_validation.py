@@ -21,6 +21,10 @@ E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 
+LARGEST: Final = (1 << 63) - 1
+"""No larger number counts anything; nor can Python write one of thousands of digits, nor a database keep it."""
+
+
 LONGEST: Final = 10_000 * 366 * 86_400 * MICROSECONDS
 """Microseconds of the longest duration that is accepted: it is longer than the calendar."""
 
@@ -43,6 +47,8 @@ def integer(name: str, value: object, *, least: int | None = None) -> int:
     if number is None or (least is not None and number < least):
         bound = "" if least is None else f" of at least {least}"
         raise ConfigurationError(f"{name} must be an integer{bound}, not {guard.shown(value)}", parameter=name)
+    if abs(number) > LARGEST:
+        raise ConfigurationError(f"{name} must be an integer of less than 64 bits", parameter=name)
     return number
 
 
@@ -52,21 +58,23 @@ def _plain_int(value: object) -> int | None:
 
 def number(name: str, value: object, *, least: float, most: float) -> float:
     """Return ``value`` if it is a number from ``least`` to ``most``."""
-    if not _is_number(value) or not least <= cast("float", value) <= most:
+    plain = _plain_number(value)
+    if plain is None or not least <= plain <= most:
         message = f"{name} must be a number from {least:g} to {most:g}, not {guard.shown(value)}"
         raise ConfigurationError(message, parameter=name)
-    return cast("float", value)
+    return plain
 
 
-def _is_number(value: object) -> bool:
-    return guard.is_a(value, (int, float)) and not guard.is_a(value, bool)
+def _plain_number(value: object) -> float | None:
+    return float.__float__(cast("float", value)) if guard.is_a(value, float) else _plain_int(value)
 
 
 def duration(name: str, value: object, *, least: int = 0) -> int:
     """Return ``value`` (seconds or a ``timedelta``) in microseconds; it must be finite and at least ``least``."""
-    if guard.is_a(value, timedelta) or _is_number(value):
+    plain = cast("timedelta", value) if guard.is_a(value, timedelta) else _plain_number(value)
+    if plain is not None:
         try:
-            us = duration_us(cast("float | timedelta", value))
+            us = duration_us(plain)
         except (OverflowError, ValueError):
             raise ConfigurationError(f"{name} must be finite, not {guard.shown(value)}", parameter=name) from None
         if us > LONGEST:
@@ -86,26 +94,28 @@ def optional_duration(name: str, value: object, *, least: int = 0) -> int | None
 
 def limit(name: str, value: object, *, least: int = 0) -> int | None:
     """Return ``None`` for ``None`` and ``math.inf``, which both mean no limit; otherwise what `duration` returns."""
-    return None if isinstance(value, float) and value == math.inf else optional_duration(name, value, least=least)
+    return None if _plain_number(value) == math.inf else optional_duration(name, value, least=least)
 
 
 def duration_or_inf(name: str, value: object) -> int:
     """Return a duration in microseconds; for ``math.inf`` the longest one (`LONGEST`)."""
-    return LONGEST if isinstance(value, float) and value == math.inf else duration(name, value)
+    return LONGEST if _plain_number(value) == math.inf else duration(name, value)
 
 
 def instant(name: str, value: object) -> int:
     """Return the instant of an aware datetime, in microseconds since the epoch."""
     if not guard.is_a(value, datetime):
         raise ConfigurationError(f"{name} must be a datetime with a timezone, not {guard.shown(value)}", parameter=name)
-    try:
-        return instant_us(cast("datetime", value))
-    except ValueError:
+    us, fault = guard.call(instant_us, cast("datetime", value))
+    if us is None:
+        naive = guard.is_a(fault, ValueError)
+        why = "" if naive else f" (its timezone raises {guard.type_name(fault)})"
         raise ConfigurationError(
-            f"{name} must have a timezone: {guard.shown(value)} names no instant; "
+            f"{name} must have a timezone: {guard.shown(value)} names no instant{why}; "
             f"write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or tzinfo=UTC",
             parameter=name,
-        ) from None
+        ) from (None if naive else fault)
+    return us
 
 
 def flag(name: str, value: object) -> bool:

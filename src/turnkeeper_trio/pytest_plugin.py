@@ -1,11 +1,11 @@
-"""The plugin for pytest: fixtures and markers that put a test, and the schedulers opened in it, in virtual time.
+"""The plugin for pytest: its fixtures and markers put a test, and the schedulers that it opens, in virtual time.
 
-Pytest loads it wherever the library is installed. It does nothing to a test that uses none of its fixtures and markers.
-The tests are run by anyio's plugin, pytest-trio or pytest-asyncio. This plugin only makes the event loop that they
-start use virtual time, and fails a test that waits for something that never happens.
+pytest loads it wherever the library is installed. It does nothing to a test that uses none of its fixtures and markers.
+anyio's plugin, pytest-trio or pytest-asyncio runs the test. This plugin makes the event loop that they start one in
+virtual time, and guards the body of the test.
 
-Because every run of pytest in the environment loads this module, it imports nothing of the library, no event loop and
-no pendulum before a test uses one of the fixtures or markers. Those imports are in functions.
+Because each run of pytest in the environment loads this module, it imports the library, event loops and pendulum only
+inside of functions, when a test uses one of its fixtures or markers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "history_per_job": 1_000_000,
     "shutdown_grace": timedelta(minutes=1),
 }
-"""The options with which the fixture ``scheduler`` is opened, unless the marker gives others."""
+"""The options of the fixture ``scheduler``; the marker ``scheduler_options`` overrides them."""
 
 SESSION: Final = pytest.StashKey["Session"]()
 
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize a test with the marker ``schedule_seeds``: one test for each seed."""
+    """Make one test for each seed of the marker ``schedule_seeds``."""
     marker = metafunc.definition.get_closest_marker("schedule_seeds")
     if marker is not None:
         seeds = range(*marker.args) if len(marker.args) == 1 and not marker.kwargs else ()
@@ -63,7 +63,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect all seeds but the first on asyncio, because asyncio has only one schedule."""
+    """Deselect tests on asyncio with a seed other than 0, because asyncio has only one order of tasks."""
     left_out = [item for item in items if _seed(item) and _is_on_asyncio(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -72,28 +72,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Make the event loop of a test that uses this plugin start in virtual time."""
+    """Have the event loops of a test that uses this plugin start in virtual time."""
     if not _uses_plugin(item):
         return (yield)
     from turnkeeper_trio.errors import ConfigurationError
-    from turnkeeper_trio.testing._backends import born_virtual, seeded_schedule
+    from turnkeeper_trio.testing._backends import seeded_schedule, virtual_by_default
 
     with ExitStack() as stack:
         try:
             session = item.stash[SESSION] = _session(item)
         except (TypeError, ConfigurationError):
-            pass  # `pytest_runtest_setup` reports the mistake.
+            pass  # pytest_runtest_setup fails with the message
         else:
-            stack.enter_context(born_virtual(session.bind))
+            stack.enter_context(virtual_by_default(session.bind))
             stack.enter_context(seeded_schedule(session.settings.seed))
-        stack.enter_context(_fixture_of_pytest_asyncio(item))
-        _make_pytest_trio_look_again(item)
+        stack.enter_context(_known_to_pytest_asyncio(item))
+        _have_pytest_trio_look_again(item)
         return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test whose marker is wrong."""
+    """Fail a test whose marker ``scheduler_time`` makes no sense."""
     if _uses_plugin(item) and SESSION not in item.stash:
         from turnkeeper_trio.errors import ConfigurationError
 
@@ -105,12 +105,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Guard the body of a test: it fails if it waits for something that never happens."""
+    """Guard the body of a test, so that it fails if it waits for something that cannot come."""
     session = item.stash.get(SESSION, None)
     if session is None or not isinstance(item, pytest.Function):
         return (yield)
-    # Under Hypothesis the inner function is the asynchronous one. The plugin that runs the test reads the attribute
-    # later, so that it can be replaced here.
+    # With Hypothesis, the inner function is the async one. The plugin that runs the test reads either attribute later.
     holder, name = (item.obj.hypothesis, "inner_test") if hasattr(item.obj, "hypothesis") else (item, "obj")
     body = getattr(holder, name)
     if not inspect.iscoroutinefunction(body):
@@ -134,7 +133,7 @@ def _guarded(body: Callable[..., Any], session: Session) -> Callable[..., Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Add to the report of a failure on which schedule it happened, and at which virtual time."""
+    """Add the seed, the timezone and the virtual time to the report of a failure."""
     report = yield
     if report.failed and SESSION in item.stash and call.when != "collect":
         from turnkeeper_trio.testing import SchedulerTime
@@ -150,6 +149,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _uses_plugin(item: pytest.Item) -> bool:
+    """Return whether a test uses one of the fixtures or markers."""
     names: list[str] = getattr(item, "fixturenames", [])
     return not FIXTURES.isdisjoint(names) or any(item.get_closest_marker(name) for name in MARKERS)
 
@@ -167,7 +167,11 @@ def _is_on_asyncio(item: pytest.Item) -> bool:
 
 
 def _merged(item: pytest.Item, marker: str) -> dict[str, Any]:
-    """Return the arguments of a marker; where it is given several times, the one nearest to the test wins."""
+    """Return the arguments of a marker. Where several give the same one, the marker nearest to the test decides.
+
+    Raises:
+        TypeError: One of them has positional arguments.
+    """
     marks = list(item.iter_markers(marker))
     if any(mark.args for mark in marks):
         raise TypeError("it takes keyword arguments only")
@@ -181,8 +185,8 @@ def _session(item: pytest.Item) -> Session:
     return Session(settings(seed=_seed(item), **_merged(item, "scheduler_time")))
 
 
-def _make_pytest_trio_look_again(item: pytest.Item) -> None:
-    """Make pytest-trio look up ``trio.run`` when the test runs; with ``trio_mode`` it has done so too early."""
+def _have_pytest_trio_look_again(item: pytest.Item) -> None:
+    """Have pytest-trio look up ``trio.run`` when it runs the test. With ``trio_mode`` it does so at collection."""
     marker = item.get_closest_marker("trio")
     if marker is not None and getattr(marker.kwargs.get("run"), "__module__", "").partition(".")[0] == "trio":
         item.add_marker(pytest.mark.trio(run=_run_trio), append=False)
@@ -196,33 +200,34 @@ def _run_trio(*args: Any, **options: Any) -> Any:
 
 
 @contextmanager
-def _fixture_of_pytest_asyncio(item: pytest.Item) -> Generator[None]:
-    """Make pytest-asyncio run the fixture ``scheduler`` in the loop of a test, as if its decorator had been used.
+def _known_to_pytest_asyncio(item: pytest.Item) -> Generator[None]:
+    """Have pytest-asyncio run the fixture ``scheduler`` in the loop of the test, as its own decorator would.
 
-    The decorator itself would apply to all tests, but tests of other plugins use the fixture too.
+    The decorator sets these attributes for all tests, and tests of the other plugins use the fixture too. So they are
+    set for one test only.
     """
     marker = item.get_closest_marker("asyncio")
     if marker is None:
         yield
         return
     function: Any = _scheduler
-    function._force_asyncio_fixture = True  # noqa: SLF001  (pytest-asyncio reads it)
-    function._loop_scope = marker.kwargs.get("loop_scope")  # noqa: SLF001  (pytest-asyncio reads it)
+    function._force_asyncio_fixture = True  # noqa: SLF001  (pytest-asyncio's)
+    function._loop_scope = marker.kwargs.get("loop_scope")  # noqa: SLF001  (pytest-asyncio's)
     try:
         yield
     finally:
-        del function._force_asyncio_fixture, function._loop_scope  # noqa: SLF001  (as above)
+        del function._force_asyncio_fixture, function._loop_scope  # noqa: SLF001  (pytest-asyncio's)
 
 
 @pytest.fixture
 def schedule_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of trio's schedule with which the test runs."""
+    """The seed of the order in which trio runs the tasks of the test."""
     return cast("int", getattr(request, "param", 0))
 
 
 @pytest.fixture
 def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
-    """The virtual time of the test, and of every scheduler that is opened in it."""
+    """The virtual time of the test, and of each scheduler that it opens."""
     from turnkeeper_trio.testing import SchedulerTime
 
     if SESSION not in request.node.stash:
@@ -232,30 +237,30 @@ def scheduler_time(request: pytest.FixtureRequest) -> SchedulerTime:
 
 @pytest.fixture
 def fault_plan(scheduler_time: SchedulerTime) -> Iterator[FaultPlan]:
-    """Which calls of jobs, observers and stores fail. If a planned fault did not happen, the test fails."""
+    """The plan of the calls of jobs, observers and stores that are to fail. Each planned fault must strike."""
     yield scheduler_time.fault_plan
     scheduler_time.fault_plan.assert_reached()
 
 
 @pytest.fixture
 def frozen_now(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> Iterator[SchedulerTime]:
-    """Make ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` follow the virtual time, with time-machine."""
+    """Make ``datetime.now()``, ``time.time()`` and ``pendulum.now()`` return the virtual time (with time-machine)."""
     try:
-        import time_machine  # An optional dependency.
+        import time_machine  # it is optional
     except ImportError:
         pytest.fail("the fixture frozen_now needs time-machine: pip install time-machine", pytrace=False)
     from turnkeeper_trio._model.times import utc_datetime
 
     session: Session = request.node.stash[SESSION]
     with time_machine.travel(utc_datetime(session.settings.start), tick=False) as machine:
-        session.listen(lambda: machine.move_to(utc_datetime(session.harness.wall.wall())))
+        session.listen(lambda: machine.move_to(utc_datetime(session.harness.settable_clock.wall())))
         yield scheduler_time
 
 
 async def _scheduler(request: pytest.FixtureRequest, scheduler_time: SchedulerTime) -> AsyncGenerator[Scheduler]:
     """An open scheduler in virtual time.
 
-    After it has been closed, the fixture checks that its books balance, and that no task of a job is alive.
+    After it has been closed, it is checked: its books balance, and no task of its jobs is left alive.
     """
     from turnkeeper_trio.testing._fixture_host import HostedScheduler
 

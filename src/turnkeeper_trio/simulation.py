@@ -1,4 +1,4 @@
-"""A dry run, which shows what would run when. It uses the real engine, calls no job and needs no event loop."""
+"""`simulate`, a dry run: what would run when, from the real engine, without an event loop and without running a job."""
 
 import random
 from bisect import insort
@@ -12,7 +12,7 @@ from uuid import UUID
 import pendulum
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, Options, Submission
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, NoScope, Options, Submission
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.text import duration_text, listed
@@ -26,40 +26,29 @@ __all__ = ["SimulatedRun", "Simulation", "simulate"]
 
 Duration = float | timedelta
 Durations = Duration | Mapping[str, Duration] | Callable[[str, pendulum.DateTime], Duration]
-"""How long attempts take: one duration for all, one for each name, or a function of the name and the instant."""
+"""How long runs take: one duration for all, a mapping by name, or a function of the name and the scheduled instant."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class SimulatedRun(Record):
-    """A row: an attempt, or an occurrence that would not run (or ``count`` of them in a row)."""
+    """An attempt, or an occurrence that would not run (``count`` of them in a row)."""
 
     name: str
-    """The name of the job."""
-
     scheduled_at: pendulum.DateTime
-    """The instant of the occurrence; of several the last."""
-
     started_at: pendulum.DateTime | None
-    """When the attempt would begin; ``None`` if the occurrence would not run."""
+    """When it would start; ``None`` if it would not."""
 
     finished_at: pendulum.DateTime | None
-    """When the attempt would end; ``None`` if the occurrence would not run."""
-
     worker: int | None
-    """The number of the worker that would execute the attempt; the first is 0."""
+    """The number of the worker that would execute it, from 0 on; ``None`` if it would not run."""
 
     lateness: float | None
-    """Seconds from ``scheduled_at`` to ``started_at``; ``None`` if the occurrence would not run."""
+    """The seconds from ``scheduled_at`` to ``started_at``; ``None`` if it would not run."""
 
     outcome: Outcome
-    """How the attempt would end, or why the occurrence would not run."""
-
     reason: str
-    """Why the occurrence would not run; or which attempt it is, if it is not the first."""
-
     count: int = 1
-    """How many occurrences the row stands for; 1 for an attempt."""
 
     def __str__(self) -> str:
         """Return the row in one line: ``report: succeeded, 2026-01-05 08:00:00 UTC, took 30.0 s, worker 0``."""
@@ -72,20 +61,17 @@ class SimulatedRun(Record):
 @final
 @dataclass(frozen=True, slots=True)
 class Simulation(Record):
-    """What would happen: a row for each attempt, and for occurrences that would not run. It prints as a table."""
+    """What would happen: a row for each attempt, and for each occurrence that would not run. ``str`` makes a table."""
 
     rows: tuple[SimulatedRun, ...]
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[SimulatedRun]:
-        """Iterate over the rows."""
         return iter(self.rows)
 
     def __str__(self) -> str:
-        """Return the rows as a table with headings."""
         head = ("scheduled (UTC)", "name", "outcome", "late", "took", "worker", "")
         lines = [head, *(_line(row) for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
@@ -114,48 +100,40 @@ def simulate(
     max_workers: int,
     rng: random.Random | None = None,
 ) -> Simulation:
-    """Return what would run when, on which worker and how late, and what would be skipped, if no attempt failed.
+    """Return which runs would begin when, on which worker and how late, and which would be skipped.
 
-    It runs the real engine with its own clock, so that overlap, priorities, jitter, timeouts and retries are as they
-    would be. An attempt that takes longer than its timeout times out, and is tried again by the retry policy.
+    The real engine decides, with a clock that is only counted: overlap, priorities, jitter, timeouts and retries are as
+    in a scheduler. A run that takes longer than its timeout times out, and is tried again by its retry policy. Every
+    other run succeeds.
 
     Args:
-        requests: The jobs, all submitted at ``start``.
-        start: When the scheduler would be opened: an aware datetime.
-        end: Attempts begin before this instant. Those that have begun then continue until they end.
-        durations: How long attempts take, in seconds or as ``timedelta``: one duration for all, a mapping by name (0
-            where a name is missing), or a function of the name and the scheduled instant.
-        max_workers: How many attempts may execute at once.
-        rng: The source of chance for jitter and back-off; if not given, one with a fixed seed, so that the answer is
-            always the same.
+        requests: The requests of the jobs, all submitted at ``start``.
+        start: The instant at which the scheduler would be opened, an aware datetime.
+        end: Runs begin before this instant, an aware datetime. Those that have begun are run to their end.
+        durations: How long runs take, in seconds or as ``timedelta``: one for all, a mapping by name (0 for a name that
+            is missing), or a function of the name and the scheduled instant.
+        max_workers: How many runs may execute at once.
+        rng: The source of chance for jitter and retry policies; if it is not given, one with a fixed seed, so that the
+            result is always the same.
 
     Raises:
-        ConfigurationError: an instant has no timezone, ``end`` is before ``start``, or another argument is wrong.
+        ConfigurationError: An instant has no timezone, ``end`` is before ``start``, a duration is negative, or a
+            different argument makes no sense.
     """
     first, last = _validation.instant("start", start), _validation.instant("end", end)
     if last < first:
         raise ConfigurationError(f"end ({end}) must not be before start ({start})", parameter="end")
     workers = _validation.integer("max_workers", max_workers, least=1)
     listed = [requests] if isinstance(requests, RecurringJobRequest) else list(requests)
-    dry_run = _DryRun(workers, durations, rng or random.Random(0), first)  # noqa: S311  (jitter is no secret)
+    dry_run = _DryRun(workers, durations, rng or random.Random(0), first)  # noqa: S311  (for jitter)
     for number, request in enumerate(listed):
         dry_run.submit(number, _validation.instance("requests", request, RecurringJobRequest, "RecurringJobRequests"))
     return Simulation(dry_run.rows(last))
 
 
 @final
-class _Scope:
-    """The cancel scope of an attempt that does not really execute."""
-
-    cancel_called = False
-
-    def cancel(self) -> None:
-        """Do nothing, because the dry run ends the attempt itself."""
-
-
-@final
 class _DryRun:
-    """The engine, a clock that jumps to the next event, and workers that are busy for the duration of an attempt."""
+    """The engine with a clock that jumps to the next thing to do, and workers that execute nothing."""
 
     def __init__(self, workers: int, durations: Durations, rng: random.Random, start: int) -> None:
         numbers = count(1)
@@ -166,18 +144,17 @@ class _DryRun:
         self._now = Now(start, 0)
         self._free = list(range(workers))
         self._busy: list[tuple[int, int, int, Attempt]] = []
-        """The attempts that execute: when they end, the order in which they began, their workers, the attempts."""
-
+        """The attempts that have begun, by when they end: that instant, their order, the worker, the attempt."""
         self._begun = 0
         self._rows: list[SimulatedRun] = []
 
     def submit(self, number: int, request: RecurringJobRequest) -> None:
-        """Submit a job."""
+        """Submit a job; its id is made from ``number``."""
         submission = Submission(UUID(int=number), request, request.name, (), None, OnConflict.RAISE)
         self._engine.accept(self._now, submission)
 
     def rows(self, end: int) -> tuple[SimulatedRun, ...]:
-        """Simulate until the end has come and the attempts that began have ended, and return the rows."""
+        """Go on until ``end`` has come and each attempt that has begun has ended; return the rows, sorted."""
         while True:
             self._end_attempts()
             if self._now.wall < end:
@@ -190,6 +167,7 @@ class _DryRun:
             self._now = Now(min(ahead), self._now.loop + min(ahead) - self._now.wall)
 
     def _act(self, effects: Effects) -> None:
+        """Do what the engine has decided: cancel attempts, begin attempts, and add the rows of what will not run."""
         for attempt in effects.cancels:
             index = next(index for index, busy in enumerate(self._busy) if busy[-1] is attempt)
             _, begun, worker, _ = self._busy.pop(index)
@@ -203,7 +181,7 @@ class _DryRun:
 
     def _begin(self, attempt: Attempt) -> None:
         request = attempt.run.job.request
-        attempt.claim(self._now, _Scope())
+        attempt.claim(self._now, NoScope())
         took = self._duration(request.name, attempt.run.occurrence.scheduled_at)
         attempt.ending = AttemptResult.RETURNED
         if request.timeout_us is not None and took > request.timeout_us:
@@ -222,7 +200,6 @@ class _DryRun:
     def _duration(self, name: str, scheduled_at: int) -> int:
         durations = self._durations
         if isinstance(durations, Mapping):
-            # A callable may also be a Mapping of unknown types, as far as pyright knows.
             by_name: Mapping[str, Duration] = durations  # pyright: ignore[reportUnknownVariableType]
             return _validation.duration(f"durations[{name!r}]", by_name.get(name, 0))
         if callable(durations):

@@ -77,7 +77,7 @@ def virtual_time() -> Iterator[None]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page(page: Path) -> None:
-    run_page(page)
+    assert run_page(page) == len(list(blocks(page)))
 
 
 def write(page: Path, text: str) -> Path:

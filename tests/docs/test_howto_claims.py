@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -44,9 +45,6 @@ request = partial(RecurringJobRequest, "job")
 
 async def fail() -> None:
     raise OSError("no")
-
-
-async def nothing() -> None: ...
 
 
 def when_asked(answer: Callable[[], object]) -> Callable[[], Any]:

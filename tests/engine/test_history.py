@@ -1,4 +1,4 @@
-"""What is remembered of runs and jobs, and for how long; and ids, which are made when they are first read."""
+"""Which runs and jobs are remembered, and for how long; and ids, which are made when they are first read."""
 
 import pytest
 from engine_driver import Driver, at, us

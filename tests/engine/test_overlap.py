@@ -9,7 +9,7 @@ from turnkeeper_trio.events import OccurrenceSkipped
 
 
 def busy(**options):
-    """Return a driver, a job each ten seconds, and its first run, which executes."""
+    """Return a driver, a job that runs every ten seconds, and its first run, which executes."""
     driver = Driver(max_workers=10)
     job = driver.add(schedule=Interval(seconds=10), **options)
     (attempt,) = driver.begin(10)

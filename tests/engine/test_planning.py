@@ -55,7 +55,7 @@ def test_the_first_occurrence(options: dict[str, Any], seconds: float | None):
     job = driver.add(**options)
     assert driver.details(job).next_run_time == (None if seconds is None else at(seconds))
     assert driver.books.planned == driver.books.pending == (seconds is not None)
-    # What its bounds keep from ever running is finished; what has no occurrence of its own runs by hand.
+    # A job whose bounds allow no run is finished; a job without occurrences of its own runs by hand.
     assert job.state is (JobState.FINISHED if "until" in options and seconds is None else JobState.ACTIVE)
 
 

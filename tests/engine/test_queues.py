@@ -1,4 +1,4 @@
-"""Both queues, by one suite: order, stability, removal, and how many entries they hold for that."""
+"""Both queues, by the same tests: order, stability, removal, and the number of entries that they hold."""
 
 import random
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Make = Callable[[], Queue[Any]]
 
 
 class Item:
-    """Something with a place; it cannot be compared, as nothing in the engine can."""
+    """An item with a place. It cannot be compared, like all rows of the engine."""
 
     def __init__(self, key: Any = None) -> None:
         self.key = key
@@ -197,11 +197,12 @@ def test_the_queue_is_no_longer_than_two_entries_for_each_live_item(make: Make):
     assert [item.key for item in drained(queue)] == sorted(item.key for item in items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PriorityQueueType)
 def test_a_recurring_job_cancelled_and_added_many_times_leaves_the_queue_short(kind: PriorityQueueType):
     driver = Driver(queue=kind, history_limit=100, listening=False)
     queue = driver.state.queue
-    driver.check = lambda: None  # it would be 20,000 times the whole state
+    driver.check = lambda: None  # with it, the whole state would be repeated 20,000 times
     for _ in range(50):
         driver.add(schedule=Interval(hours=1))
     for _ in range(20_000):

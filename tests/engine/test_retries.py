@@ -1,4 +1,4 @@
-"""What becomes of a run whose attempt failed."""
+"""What happens to a run after a failed attempt."""
 
 import random
 from datetime import timedelta
@@ -70,7 +70,7 @@ def once(**options: Any) -> tuple[Driver, Any, Any]:
 
 
 class Asked:
-    """A policy that answers as it is told, and remembers what it was asked."""
+    """A policy that returns what the test says, and remembers its arguments."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -363,7 +363,7 @@ class TestVerdicts:
         driver.turn()
         self.end(driver, attempt, verdict, raised)
         expected = (Outcome.FAILED, "failed while it cleaned up after it was asked to end")
-        if isinstance(verdict, Snooze):  # To want to go on is not to fail.
+        if isinstance(verdict, Snooze):  # A snooze is not a failure.
             expected = (Outcome.CANCELLED, "enough")
         assert (driver.history(job)[0].outcome, driver.history(job)[0].reason) == expected
 

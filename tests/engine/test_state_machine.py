@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import time, timedelta
 from typing import Any
 
+import pytest
 from engine_driver import PROPOSALS, Caller, Driver, Scope, at, us
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -156,7 +157,7 @@ class Engines(RuleBasedStateMachine):
         self.planned_at: dict[Occurrence, int] = {}
         """The loop time at which an occurrence of a fixed delay was planned."""
         self.disowned: set[Job] = set()
-        """Jobs of which a run was refused: somebody else runs it."""
+        """Jobs of which the store refused a run, because another node executes it."""
         self.refused = False
         """Whether the store refused anything in this turn."""
         self.told_of: Counter[Any] = Counter()
@@ -165,7 +166,7 @@ class Engines(RuleBasedStateMachine):
         self.given_back: set[Job] = set()
         """Jobs with ``max_runs`` of which a run ended that had not begun: what follows it was not foreseen."""
         self.rescheduled: set[Job] = set()
-        """Jobs whose grid began anew: an instant of it may come again."""
+        """Jobs whose schedule began to count again: an instant may come a second time."""
         self.begun_at: set[tuple[Job, int]] = set()
         """The instants of schedules whose runs have begun."""
         self.taken_up: Counter[Job] = Counter()
@@ -215,7 +216,7 @@ class Engines(RuleBasedStateMachine):
         begin=st.integers(0, 4),
     )
     def work(self, seconds: float, step: float, refuse: frozenset[int], begin: int) -> None:
-        """Time passes, a turn is taken, and workers begin some of what was dispatched."""
+        """Let time pass, take a turn, and have workers begin some of what was dispatched."""
         self.driver.advance(seconds, step=step)
         self.turn(refuse)
         for _ in range(min(begin, len(self.driver.dispatched))):
@@ -223,7 +224,7 @@ class Engines(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0, 1, 60]))
     def work_in_peace(self, seconds: float) -> None:
-        """Time passes, a turn is taken, and workers begin all that was dispatched."""
+        """Let time pass, take a turn, and have workers begin all that was dispatched."""
         self.work(seconds, 0, frozenset(), 100)
 
     def turn(self, refuse: frozenset[int] = frozenset()) -> None:
@@ -281,7 +282,7 @@ class Engines(RuleBasedStateMachine):
                 run for run in driver.state.active if not (run.attempt or run.waiting_retry or run.blocked)
             ]
             left = [self._key(run) for run in waits_for_worker]
-            # One whose predecessor was refused just now got its turn after the others had been bound.
+            # A run whose predecessor was refused in this turn got its place after the others had been assigned.
             if keys and left and not self.refused:
                 assert keys[-1] <= min(left), "a run was overtaken"
             held_back = driver.state.capacity == 0 or driver.engine._backlog or driver.state.pauses
@@ -313,7 +314,7 @@ class Engines(RuleBasedStateMachine):
             self.told_of[event.job_id] += count
 
     def _look_for_what_is_overdue(self) -> None:
-        """After a turn nothing is planned whose time has come."""
+        """After a turn no occurrence is planned whose instant has come."""
         now = self.driver.now
         for job in self.driver.state.jobs.values():
             pending = job.pending
@@ -325,7 +326,7 @@ class Engines(RuleBasedStateMachine):
                 assert now.loop < self.planned_at[pending] + job.schedule.delay_us + job.request.jitter_us + 1
 
     def _look_at_the_idle(self) -> None:
-        """After a turn, nobody waits for the idleness that has come."""
+        """After a turn, no caller waits for an idle state that has come."""
         state = self.driver.state
         idle = not state.active and not self.driver.engine._backlog
         for about, _, caller in self.waiting:
@@ -411,7 +412,7 @@ class Engines(RuleBasedStateMachine):
                 self.first[job] = job.pending.scheduled_at
 
     def take_again(self, data: st.DataObject) -> None:
-        """A key comes to a new job, while runs of the job before execute."""
+        """A new job takes a key while runs of the earlier job execute."""
         jobs = [job for job in self.driver.state.jobs.values() if job.request.key is not None]
         jobs = [job for job in jobs if any(run.executing for run in job.runs)] or jobs
         request = data.draw(requests())
@@ -469,7 +470,7 @@ class Engines(RuleBasedStateMachine):
                 self.waiting.append(("cancel", executing, caller))
 
     def _ask_about(self, job: Job, decide: Any, **options: Any) -> Caller | None:
-        """Ask about a job that the engine may know no more; return the caller if it knows this very one."""
+        """Ask about a job that the engine may have forgotten; return the caller if the engine still knows it."""
         known = self.driver.state.jobs.get(job.job_id)
         caller = self.driver.ask(decide, job.job_id, **options)
         assert isinstance(caller.answer, JobNotFound) == (known is None)
@@ -519,7 +520,7 @@ class Engines(RuleBasedStateMachine):
                 self.triggered.add(run_id)
                 assert job.args is args
                 active = [run for run in job.runs if run.occurrence.run_id == run_id]
-                if job.state is JobState.HALTED:  # It ended another that waited for its retry: one failure too many.
+                if job.state is JobState.HALTED:  # It ended a run that waited for its retry: one failure too many.
                     assert active == []
                     return
                 assert [run.phase for run in active] == [RunPhase.QUEUED]
@@ -644,7 +645,7 @@ class Engines(RuleBasedStateMachine):
                 next_run_time = driver.details(run.job).next_run_time
                 assert next_run_time is not None
                 assert next_run_time <= told.next_attempt_at
-        upcoming = driver.ask(queries.upcoming_runs, until=None, limit=20).result()
+        upcoming = list(driver.ask(queries.upcoming_runs, until=None, limit=20).result())
         assert len(upcoming) >= min(20, state.pending)
         assert [run.scheduled_at for run in upcoming] == sorted(run.scheduled_at for run in upcoming)
         json.dumps([record.to_json() for record in records])
@@ -716,7 +717,7 @@ class Engines(RuleBasedStateMachine):
                     self._report(attempt, AttemptResult.RAISED, error=verdict)
                 else:
                     self._report(attempt, AttemptResult.RETURNED, value=verdict)
-            case "strike":  # Its deadline strikes, but its body has not ended yet.
+            case "strike":  # Its deadline has passed, but its body has not ended yet.
                 if attempt.cause is None:
                     attempt.scope = struck = Scope()
                     struck.cancel_called = True
@@ -728,7 +729,7 @@ class Engines(RuleBasedStateMachine):
         expected = self._expected(attempt, ending, value, error)
         attempts = run.begun + 1
         driver.end(attempt, ending, value=value, error=error)
-        if expected is None and run.reason == SUPERSEDED_BY_NEXT:  # It was due, and had only not been moved yet.
+        if expected is None and run.reason == SUPERSEDED_BY_NEXT:  # It was due already, but no turn had moved it.
             expected = Outcome.CANCELLED if run.snoozed else Outcome.FAILED
         assert run.outcome is expected, (run.outcome, run.reason, expected)
         assert run.begun == attempts
@@ -736,7 +737,7 @@ class Engines(RuleBasedStateMachine):
         assert (run in driver.state.active) == (expected is None)
 
     def _expected(self, attempt: Attempt, ending: AttemptResult, value: Any, error: Any) -> Outcome | None:  # noqa: PLR0911
-        """Return what is to become of a run whose attempt ends so; ``None``: it is to go on later."""
+        """Return the outcome of a run whose attempt ends this way; ``None`` if it goes on later."""
         run, job, closing = attempt.run, attempt.run.job, self.driver.state.closing is not None
         said = value if isinstance(value, Verdict) else error
         match said:
@@ -781,7 +782,7 @@ class Engines(RuleBasedStateMachine):
 
     @invariant()
     def books_agree_with_events(self) -> None:
-        """What was told is what is in the books; what was decided since the last turn will be told with it."""
+        """The events agree with the books; what was decided since the last turn will be an event in the next."""
         if not hasattr(self, "driver"):
             return
         state = self.driver.state
@@ -807,7 +808,7 @@ class Engines(RuleBasedStateMachine):
 
     @invariant()
     def no_instant_of_a_schedule_is_lost(self) -> None:
-        """From its first occurrence to the pending one, each instant of a job's schedule has been planned once."""
+        """Each instant of a job's schedule, from its first occurrence to the pending one, was planned once."""
         if not hasattr(self, "driver"):
             return
         untold = Counter(self.told_of)
@@ -857,10 +858,10 @@ class Engines(RuleBasedStateMachine):
 
 THOROUGH = settings.default.max_examples >= 1000
 
-TestEngines = Engines.TestCase
+TestEngines = pytest.mark.slow(Engines.TestCase)
 TestEngines.settings = settings(
     settings.default,
     max_examples=settings.default.max_examples if THOROUGH else 150,
     stateful_step_count=40,
-    phases=[phase for phase in Phase if THOROUGH or phase is not Phase.shrink],  # it may take longer than a test may
+    phases=[phase for phase in Phase if THOROUGH or phase is not Phase.shrink],  # it may take too long for a test
 )

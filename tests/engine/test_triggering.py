@@ -1,4 +1,4 @@
-"""Runs by hand."""
+"""Runs that are triggered by hand."""
 
 import pytest
 from engine_driver import Driver, at

@@ -41,6 +41,7 @@ def group(kept: list[Any]) -> None:
     raise ExceptionGroup("both", [raised_in(raising, kept), raised_in(cause, kept)])  # type: ignore[list-item]
 
 
+@pytest.mark.usefixtures("collect_only_own")
 @pytest.mark.parametrize("function", [raising, cause, group])
 def test_the_locals_of_an_error_and_of_what_it_chains_to_are_let_go(function: Any):
     kept: list[Any] = []
@@ -52,6 +53,7 @@ def test_the_locals_of_an_error_and_of_what_it_chains_to_are_let_go(function: An
     assert error.__traceback__ is not None
 
 
+@pytest.mark.usefixtures("collect_only_own")
 def test_the_object_of_an_attribute_error_is_let_go():
     def look_up(kept: list[Any]) -> None:
         big: Any = Big()
@@ -66,11 +68,14 @@ def test_the_object_of_an_attribute_error_is_let_go():
     assert kept[0]() is None
 
 
+@pytest.mark.usefixtures("collect_only_own")
 def test_an_error_that_is_its_own_cause_is_gone_through_once():
-    error = ValueError()
-    error.__context__ = other = TypeError()
-    other.__context__ = error
+    kept: list[Any] = []
+    error, other = raised_in(raising, kept), raised_in(raising, kept)
+    error.__context__, other.__context__ = other, error
     forget_locals(error)
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
 
 
 def test_the_frame_of_something_that_may_go_on_is_left_alone():

@@ -1,9 +1,10 @@
-"""The record of a failed run kept the arguments of the job alive, for as long as itself.
+"""The record of a failed run kept the arguments of the job alive for as long as the record itself.
 
-Cause: the traceback of the error was cut off at the job's own frames, and those were cleared; but a frame that has
-ended keeps the one that called it, and so the library's frames, with the arguments in them. In a thread they were in
-closures, the library's and trio's, which a frame keeps even when it is cleared. An `AttributeError` keeps the object
-itself. (What a job hands to a thread of its own on trio stays in trio's closure: that is out of reach.)
+Cause: the traceback of the error was cut at the first frame of the job, and the frames after it were cleared. But a
+frame that has ended keeps its caller alive, and so the frames of the library, which hold the arguments. In a thread the
+arguments were in closures of the library and of trio, and a frame keeps its closure even when it is cleared. An
+`AttributeError` keeps the object itself. (What a job passes to a thread of its own on trio stays in trio's closure.
+Nothing can be done about that here.)
 """
 
 import gc
@@ -14,7 +15,7 @@ import pytest
 
 from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collect_only_own")]
 
 
 class Large:

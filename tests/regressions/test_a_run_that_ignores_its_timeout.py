@@ -1,10 +1,10 @@
-"""A run that did not unwind after its timeout was told as executing, for as long as it liked, and never as stuck.
+"""A run that did not end after its timeout was shown as executing for as long as it went on, and never as stuck.
 
-Cause: ``cleanup_grace`` was counted from a decision of the engine (a cancel, a replacement, a shutdown); a timeout is
-struck by the scope of the attempt, and the engine heard of it when the run had ended. So the run that hangs hardest,
-the one that swallows even its timeout, was the one nothing was said about.
+Cause: ``cleanup_grace`` was counted from a decision of the engine (a cancel, a replacement, a shutdown). But the scope
+of the attempt, not the engine, cuts off a run at its timeout, and the engine learned of it when the run had ended. So
+nothing was reported about a run that swallows even its timeout.
 
-And the alarm of ``stuck_after`` asserted that the job still had one, so that an update which took it away ended the
+And the check for ``stuck_after`` asserted that the job still had one, so that an update which removed it ended the
 program with an `InternalError`.
 """
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def linger(extend: float = 0, cleanup: float = 50) -> None:
-    """Never end by itself, and take long to end when asked to."""
+    """Never end by itself, and take long to end after a cancellation."""
     current_run().extend_timeout(extend)
     try:
         await anyio.sleep_forever()
@@ -34,7 +34,7 @@ async def stuck_events(events: AsyncIterator[Event]) -> list[tuple[RunPhase, flo
 
 
 async def phases(scheduler: Scheduler, *instants: float) -> list[tuple[RunPhase, float]]:
-    """Return the phase of the run at these instants, and for how long it had been in it."""
+    """Return the phase of the run at these instants, and how long the run had been in it."""
     seen = []
     for instant in instants:
         await anyio.sleep_until(instant)

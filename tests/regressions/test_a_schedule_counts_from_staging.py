@@ -23,7 +23,7 @@ def stage(driver, schedule, on_conflict=OnConflict.UPDATE, **options):
 
 
 def take(driver, submission):
-    """Take in what was staged, now."""
+    """Accept what was staged, now."""
     job = driver.engine.accept(driver.now, submission)
     driver.check()
     return job

@@ -27,7 +27,7 @@ def test_its_occurrence_is_due_when_the_store_says_and_can_be_cancelled(seconds:
 
 
 def test_jitter_holds_for_fixed_delays():
-    """It was left out: `RecurringJobRequest.jitter` says that it is drawn for each occurrence."""
+    """Regression: there was no jitter, though `RecurringJobRequest.jitter` says that each occurrence has one."""
     driver = Driver()
     lates = []
     job = driver.add(schedule=FixedDelay(10), jitter=4)

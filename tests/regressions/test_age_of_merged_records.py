@@ -1,7 +1,7 @@
-"""Records older than ``history_ttl`` stayed, as long as an older record went on growing.
+"""Records older than ``history_ttl`` stayed as long as an older record grew.
 
-Cause: a record that stands for several occurrences is renewed by each of them, but kept its old place on the shelf, of
-which only the oldest place is looked at for its age.
+Cause: a record that stands for several occurrences gets a new age with each of them, but it kept its place in the
+history. Only the age of the oldest place is checked.
 """
 
 from engine_driver import Driver, us

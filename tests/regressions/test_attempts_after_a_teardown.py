@@ -1,7 +1,8 @@
-"""An attempt that came back after the scheduler had been torn down was looked for among the active runs: ``KeyError``.
+"""An attempt that was reported after the scheduler had been torn down ended it with a ``KeyError``.
 
-Cause: that its run had been dealt with was noticed where the attempt is noted on the run, but not where it is decided
-what becomes of the run. And the record of that run said that its attempt had never begun.
+Cause: the step that notes the attempt on its run knew that the run had ended already, but the step that decides what
+follows did not, and looked for the run among the active ones. And the record of that run said that its attempt had
+never begun.
 """
 
 from engine_driver import Driver, at

@@ -1,12 +1,12 @@
-"""Runs began that the rules of their job did not allow (any more): beside each other, or while it was paused.
+"""Runs began although the rules of their job did not allow it any more: side by side, or while the job was paused.
 
-Cause: only runs that wait for one another were looked at again when a job was updated or paused. Those in the ready
-queue, or bound to a worker that had not begun them, had passed that gate under the old rules: three runs that were to
-execute beside each other did so after an update to one at a time; a retry whose time had come began while its job was
+Cause: when a job was updated or paused, only the runs that wait for each other were checked again. Runs in the ready
+queue, and runs that were assigned to a worker and had not begun, had passed the check under the old rules. So three
+runs of a job executed side by side after an update to one at a time, and a retry that was due began while its job was
 paused.
 
-And the policy that a run was triggered with was forgotten once it waited: a run that was to cancel the others, of a job
-that allows several, began as soon as one of them had ended.
+And the policy with which a run was triggered was forgotten once the run waited: a run that was to cancel the others, of
+a job that allows several, began as soon as one of them had ended.
 """
 
 import pytest

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pendulum
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import (
     After,
@@ -32,10 +33,6 @@ LONG = timedelta(days=9000 * 365)
 """From now, that is after the year 9999."""
 
 LAST = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
-
-
-async def fail():
-    raise ValueError
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""A call from another thread or event loop half happened: on trio the scheduler never did anything again.
+"""After a call from another thread or event loop, a scheduler on trio did nothing any more.
 
-Cause: nobody asked where a call came from. `try_add_job` in a plain job put its submission in and noted that the bell
-was rung; then the event of trio's raised, for it belongs to another thread. The bell was taken as rung for ever.
+Cause: no operation checked where it was called. `try_add_job` in a plain job put its submission in, and noted that the
+coordinator was woken. Then the event of trio raised, because it belongs to another thread. From then on every wake-up
+was taken as done already.
 
-Every operation refuses such a call before it touches anything. Operations are found by their names, so that a new one
-cannot be forgotten.
+Every operation refuses such a call before it changes anything. The tests find operations by their names, so that a new
+one is tested, too.
 """
 
 import asyncio
@@ -15,9 +16,10 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import NOW
 
 from turnkeeper_trio import (
-    After,
     JobSet,
     Never,
     Outcome,
@@ -29,8 +31,6 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio.events import RunFinished
-
-NOW = RecurringJobRequest("now", After(0))
 
 FROM_ANYWHERE = {"is_closed", "shutdown_report", "threadsafe"}
 
@@ -50,6 +50,7 @@ def arguments(name, job_id):
         "add_job": (NOW, nothing),
         "try_add_job": (NOW, nothing),
         "scheduled": (NOW, nothing),
+        "add_jobs": ([(NOW, nothing)],),
         "apply": (JobSet(),),
         "register": ("name", nothing),
         "events": (RunFinished,),
@@ -75,7 +76,7 @@ async def refused(scheduler, name, job_id):
 
 
 async def state_of(scheduler):
-    jobs = await scheduler.list_all_jobs()  # once it answers, what is staged is in the books
+    jobs = await scheduler.list_all_jobs()  # when it has answered, what was staged is in the books
     return jobs, scheduler.get_metrics_snapshot(), dict(scheduler._parts.functions._by_name)
 
 
@@ -86,7 +87,7 @@ async def check_that_it_works(scheduler):
 
 
 def in_thread_without_loop(scheduler, name, job_id):
-    with pytest.raises(StopIteration):  # nothing is awaited before it is refused
+    with pytest.raises(StopIteration):  # it is refused before anything is awaited
         refused(scheduler, name, job_id).send(None)
 
 
@@ -128,10 +129,10 @@ async def test_in_the_thread_of_a_plain_job_it_fails_that_job_alone(name):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - READS))
 async def test_from_another_event_loop_of_the_same_thread(name):
-    """As where one loop is the guest of another, or the first has stopped for a while."""
+    """As if one loop runs as the guest of another, or the first has stopped for a while."""
     async with open_scheduler(max_workers=1) as scheduler:
         job_id = await scheduler.add_job(RecurringJobRequest("job", Never()), nothing)
         loop, other = asyncio.get_running_loop(), asyncio.new_event_loop()

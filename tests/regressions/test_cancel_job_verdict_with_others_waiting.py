@@ -1,7 +1,7 @@
-"""A job that ended itself with `CancelJob` went on with the runs of it that waited for their turn.
+"""After a job had ended itself with `CancelJob`, those of its runs that waited for their turn still ran.
 
-Cause: the verdict cancelled what was planned and ended its own run, which called the next; only `cancel_job` ended
-those that waited. What ends them is now where both find it.
+Cause: the verdict cancelled what was planned and ended its own run, which started the next. Only `cancel_job` ended the
+waiting runs. Now both do, by the same function.
 """
 
 import pytest

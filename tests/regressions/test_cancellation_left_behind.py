@@ -1,8 +1,8 @@
-"""A native cancellation that a job left behind struck the next run of its worker, or ended the scheduler.
+"""A native cancellation that a job left behind cut off the next run of its worker, or ended the scheduler.
 
-Cause: on asyncio a job runs in the task of a worker, and whoever still holds that task when the job has returned can
+Cause: on asyncio a job runs in the task of a worker. What still refers to that task when the job has returned can
 cancel it: a timer, an ``asyncio.timeout`` or a task group in a generator that is kept, a child task. The worker went on
-in that task. Where it had nothing to do, the cancellation was taken for a fault of this library.
+in that task. If the worker was idle, the cancellation was taken for a fault of this library.
 """
 
 import asyncio
@@ -14,10 +14,11 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, RunRecord, Scheduler, open_scheduler
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)]
+pytestmark = [pytest.mark.anyio, ASYNCIO]
 
 KEPT: list[Any] = []
 
@@ -172,7 +173,7 @@ def workers() -> set["asyncio.Task[Any]"]:
 
 
 def birthdays() -> set[int]:
-    """Return which workers there are, and hold none of them."""
+    """Return the names of the workers, without a reference to any of them."""
     for task in workers():
         if task not in BORN:
             BORN[task] = next(NUMBERS)
@@ -219,7 +220,7 @@ async def ask_for_the_task() -> None:
     ],
 )
 async def test_only_a_worker_whose_task_is_held_is_replaced(job: Callable[..., Any], *, replaced: bool) -> None:
-    """To replace one costs a fifth of a job."""
+    """Workers are not replaced needlessly: to replace one costs a fifth of a job."""
     async with open_scheduler(max_workers=2) as scheduler:
         await run(scheduler, anyio.sleep, 1)
         before = birthdays()

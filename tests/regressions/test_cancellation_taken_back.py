@@ -8,12 +8,12 @@ import asyncio
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import NOW
 
-from turnkeeper_trio import After, Outcome, RecurringJobRequest, open_scheduler
+from turnkeeper_trio import Outcome, open_scheduler
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)]
-
-NOW = RecurringJobRequest("now", After(0))
+pytestmark = [pytest.mark.anyio, ASYNCIO]
 
 
 async def unassign_run() -> str:

@@ -1,9 +1,9 @@
-"""A run that was cancelled while it cleaned up after its timeout was tried again, and who had cancelled it waited on.
+"""A run that was cancelled while it cleaned up after its timeout was retried, and the caller of the cancel waited on.
 
-Cause: the timeout was first, so the cancel was not noted as the cause of the attempt's end; nor was it noted anywhere
-else, and an attempt that timed out is tried again.
+Cause: the timeout came first, so the cancel was not noted as the cause of the attempt's end. It was not noted anywhere
+else either, and an attempt that timed out is retried.
 
-And a run that said `Snooze` when it was cancelled was told as failed in its cleanup; it had only asked to go on.
+And a run that answered a cancel with `Snooze` was recorded as failed in its cleanup, though it had only asked to go on.
 """
 
 import pytest

@@ -1,8 +1,8 @@
-"""A worker that was cancelled natively, on asyncio, just as it was called to an attempt: the block was never left.
+"""When a worker was cancelled natively, on asyncio, just as it was woken for an attempt, the block was never left.
 
-Cause: the scheduler ends when every attempt that was handed out has come back. That one lay where the workers take them
-from: the only one that was called to it was dead, the others slept, and where it was the last worker nobody was left to
-take it at all.
+Cause: the scheduler ends when every attempt that was dispatched has been reported. The attempt was still in the
+dispatch stream. The only worker that was woken for it was dead, the others slept, and if it was the last worker, none
+was left to take the attempt.
 """
 
 import asyncio
@@ -12,14 +12,15 @@ from typing import Any
 
 import anyio
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, InternalError, RecurringJobRequest, open_scheduler
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)]
+pytestmark = [pytest.mark.anyio, ASYNCIO]
 
 
 class SlowStore:
-    """Takes five seconds, and anything."""
+    """Take five seconds, and any arguments."""
 
     async def apply(self, changes: Sequence[Any], /) -> Sequence[Any]:
         await anyio.sleep(5)
@@ -27,7 +28,7 @@ class SlowStore:
 
 
 def cancel_in(ticks: int, names: set[str]) -> None:
-    """Cancel tasks natively after so many turns of the event loop."""
+    """Cancel tasks natively after this number of turns of the event loop."""
     if ticks:
         asyncio.get_running_loop().call_soon(cancel_in, ticks - 1, names)
         return
@@ -42,7 +43,7 @@ def cancel_in(ticks: int, names: set[str]) -> None:
     ("workers", "killed"), [(1, {0}), (2, {0}), (2, {1}), (2, {0, 1}), (3, {2}), (3, {1, 2})], ids=str
 )
 async def test_every_attempt_comes_back(workers: int, killed: set[int], buffer: int, ticks: int) -> None:
-    """Or it was executing, and has failed."""
+    """If it was executing, it has failed."""
     with suppress(InternalError):
         async with open_scheduler(max_workers=workers, job_dispatch_buffer_size=buffer) as scheduler:
             await anyio.sleep(1)
@@ -56,7 +57,7 @@ async def test_every_attempt_comes_back(workers: int, killed: set[int], buffer: 
 
 @pytest.mark.parametrize("ticks", range(12))
 async def test_what_is_handed_out_when_no_worker_is_left_comes_back_too(ticks: int) -> None:
-    """It was bound before, and a store took its time to commit that."""
+    """It was assigned before, and the store was slow to commit that."""
     with suppress(InternalError):
         async with open_scheduler(max_workers=1, store=SlowStore()) as scheduler:
             scheduler.try_add_job(RecurringJobRequest("job", After(0)), anyio.sleep, 0)

@@ -1,12 +1,13 @@
-"""A fault inside of the scheduler let the block hang for ever, or left it as a ``KeyError`` about an attempt.
+"""After a fault inside of the scheduler the block hung for ever, or a ``KeyError`` about an attempt left it.
 
-Cause: `finish` answered the callers last and set `ended` after that, so that a second fault in it (the same question
-asked once more, say) left everybody waiting. And it emptied the table of assignments while attempts were out, which
-were not found in it when they came back. Subscribers to events waited for an end that nobody told.
+Cause: `finish` answered the callers last, and set `ended` after that. So after a second fault in it (for example
+because it asked the same question again) no caller was answered. And it emptied the table of assignments while attempts
+were with workers, and did not find them there when they were reported. Subscribers waited for an end that never came.
 """
 
 import anyio
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import (
     After,
@@ -31,7 +32,7 @@ FAULTS = [
     (Engine, "take_due"),
     (Engine, "next_due"),
     (Engine, "take_effects"),
-    (EventPublisher, "tell"),
+    (EventPublisher, "publish"),
     (Dispatcher, "send"),
     (Worker, "_execute_in"),
 ]
@@ -42,7 +43,7 @@ class Planted(Exception):
 
 
 class Deaf:
-    """It has events told, and hears nothing of them."""
+    """An observer, so that events are published, without a method for them."""
 
 
 async def unwind(cleaned):
@@ -54,13 +55,9 @@ async def unwind(cleaned):
         cleaned.append(anyio.current_time())
 
 
-async def fail():
-    raise ValueError
-
-
 async def ask_on_and_on(ends, ask):
     try:
-        while anyio.current_time() < 100:  # What changes nothing is answered from the final state, for ever.
+        while anyio.current_time() < 100:  # A question is answered from the final state, for ever.
             await ask()
             await anyio.sleep(1)
     except TurnKeeperError as exc:

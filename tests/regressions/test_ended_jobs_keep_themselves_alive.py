@@ -14,8 +14,7 @@ from turnkeeper_trio._engine.rows import Job, Occurrence, Run
 
 
 @pytest.fixture
-def no_collector():
-    gc.collect()
+def no_collector(collect_only_own):
     gc.disable()
     yield
     gc.enable()

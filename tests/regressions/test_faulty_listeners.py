@@ -8,14 +8,11 @@ method returned was thrown away.
 import logging
 
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, open_scheduler
 
 pytestmark = pytest.mark.anyio
-
-
-async def fail():
-    raise ValueError
 
 
 async def run_a_failing_job(**options):

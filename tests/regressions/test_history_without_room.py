@@ -1,8 +1,8 @@
-"""With ``history_limit=0``, deleting a job killed the scheduler, and ids of what did not run were kept for ever.
+"""With ``history_limit=0``, deleting a job ended the scheduler, and ids of what did not run stayed for ever.
 
-Causes: cancelling a job, the first step of deleting it, lets a history without room forget it at once, and then it was
-not there to be taken from the table; and an occurrence that did not run was entered in the table of ids after the shelf
-had let it go.
+Causes: to delete a job is to cancel it first, and a history without room forgets a cancelled job at once. So the job
+was not in the table any more when it was to be removed. And an occurrence that did not run was entered in the table of
+ids after the history had removed it.
 """
 
 from engine_driver import Driver

@@ -11,7 +11,7 @@ import pytest
 
 from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collect_only_own")]
 
 
 class Value:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import anyio
 import pytest
 
-from turnkeeper_trio import ConfigurationError, RecurringJobRequest, open_scheduler
+from turnkeeper_trio import ConfigurationError, Outcome, RecurringJobRequest, open_scheduler
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
@@ -81,6 +81,8 @@ async def test_no_schedule_or_limit_at_the_ends_brings_the_scheduler_down(schedu
             await scheduler.get_job_details(job_id)
             await scheduler.upcoming_runs()
         await anyio.sleep(1)
+        innocent = await scheduler.add_job(RecurringJobRequest("innocent", After(0)), int)
+        assert (await scheduler.wait_job(innocent)).outcome is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize("name", ["until", "initial_run_time"])

@@ -1,7 +1,7 @@
-"""A million submissions with keys took hours: each looked at every submission with a key that was still in staging.
+"""A million submissions with keys took hours: each checked every submission with a key that was still in staging.
 
-Cause: the keys in staging were kept in a table that was written anew with each of them, to leave out what had been
-taken. They are in the order in which they came, so that what has been taken is at its front.
+Cause: the table of the keys in staging was written again for each of them, without those that had been taken. But they
+are in the order in which they came, so those that have been taken are at its front.
 """
 
 from collections import OrderedDict

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from hostile import Outsider
+from sample_jobs import NOW, nothing
 
 from turnkeeper_trio import (
     After,
@@ -28,7 +29,6 @@ from turnkeeper_trio._engine.engine import Engine
 pytestmark = pytest.mark.anyio
 
 LATER = RecurringJobRequest("later", After(hours=1))
-NOW = RecurringJobRequest("now", After(0))
 
 
 class Plain(Exception):
@@ -48,10 +48,6 @@ def plant(monkeypatch, what, fault, *, at=10):
 
 async def raises():
     raise LookupError
-
-
-async def nothing():
-    pass
 
 
 @pytest.mark.parametrize("what", ["take_due", "next_due", "take_effects"])

@@ -15,7 +15,7 @@ from turnkeeper_trio._engine.rows import Job
 
 
 def busy(**options: Any) -> tuple[Driver, Job, Any]:
-    """Return an engine whose only worker is busy, a job of which the last run that it may have is due, and the busy."""
+    """Return an engine whose only worker is busy, a job whose last allowed run is due, and the busy attempt."""
     driver = Driver(max_workers=1)
     job = driver.add("job", **{"schedule": Interval(seconds=10), "max_runs": 1, **options})
     other = driver.add("other", priority=1, overlap=Overlap.ALLOW_ALL)

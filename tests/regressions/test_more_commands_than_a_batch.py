@@ -1,7 +1,7 @@
-"""Of more than five hundred commands that came at once, all above were not carried out before something else happened.
+"""If more commands came at once than a turn takes, the rest waited until something else woke the coordinator.
 
-Cause: a turn takes commands in a batch, and whether another turn was needed was told from the commands that had been
-taken, not from those that were still in their stream. Nobody rang for them any more.
+Cause: a turn takes commands in a batch. Whether a further turn was needed was decided by the commands that had been
+taken, not by those that were still in the stream.
 """
 
 import anyio

@@ -16,7 +16,7 @@ from turnkeeper_trio._engine.rows import Job
 
 
 def waiting(**options: Any) -> tuple[Driver, Job, Any]:
-    """Return an engine with one busy worker, a job of which a run waits for it, and the attempt that keeps it busy."""
+    """Return an engine with one busy worker, a job whose run waits for it, and the attempt that keeps it busy."""
     driver = Driver(max_workers=1, dispatch_buffer=1)
     driver.trigger(driver.add("busy"))
     (attempt,) = driver.begin()
@@ -42,7 +42,7 @@ one_time = pytest.mark.parametrize(
 def test_it_runs_after_the_resume(options: Any, bound: bool) -> None:
     driver, job, busy = waiting(**options)
     if not bound:
-        driver.pause_all()  # It takes back what is bound.
+        driver.pause_all()  # It unassigns what was assigned.
     driver.pause(job)
     assert driver.active(job) == []
     assert driver.history(job)[0].outcome is Outcome.CANCELLED
@@ -81,7 +81,7 @@ def test_of_a_recurring_job_it_is_caught_up_with_what_comes_after_it() -> None:
 
 
 class Broken:
-    """Each ten seconds, until it breaks."""
+    """Each ten seconds; it raises once it is broken."""
 
     broken = False
 
@@ -115,7 +115,7 @@ def test_a_run_by_hand_begins_all_the_same() -> None:
     driver.trigger(driver.add("busy"))
     (busy,) = driver.begin()
     jobs = [driver.add(schedule=Interval(seconds=10)) for _ in range(2)]
-    ids = [driver.trigger(job) for job in jobs]  # One is bound to the worker, one waits.
+    ids = [driver.trigger(job) for job in jobs]  # One is assigned to the worker, one waits.
     driver.tick()
     for job in jobs:
         driver.pause(job)

@@ -1,9 +1,9 @@
-"""The record of a failed run kept the arguments of its job alive, for as long as the history kept the record.
+"""The record of a failed run kept the arguments of its job alive for as long as the history kept the record.
 
-Cause: the frames of an error were cleared, those from which they were called were not: the library's own, which hold
-the arguments to pass them on, and which a frame that has ended keeps. To clear a frame leaves its closure, and the call
-in the thread was one. And the scheduler itself kept the function that was submitted last, with what a partial or a
-method holds. Weak references show it.
+Cause: the frames of an error were cleared, but not the frames that called them. These are the library's, they hold the
+arguments to pass them on, and a frame that has ended keeps its caller alive. A cleared frame keeps its closure, too,
+and the call in the thread was a closure. And the scheduler kept the function that was submitted last, with what a
+partial or a method holds. The tests use weak references.
 """
 
 import functools
@@ -15,7 +15,7 @@ import pytest
 
 from turnkeeper_trio import After, FixedRetryDelay, GiveUp, Outcome, RecurringJobRequest, open_scheduler
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collect_only_own")]
 
 
 class Large:

@@ -1,10 +1,10 @@
-"""`cancel_job` told one record several times, and a run that was triggered by hand could not be found by its id.
+"""`cancel_job` returned one record several times, and a run that was triggered by hand could not be found by its id.
 
-Cause: occurrences in a row that did not run, for one reason, share one record with a count, which goes by the id of the
-last. So it is with those that a cancel ends, each of which was then told as that one record; and runs that were asked
-for one by one, and whose ids were given out, were lost behind the last of them.
+Cause: occurrences in a row that did not run, for the same reason, share one record with a count, and it has the id of
+the last. Occurrences that a cancel ends share one, too, and each of them returned it. And runs that were triggered one
+by one, and whose ids the callers had, were lost in the record of the last.
 
-And with ``cleanup_grace=0`` a run was called stuck in the very turn in which it was asked to end, before it could.
+And with ``cleanup_grace=0`` a run was reported as stuck in the turn in which it was asked to end, before it could end.
 """
 
 import anyio

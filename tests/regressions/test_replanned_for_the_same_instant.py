@@ -1,8 +1,9 @@
-"""With `BINARY_HEAP`, pausing and resuming a job killed the scheduler: "'<' not supported between 'Occurrence'".
+"""With `BINARY_HEAP`, pausing and resuming a job ended the scheduler: "'<' not supported between 'Occurrence'".
 
-Cause: keys in the queue were (instant, job). A job that is resumed, updated or skipped back may be planned again for
-the instant it was just taken from, while the dead entry is still in the lazy heap: the keys tied, and the heap
-compared the items. Alarms had the same fault: two attempts of one run may be looked at again at the same time.
+Cause: the keys of the queue were (instant, job). A job that is resumed, updated or skipped back may be planned again
+for the instant that was removed just before, while the removed entry is still in the lazy heap. Then two keys were
+equal, and the heap compared the items. The checks of attempts had the same fault, because two attempts of one run may
+have a check at the same time.
 """
 
 import pytest

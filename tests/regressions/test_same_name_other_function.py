@@ -1,11 +1,11 @@
-"""A job kept its old function after a reload, and `Scheduler.update_job` ignored a new one, if its name was the same.
+"""A job kept its old function after a reload, and `Scheduler.update_job` ignored a new one, if both had the same name.
 
-Cause: a function that is not registered goes by a private name made of its module and qualified name, and these names
-were compared as the texts they are. So a function loaded again, another lambda of the same scope, or a partial with
-other arguments was taken for the one that was there, and the change for none.
+Cause: a function that is not registered has a private name made of its module and qualified name, and these names were
+compared as texts. So a function that was loaded again, a second lambda of the same scope, or a partial with other
+arguments counted as equal to the old one, and the update changed nothing.
 
-And arguments were compared by ``==`` without a guard: one whose ``__eq__`` raises, or answers with something that has
-no truth (an array), ended the program with an `InternalError`.
+And arguments were compared by ``==`` without a guard. An argument whose ``__eq__`` raises, or returns something that
+has no truth value (an array), ended the program with an `InternalError`.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ REQUEST = RecurringJobRequest("job", Interval(seconds=10), key="job")
 
 
 def make(ran: list[str], text: str) -> Callable[[], Any]:
-    """Return a function; all of them have one name."""
+    """Return a function; all of them have the same name."""
 
     async def job() -> None:
         ran.append(text)
@@ -73,7 +73,7 @@ async def test_the_same_function_is_no_change() -> None:
 
 
 class Odd:
-    """As an array: comparing two gives no truth."""
+    """Like an array: ``==`` of two gives no truth value."""
 
     def __eq__(self, other: object) -> bool:
         raise ValueError("the truth value of an array is ambiguous")

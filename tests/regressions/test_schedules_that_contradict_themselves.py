@@ -14,7 +14,7 @@ from turnkeeper_trio import CatchUp, JobState
 
 
 class Forgetful:
-    """Each second, but it knows only so many answers."""
+    """Each second, but it answers only a number of times."""
 
     def __init__(self, answers: int) -> None:
         self.answers = answers
@@ -28,7 +28,7 @@ class Forgetful:
 
 
 class CountsNothing:
-    """Each second; it counts none of them."""
+    """Each second, but it counts no occurrence."""
 
     def next_after(self, after: datetime) -> datetime:
         return after.replace(microsecond=0) + timedelta(seconds=1)

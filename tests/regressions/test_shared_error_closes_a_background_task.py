@@ -1,8 +1,8 @@
-"""A background task died when a job failed with an error that the task had caught and handed on.
+"""A background task died when a job failed with an error that the task had caught and passed on.
 
-Cause: when the job's record was archived, the frames of its traceback were cleared, and one of them was the frame of
-the task, suspended at its next ``await``. Before Python 3.13, to clear the frame of a suspended coroutine is to close
-it.
+Cause: when the record of the job entered the history, the frames of its traceback were cleared, and one of them was the
+frame of the task, suspended at its next ``await``. Before Python 3.13, to clear the frame of a suspended coroutine
+closes the coroutine.
 """
 
 import gc
@@ -13,11 +13,11 @@ import pytest
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, open_scheduler
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collect_only_own")]
 
 
 class Reader:
-    """Reads for others, as the background task of a connection pool does; the error of one read goes to its caller."""
+    """Read for others, as the background task of a connection pool does; the error of a read goes to its caller."""
 
     def __init__(self):
         self.error = None

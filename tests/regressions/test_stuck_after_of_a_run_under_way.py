@@ -1,7 +1,7 @@
-"""A ``stuck_after`` that was given to a job, or made shorter, while a run of it executed was not heeded for that run.
+"""A ``stuck_after`` that was added to a job, or made shorter, had no effect on a run that was executing.
 
-Cause: the alarm of an attempt was set when it was bound. When it went off, what to do was read from what held then; but
-nobody set it anew where there was something earlier to notice, or where none had been set at all.
+Cause: the time of the check was set when the attempt was assigned. At the check the new value was read, but an update
+did not set an earlier check, nor one where there was none.
 """
 
 from engine_driver import Driver

@@ -1,8 +1,8 @@
 """A run that superseded the last retry of its job ran without its function and its arguments.
 
-Cause: `begin` ended the runs that waited for a retry before the new run was in the job's table. At that moment a job
-with no further occurrence had neither a run nor anything planned, so it was taken to be finished, and let go of its
-function and arguments; with a fixed delay, the next occurrence was planned then, and not at the end of the run.
+Cause: a new run ended the runs that waited for a retry before it was in the job's table itself. At that moment a job
+without a further occurrence had neither a run nor a planned occurrence. So it counted as finished, and its function and
+arguments were removed. With a fixed delay, the next occurrence was planned then, and not at the end of the run.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,8 +1,8 @@
-"""A plain function that submitted through ``from_thread`` after it had been cut off spun for ever, on asyncio.
+"""On asyncio, a plain function that submitted through ``from_thread`` after it had been cut off looped for ever.
 
-Cause: where intake is closed, a submitter gave a cancellation the chance to come first, by
-``anyio.lowlevel.checkpoint_if_cancelled()``. On asyncio that yields until the cancellation has come, and to a task
-that a thread starts in a scope that has been cancelled already, it never comes.
+Cause: when staging was closed, a submitter let a cancellation come first, by
+``anyio.lowlevel.checkpoint_if_cancelled()``. On asyncio that yields until the cancellation has come. But it never comes
+to a task that a thread starts in a scope that has been cancelled already.
 """
 
 import time

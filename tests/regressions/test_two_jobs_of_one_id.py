@@ -1,9 +1,9 @@
-"""A job whose key was taken again ran beside itself, and nothing that was asked for by its id knew of the other run.
+"""A job whose key was taken again ran beside itself, and no operation on its id knew of the other run.
 
-Cause: what still executed of the job before stood in that job's own table, which nobody could reach any more. So
-``Overlap.SKIP`` let another run begin beside it, ``cancel_running`` returned while it executed, and the lists of the
-active and of the ended runs of the id left it out. Now the job that has the id reckons with it, whichever way the id
-came to it; and what is left of a job that is forgotten is found again.
+Cause: an executing run of the earlier job was only in that job's own table, which nothing could reach any more. So
+``Overlap.SKIP`` let a second run begin beside it, ``cancel_running`` returned while it executed, and the lists of the
+active and of the ended runs of the id left it out. Now the job that has the id counts the run as its own, whichever way
+it got the id, and what is left of a forgotten job is found again.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ def keyed(schedule: Any = None, **options: Any) -> RecurringJobRequest:
 
 
 def taken_again(way: str, request: RecurringJobRequest, **options: Any) -> tuple[Driver, Any, Job]:
-    """Return an engine, the attempt of a job that was, and the job that has its key now."""
+    """Return an engine, the attempt of an earlier job, and the job that has its key now."""
     driver = Driver(max_workers=3, **options)
     first = driver.submit(keyed(Never(), max_retries=3, retry=FixedRetryDelay(1)))
     driver.trigger(first)

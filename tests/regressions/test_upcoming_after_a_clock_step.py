@@ -19,6 +19,6 @@ def test_a_fixed_delay_is_told_when_it_comes_by_the_clock_of_the_loop():
     driver.now = Now(driver.now.wall - 50 * SECOND, driver.now.loop + 1 * SECOND)
     driver.add("second", FixedDelay(100))
     driver.add("once", Once(at(49.5)))
-    told = driver.ask(queries.upcoming_runs, until=None, limit=10).result()
+    told = list(driver.ask(queries.upcoming_runs, until=None, limit=10).result())
     came = [(run.name, (run.scheduled_at - at(0)).total_seconds()) for run in told]
     assert came == [("first", 49.0), ("once", 49.5), ("second", 50.0)]

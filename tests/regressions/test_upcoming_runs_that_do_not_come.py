@@ -14,7 +14,7 @@ from turnkeeper_trio._model.times import instant_us
 
 def upcoming(driver, limit=100, until=None):
     until = None if until is None else instant_us(at(until))
-    runs = driver.ask(queries.upcoming_runs, until=until, limit=limit).result()
+    runs = list(driver.ask(queries.upcoming_runs, until=until, limit=limit).result())
     return [(run.name, (run.scheduled_at - at(0)).total_seconds()) for run in runs]
 
 

@@ -46,7 +46,7 @@ async def say(said: BaseException) -> None:
 
 
 def fanning_out(*said: BaseException, depth: int = 1) -> Job:
-    """Return a job whose tasks raise these at its first attempt, in groups as deep; another returns its number."""
+    """Return a job whose tasks raise these errors at its first attempt, in groups of this depth; later it returns."""
 
     async def job() -> int:
         if current_run().attempt > 1:

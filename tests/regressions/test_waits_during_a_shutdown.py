@@ -1,8 +1,7 @@
-"""Who waited for a job whose occurrence fell due during a shutdown waited until the end of it, and got no answer then.
+"""A caller that waited for a job whose occurrence fell due during a shutdown waited until the end, and got no answer.
 
-Cause: an occurrence that falls due during a shutdown is ended in the queue; that nothing more of its job was to come
-was said to nobody. And a job that was paused first was taken to be over by whoever asked later, and not by whoever
-had asked.
+Cause: such an occurrence is ended in the queue, and the callers that waited for its job were not answered. And a job
+that had been paused before counted as over for a caller that asked later, but not for one that waited already.
 """
 
 import pytest

@@ -1,8 +1,8 @@
-"""A store was told an interval without its anchor, and not that a job had been resumed.
+"""A store was given an interval without its anchor, and was not informed that a job had been resumed.
 
-Causes: the definition was noted before the schedule was bound to the acceptance, so that after a restart the grid
-would have been another; and `resume_job` noted nothing where nothing was planned. Besides, a job whose schedule is
-faulty from the beginning was told to be halted before it was told to be there.
+Causes: the definition was written before the schedule was bound to the instant of the acceptance, so that after a
+restart the instants would have been others. And `resume_job` noted no change if no occurrence was planned. Besides, for
+a job whose schedule is faulty from the beginning, the change to halted came before the change that adds the job.
 """
 
 from engine_driver import START, Driver

@@ -1,7 +1,7 @@
-"""A wrong argument was found out by the coordinator, not by the call: it ended the scheduler, and with it every job.
+"""A wrong argument was detected by the coordinator, not at the call, and ended the scheduler with all its jobs.
 
-Cause: operations handed on what they were given, and only some of it was looked at before it was sent. Arguments of the
-job's function were not looked at until it ran, on Monday.
+Cause: operations passed on their arguments, and checked only some of them. The arguments of the job's function were not
+checked until it ran, perhaps days later.
 """
 
 import functools
@@ -17,6 +17,7 @@ from turnkeeper_trio import (
     Interval,
     JobNotFound,
     JobSet,
+    JobState,
     Overlap,
     RecurringJobRequest,
     RunNotFound,
@@ -31,7 +32,7 @@ REQUEST = RecurringJobRequest("job", Interval(seconds=10), key="job")
 
 
 class Several:
-    """As an array: it has no truth, and to compare it gives no truth either."""
+    """Like an array: it has no truth value, and ``==`` gives none either."""
 
     def __bool__(self) -> bool:
         raise ValueError("ambiguous")
@@ -43,7 +44,7 @@ class Several:
 
 
 class Model:
-    """As a lazy row: to show it asks a database that is gone."""
+    """Like a lazy row: its ``repr`` reads from a database that is gone."""
 
     def __repr__(self) -> str:
         raise OSError("gone")
@@ -51,6 +52,9 @@ class Model:
 
 WRONG: dict[str, Any] = {
     "cancel_job(model)": lambda s: s.cancel_job(Model()),
+    "list_all_jobs(limit)": lambda s: s.list_all_jobs(limit=10**400),  # islice() takes no such number
+    "get_run_history(limit)": lambda s: s.get_run_history(limit=10**400),
+    "update_job(max_runs)": lambda s: s.update_job("job", max_runs=10**5000),  # nor can Python write this one
     "cancel_job(blank)": lambda s: s.cancel_job(" "),
     "cancel_job(surrogate)": lambda s: s.cancel_job("\ud800"),
     "cancel_job(reason)": lambda s: s.cancel_job("job", reason=Several()),
@@ -146,8 +150,11 @@ REFUSED: list[tuple[Any, tuple[Any, ...], dict[str, Any] | None]] = [
 async def test_a_call_that_would_work_is_taken(number: int) -> None:
     fn, args, kwargs = RIGHT[number]
     async with open_scheduler(max_workers=1) as scheduler:
-        await scheduler.add_job(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
-        JobSet().add(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
+        job_id = await scheduler.add_job(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
+        assert (await scheduler.get_job_details(job_id)).state is JobState.ACTIVE
+    jobs = JobSet()
+    jobs.add(RecurringJobRequest("job"), fn, *args, kwargs=kwargs)
+    assert len(jobs) == 1
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
@@ -203,7 +210,7 @@ async def test_a_key_and_a_text_are_handles() -> None:
         assert [job.key for job in await scheduler.list_all_jobs()] == ["job", None]
         assert details.next_run_instance is not None
         assert (await scheduler.cancel_run(str(details.next_run_instance))).job_id == job_id
-        # A key may read like an id: where a job has it, it is the key.
+        # A key may look like an id: if a job has it, it is the key.
         twin = await scheduler.add_job(RecurringJobRequest("twin", key=str(plain_id)), anyio.sleep, 0)
         assert (await scheduler.get_job_details(str(plain_id))).job_id == twin
         with pytest.raises(JobNotFound, match="no job has the key 'nobody'"):

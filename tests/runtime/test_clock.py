@@ -11,6 +11,8 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 import trio.testing
+from back_ends import TRIO
+from sample_jobs import NOW, nothing
 
 from turnkeeper_trio import (
     After,
@@ -29,11 +31,6 @@ from turnkeeper_trio._runtime.clock import LONGEST_SLEEP
 from turnkeeper_trio.events import ClockStepped
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
-
-
-async def nothing() -> None: ...
 
 
 class Ran:
@@ -98,7 +95,7 @@ async def test_real_time_is_the_systems(given: bool) -> None:
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@TRIO
 async def test_real_time_is_recognised_where_mock_clocks_are_known() -> None:
     assert trio.testing.MockClock is not None
     async with open_scheduler(max_workers=1) as scheduler:
@@ -252,7 +249,7 @@ async def test_several_threads_at_once_hold_time_until_the_last_has_ended() -> N
         assert anyio.current_time() == 1
 
 
-@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@TRIO
 async def test_a_mock_clock_gets_its_threshold_back() -> None:
     clock = trio.lowlevel.current_clock()
     assert isinstance(clock, trio.testing.MockClock)
@@ -269,7 +266,7 @@ async def test_a_mock_clock_gets_its_threshold_back() -> None:
     assert seen == [math.inf] * 4
 
 
-@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@TRIO
 async def test_a_mock_clock_without_autojump_is_virtual_too() -> None:
     clock = trio.lowlevel.current_clock()
     assert isinstance(clock, trio.testing.MockClock)

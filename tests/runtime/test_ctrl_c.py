@@ -7,14 +7,17 @@ one bare exception; `anyio.run` then did not end as a program does that was inte
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 
 import anyio
 import pytest
 import trio
 import trio.testing
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, ShutdownReport, open_scheduler
+from turnkeeper_trio._runtime import runner
 from turnkeeper_trio.testing import VirtualEventLoop
 
 NOW = RecurringJobRequest("long", After(0))
@@ -92,7 +95,7 @@ def test_a_second_one_changes_nothing_and_none_is_lost() -> None:
     assert times == [101]
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("presses", [1, 2])
 @pytest.mark.anyio
 async def test_on_asyncio_without_a_handler_of_its_own_it_forces_too_and_leaves_bare(presses: int) -> None:
@@ -121,3 +124,43 @@ async def test_on_asyncio_without_a_handler_of_its_own_it_forces_too_and_leaves_
         signal.signal(signal.SIGINT, before)
     assert [at - begin for at in ended] == [61]
     assert scheduler.get_metrics_snapshot().books.balanced
+
+
+@pytest.mark.parametrize("begin", [True, False])
+@pytest.mark.parametrize("cancelled", [True, False])
+@pytest.mark.anyio
+async def test_one_that_strikes_between_the_lines_of_the_leaving_leaves_bare(
+    monkeypatch: pytest.MonkeyPatch, *, cancelled: bool, begin: bool
+) -> None:
+    """Under asyncio.run the second Ctrl-C is raised in whatever line runs: it left in the task group's group."""
+    ended: list[float] = []
+
+    async def long() -> None:
+        try:
+            await anyio.sleep(1000)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(50)
+            ended.append(anyio.current_time())
+
+    @contextmanager
+    def struck(force: Callable[[KeyboardInterrupt | None], None]) -> Generator[None]:
+        assert callable(force)
+        if begin:
+            if cancelled:
+                outer.cancel()
+            raise KeyboardInterrupt("the second")
+        yield
+        raise KeyboardInterrupt("the second")
+
+    monkeypatch.setattr(runner, "sigint_forces", struck)
+    start = anyio.current_time()
+    with pytest.raises(KeyboardInterrupt, match="the second"), anyio.CancelScope() as outer:
+        async with open_scheduler(max_workers=1, shutdown_grace=10) as scheduler:
+            await scheduler.add_job(NOW, long)
+            await anyio.sleep(1)
+            if cancelled and not begin:
+                outer.cancel()
+    assert [at - start for at in ended] == [51 if begin or cancelled else 61]
+    assert scheduler.get_metrics_snapshot().books.balanced
+    assert scheduler.shutdown_report is not None

@@ -11,6 +11,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 import sniffio
+from back_ends import ASYNCIO
 
 from turnkeeper_trio import (
     After,
@@ -121,14 +122,14 @@ async def test_a_class_is_called_in_a_thread_whatever_its_instances_are() -> Non
 
 async def test_at_most_max_workers_threads_work_and_others_threads_do_not_keep_them_waiting() -> None:
     at_once = most = 0
-    lock, gate = threading.Lock(), threading.Event()
+    lock, three = threading.Lock(), threading.Barrier(3, timeout=20)
 
     def job() -> None:
         nonlocal at_once, most
         with lock:
             at_once += 1
             most = max(most, at_once)
-        gate.wait(0.002)
+        three.wait()  # it is broken if there are never three at once
         with lock:
             at_once -= 1
 
@@ -171,7 +172,7 @@ async def test_a_coroutine_instead_of_its_function_is_refused_and_closed() -> No
             coroutine = coroutine_function()
             with pytest.raises(TypeError, match=r"write add_job\(request, coroutine_function, \.\.\.\)"):
                 _ = [await answer for answer in [submit(SOON, coroutine)] if hasattr(answer, "__await__")]  # type: ignore[arg-type]
-            assert coroutine.cr_frame is None  # closed: nobody is told that it was never awaited
+            assert coroutine.cr_frame is None  # closed, so Python does not warn that it was never awaited
         assert scheduler.get_metrics_snapshot().staging_submitted_total == 0
 
 
@@ -184,7 +185,7 @@ async def test_what_is_no_function_is_refused(wrong: Any) -> None:
             scheduler.register("wrong", wrong)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 async def test_a_future_is_refused() -> None:
     future = asyncio.get_running_loop().create_future()
     async with open_scheduler(max_workers=1) as scheduler:

@@ -1,7 +1,7 @@
 """Whatever a user's object does when it is shown, asked, written to or called, it harms nobody but its own job.
 
 A job that raises or returns it has a record, as any other; a policy that gives it fails its run; a schedule that does
-halts its job; an observer is dropped; a log line is lost. An innocent job beside it never notices.
+halts its job; an observer is removed; a log line is lost. Another job beside it is not affected.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import pytest
 from hostile import FAULTS, METHODS, Ordinary, hostile, hostile_error
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -98,7 +99,7 @@ def returning(make: Any, *, plain: bool) -> Any:
 
 @pytest.fixture(autouse=True)
 def heard(caplog: pytest.LogCaptureFixture) -> None:
-    """Have each line written, so that what it tells of is shown."""
+    """Have each log line written, so that the objects in it are shown."""
     caplog.set_level(logging.DEBUG, "turnkeeper_trio")
 
 
@@ -231,9 +232,6 @@ class Rule:
         return self.answer()
 
 
-async def nothing() -> None: ...
-
-
 @HOSTILE
 async def test_as_the_answer_of_a_schedule_and_as_what_it_raises(method: str, fault: Any) -> None:
     error = hostile_error(method, fault, BaseException)
@@ -350,6 +348,7 @@ async def test_an_update_with_it(method: str, fault: Any) -> None:
         job_id = await scheduler.add_job(RecurringJobRequest("takes", After(hours=1)), takes, value)
         await scheduler.update_job(job_id, args=(value,))
         await scheduler.update_job(job_id, args=(hostile(method, fault)(),))
+        assert (await scheduler.wait_run(await scheduler.trigger_job_now(job_id))).outcome is Outcome.SUCCEEDED
 
 
 class Loud(type):

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
+from sample_jobs import NOW
 
 from turnkeeper_trio import (
     After,
@@ -19,7 +20,6 @@ from turnkeeper_trio import (
 
 pytestmark = pytest.mark.anyio
 
-NOW = RecurringJobRequest("now", After(0))
 JOBS_OWN = logging.getLogger("my.app")
 
 

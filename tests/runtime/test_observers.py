@@ -1,4 +1,4 @@
-"""Observers: told each event, in order, once it is certain; and what becomes of a faulty or a slow one."""
+"""Observers: they get each event, in order, once it is committed; and what happens to a faulty or a slow one."""
 
 import logging
 import time
@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import NOW, nothing
 
 from turnkeeper_trio import (
     After,
@@ -31,11 +32,6 @@ from turnkeeper_trio.events import (
 )
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
-
-
-async def nothing() -> None: ...
 
 
 async def test_an_observer_is_told_each_event_with_what_it_is_about(heard: Any) -> None:

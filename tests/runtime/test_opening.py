@@ -1,4 +1,4 @@
-"""Opening a scheduler: each option is checked, and opening and leaving do nothing but what they say."""
+"""Opening a scheduler: each option is checked, and opening and leaving have no other effects."""
 
 import random
 from datetime import timedelta
@@ -21,11 +21,11 @@ pytestmark = pytest.mark.anyio
 
 
 class Deaf:
-    """An observer that hears nothing."""
+    """An observer without a method."""
 
 
 class Storeless:
-    """Nothing that a store has."""
+    """An object without the methods of a store."""
 
 
 WRONG: list[tuple[str, list[Any]]] = [

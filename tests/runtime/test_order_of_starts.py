@@ -1,4 +1,4 @@
-"""Runs start in the order in which they were bound, whichever worker is free and whichever wakes first."""
+"""Runs start in the order in which they were assigned, whichever worker is free and whichever wakes first."""
 
 import random
 from itertools import pairwise
@@ -39,7 +39,7 @@ def _nothing_started() -> None:
 
 
 def test_of_one_instant_in_the_order_of_submission(backend, buffer, seed):
-    """And the events tell them in that order."""
+    """And their events come in that order."""
     kinds = random.Random(seed)
     told = []
 
@@ -61,7 +61,7 @@ def test_of_one_instant_in_the_order_of_submission(backend, buffer, seed):
 
 
 def test_by_priority_first_where_all_is_due_before_a_worker_is_free(backend, buffer, seed):
-    """Those that were bound while the workers were busy were bound before anything else was due."""
+    """Runs that were assigned while the workers were busy were assigned before any other was due."""
     chance = random.Random(seed)
     priorities = [chance.randrange(-2, 3) for _ in range(JOBS)]
 
@@ -98,7 +98,7 @@ def test_of_several_instants_by_the_instant(backend, buffer, seed):
 
 
 def test_of_jobs_that_are_submitted_while_workers_are_idle(backend, buffer, seed):
-    """Each of them may be bound in a turn of its own, and be handed to a worker that sleeps longer than another."""
+    """Each may be assigned in a turn of its own, to a worker that wakes later than another."""
 
     async def main():
         async with open_scheduler(max_workers=WORKERS, job_dispatch_buffer_size=buffer) as scheduler:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SHOP = '''
 """A user's program: it opens its own scheduler, and is not written for tests."""
 

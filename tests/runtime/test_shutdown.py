@@ -8,6 +8,7 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 import pytest
+from sample_jobs import NOW, clean_up
 
 from turnkeeper_trio import (
     After,
@@ -31,19 +32,9 @@ from turnkeeper_trio.events import RunStuck, ShutdownStarted
 
 pytestmark = pytest.mark.anyio
 
-NOW = RecurringJobRequest("now", After(0))
-
 
 def work(name: str) -> RecurringJobRequest:
     return RecurringJobRequest(name, After(0))
-
-
-async def cleanup(seconds: float) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(seconds)
 
 
 def names(records: tuple[Any, ...]) -> list[str]:
@@ -120,9 +111,9 @@ async def test_the_timeout_of_a_graceful_shutdown_tells_what_it_waits_for_and_th
 
 async def test_force_ends_every_run_and_waits_for_its_cleanup() -> None:
     async with open_scheduler(max_workers=2) as scheduler:
-        await scheduler.add_job(work("one"), cleanup, 5)
-        await scheduler.add_job(work("two"), cleanup, 7)
-        await scheduler.add_job(work("ready"), cleanup, 7)
+        await scheduler.add_job(work("one"), clean_up, 5)
+        await scheduler.add_job(work("two"), clean_up, 7)
+        await scheduler.add_job(work("ready"), clean_up, 7)
         await anyio.sleep(1)
         report = await scheduler.shutdown_force()
         assert anyio.current_time() == 8
@@ -134,8 +125,8 @@ async def test_force_ends_every_run_and_waits_for_its_cleanup() -> None:
 
 async def test_the_timeout_of_a_forced_shutdown_names_what_still_unwinds() -> None:
     async with open_scheduler(max_workers=2) as scheduler:
-        await scheduler.add_job(work("quick"), cleanup, 0)
-        await scheduler.add_job(work("slow"), cleanup, 50)
+        await scheduler.add_job(work("quick"), clean_up, 0)
+        await scheduler.add_job(work("slow"), clean_up, 50)
         await anyio.sleep(1)
         with pytest.raises(ShutdownTimeout, match=r"slow \(cleaning_up\)") as late:
             await scheduler.shutdown_force(2)
@@ -154,7 +145,7 @@ async def test_force_while_graceful_cuts_off_and_both_callers_get_one_report() -
         reports.append(await scheduler.shutdown_graceful())
 
     async with open_scheduler(max_workers=1) as scheduler:
-        await scheduler.add_job(work("long"), cleanup, 1)
+        await scheduler.add_job(work("long"), clean_up, 1)
         async with anyio.create_task_group() as group:
             group.start_soon(graceful)
             await anyio.sleep(5)
@@ -171,7 +162,7 @@ async def test_two_callers_at_once_and_calls_after_the_end_share_one_report() ->
         reports.append(await (scheduler.shutdown_force() if forced else scheduler.shutdown_graceful()))
 
     async with open_scheduler(max_workers=1) as scheduler:
-        await scheduler.add_job(NOW, cleanup, 1)
+        await scheduler.add_job(NOW, clean_up, 1)
         await anyio.sleep(1)
         async with anyio.create_task_group() as group:
             for forced in (False, True, True, False):
@@ -185,7 +176,7 @@ async def test_two_callers_at_once_and_calls_after_the_end_share_one_report() ->
 
 async def test_a_graceful_call_after_a_forced_one_makes_it_no_gentler() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        await scheduler.add_job(NOW, cleanup, 5)
+        await scheduler.add_job(NOW, clean_up, 5)
         await anyio.sleep(1)
         with pytest.raises(ShutdownTimeout):
             await scheduler.shutdown_force(0)
@@ -374,7 +365,7 @@ async def test_leaving_the_block_waits_as_long_as_its_grace_says(
 async def test_leaving_the_block_forces_after_its_grace() -> None:
     async with open_scheduler(max_workers=3, shutdown_grace=5) as scheduler:
         await scheduler.add_job(work("in time"), anyio.sleep, 4)
-        await scheduler.add_job(work("late"), cleanup, 2)
+        await scheduler.add_job(work("late"), clean_up, 2)
         await scheduler.add_job(RecurringJobRequest("later", After(3)), anyio.sleep, 4)
         await anyio.sleep(1)
     assert anyio.current_time() == 8
@@ -559,8 +550,8 @@ async def test_a_stuck_thread_shows_its_stack(heard: Any) -> None:
 
 async def test_the_cleanup_grace_of_a_job_goes_before_that_of_the_scheduler(heard: Any) -> None:
     async with open_scheduler(max_workers=2, cleanup_grace=50, observers=[heard]) as scheduler:
-        await scheduler.add_job(RecurringJobRequest("impatient", After(0), cleanup_grace=2), cleanup, 20)
-        await scheduler.add_job(RecurringJobRequest("patient", After(0)), cleanup, 20)
+        await scheduler.add_job(RecurringJobRequest("impatient", After(0), cleanup_grace=2), clean_up, 20)
+        await scheduler.add_job(RecurringJobRequest("patient", After(0)), clean_up, 20)
         await anyio.sleep(1)
         await scheduler.shutdown_force()
     assert [(event.name, event.running_for) for event in heard.of(RunStuck)] == [("impatient", 0)] or [
@@ -570,7 +561,7 @@ async def test_the_cleanup_grace_of_a_job_goes_before_that_of_the_scheduler(hear
 
 async def test_a_shutdown_is_told_once_for_graceful_and_once_for_forced(heard: Any) -> None:
     async with open_scheduler(max_workers=1, observers=[heard]) as scheduler:
-        await scheduler.add_job(NOW, cleanup, 1)
+        await scheduler.add_job(NOW, clean_up, 1)
         await anyio.sleep(1)
         for shut_down in (scheduler.shutdown_graceful, scheduler.shutdown_graceful, scheduler.shutdown_force):
             with pytest.raises(ShutdownTimeout):

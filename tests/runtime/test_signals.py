@@ -11,18 +11,19 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import NOW
 
-from turnkeeper_trio import After, Outcome, RecurringJobRequest, ShutdownReport, open_scheduler
+from turnkeeper_trio import Outcome, ShutdownReport, open_scheduler
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
-NOW = RecurringJobRequest("now", After(0))
 SIGNAL = signal.SIGUSR1
 
 
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
-    """A signal that comes where nobody waits for it must not end the tests; and nobody may leave a handler behind."""
+    """A signal that no scheduler waits for must not end the tests; and no test may leave a handler behind."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (SIGNAL, signal.SIGUSR2, signal.SIGTERM)}
     yield
     left = {number: signal.getsignal(number) for number in before}
@@ -96,7 +97,7 @@ async def test_the_second_signal_forces_and_further_ones_do_nothing(more: int) -
             group.start_soon(nag)
             report = await scheduler.run_until_signal(SIGNAL)
     assert len(report.interrupted) == 1
-    assert delivered == []  # none was left unread, to be delivered once more
+    assert delivered == []  # no signal was left unread, so none is delivered again
     signal.signal(SIGNAL, signal.SIG_IGN)
 
 
@@ -169,7 +170,7 @@ async def test_a_handler_of_python_is_there_again_afterwards() -> None:
         signal.signal(SIGNAL, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 async def test_a_handler_of_the_event_loop_is_there_again_afterwards() -> None:
     heard: list[str] = []
     loop = asyncio.get_running_loop()

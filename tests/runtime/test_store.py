@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sample_jobs import NOW, clean_up, nothing
 
 from turnkeeper_trio import (
     After,
@@ -22,19 +23,6 @@ from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio.errors import SubmissionRefused
 
 pytestmark = pytest.mark.anyio
-
-NOW = RecurringJobRequest("now", After(0))
-
-
-async def nothing(*args: int, **kwargs: int) -> None: ...
-
-
-async def cleanup(seconds: float) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(seconds)
 
 
 async def test_a_store_is_told_every_change_in_order(store: Any) -> None:
@@ -229,7 +217,7 @@ async def test_a_store_that_raises_something_else_ends_the_scheduler_and_answers
     async with anyio.create_task_group() as group:
         with pytest.raises(InternalError) as left:
             async with open_scheduler(max_workers=1, store=store) as scheduler:
-                await scheduler.add_job(NOW, cleanup, 3)
+                await scheduler.add_job(NOW, clean_up, 3)
                 await anyio.sleep(1)
                 store.apply = broken
                 group.start_soon(submit)

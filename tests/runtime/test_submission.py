@@ -7,6 +7,8 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     After,
@@ -30,9 +32,6 @@ NOTHING = RecurringJobRequest("nothing")
 
 def request(name: str) -> RecurringJobRequest:
     return RecurringJobRequest(name)
-
-
-async def nothing(*args: Any, **kwargs: Any) -> None: ...
 
 
 async def names(scheduler: Scheduler) -> list[str]:
@@ -82,41 +81,40 @@ async def test_add_job_waits_for_room_and_try_add_job_does_not() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 16])
 async def test_those_who_wait_for_room_are_served_in_the_order_in_which_they_came(size: int) -> None:
-    """Regression: trio shuffles tasks that are woken together, and a newcomer overtook one that had been woken."""
+    """Regression: trio shuffles tasks that are woken together, and a later submitter overtook one that was woken."""
     came: list[str] = []
 
     async def submit(number: int, scheduler: Scheduler) -> None:
         for turn in range(4):
             name = f"{number} {turn}"
-            # What add_job does first is a checkpoint; those who come out of it come then.
+            # The first step of add_job is a checkpoint: the order is that in which submitters come out of it.
             await scheduler.add_job(request(name), nothing)
             came.append(name)
 
     async with open_scheduler(max_workers=1, staging_buffer_size=size) as scheduler:
-        inlet = scheduler._parts.staging
-        put, arrived = inlet._put, []
+        staging = scheduler._parts.staging
+        put, arrived = staging._put, []
 
         def note(item: Any) -> None:
             arrived.append(getattr(item, "item", item).request.name)
             put(item)
 
-        inlet._put = note  # type: ignore[method-assign]
-        waiting = inlet._waiting
-        lines: list[list[str]] = []
+        staging._put = note  # type: ignore[method-assign]
+        waiting = staging._waiting
+        waited: list[str] = []
 
-        class Line(type(waiting)):  # type: ignore[misc]
-            def append(self, turn: Any) -> None:
-                lines.append([turn.item.request.name])
-                super().append(turn)
+        class Waiting(type(waiting)):  # type: ignore[misc]
+            def append(self, sender: Any) -> None:
+                waited.append(sender.item.request.name)
+                super().append(sender)
 
-        inlet._waiting = Line()
+        staging._waiting = Waiting()
         async with anyio.create_task_group() as group:
             for number in range(40):
                 group.start_soon(submit, number, scheduler)
-        stood_in_line = [name for [name] in lines]
-        assert len(stood_in_line) > 40
-        # Nobody who stood in line was overtaken by anybody else who did, nor by a newcomer: the line was served whole.
-        assert [name for name in arrived if name in set(stood_in_line)] == stood_in_line
+        assert len(waited) > 40
+        # No submitter that waited was overtaken, neither by one that waited nor by a later one.
+        assert [name for name in arrived if name in set(waited)] == waited
         assert await names(scheduler) == arrived
 
 
@@ -144,10 +142,10 @@ async def test_a_submitter_that_gives_up_waiting_has_submitted_nothing(size: int
         assert metrics.job_staging_buffer_current == 0
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@ASYNCIO
 @pytest.mark.parametrize("waited", [1, 2, 3, 4, 5, 6, 7])
 async def test_a_native_cancellation_between_room_and_return_submits_nothing(waited: int) -> None:
-    """Its item is put in for it by whoever makes room; cancelled before it could know, it must be as if it were not."""
+    """The coordinator puts its item in; cancelled before it resumes, the submitter must have submitted nothing."""
     async with open_scheduler(max_workers=1, staging_buffer_size=1) as scheduler:
         scheduler.try_add_job(request("first"), nothing)
         task = asyncio.ensure_future(scheduler.add_job(request("maybe"), nothing))

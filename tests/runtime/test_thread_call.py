@@ -1,4 +1,4 @@
-"""A plain job whose task is cancelled natively, on asyncio, while its thread is at work, or has not begun."""
+"""A plain job whose task is cancelled natively, on asyncio, while its thread works, or before it begins."""
 
 import asyncio
 import threading
@@ -6,13 +6,14 @@ import threading
 import anyio
 import anyio.to_thread
 import pytest
+from back_ends import ASYNCIO
 
 from turnkeeper_trio._runtime.thread_call import ThreadCall
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+    ASYNCIO,
 ]
 
 
@@ -76,6 +77,6 @@ async def test_a_call_that_has_no_thread_yet_is_never_made() -> None:
 async def test_a_thread_that_begins_after_its_claim_was_taken_does_not_call() -> None:
     made: list[int] = []
     call = ThreadCall(lambda: made.append(1))
-    assert call._claimed()  # as the task does that is cut off
+    assert call._take_claim()  # as the task does that is cut off
     assert await call.run(anyio.CapacityLimiter(1)) is None
     assert made == []

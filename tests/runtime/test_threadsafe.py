@@ -8,6 +8,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
+from sample_jobs import NOW
 
 from turnkeeper_trio import (
     After,
@@ -28,11 +29,9 @@ from turnkeeper_trio.testing._run import run
 
 pytestmark = pytest.mark.anyio
 
-NOW = RecurringJobRequest("now", After(0))
-
 
 class Thread(threading.Thread):
-    """A thread that anyio knows nothing of; its result can be awaited."""
+    """A thread that anyio did not start; its result can be awaited."""
 
     def __init__(self, function, *args):
         super().__init__()
@@ -155,7 +154,7 @@ async def test_where_an_event_loop_runs_it_is_refused_at_once(where):
             await ask()
         else:
             await anyio.to_thread.run_sync(lambda: anyio.run(ask))
-        assert scheduler._parts.affinity._inside == 0
+        assert scheduler._parts.affinity._open_calls == 0
 
 
 async def test_who_waits_is_answered_before_the_block_is_left(in_thread):
@@ -181,11 +180,11 @@ async def test_who_waits_is_answered_before_the_block_is_left(in_thread):
 async def test_the_block_is_not_left_while_a_thread_is_inside():
     """The answer may be on its way when everything else has ended; an event loop that ended would not deliver it."""
     async with open_scheduler(max_workers=1) as scheduler:
-        place = scheduler._parts.affinity
+        affinity = scheduler._parts.affinity
         entered, leave = threading.Event(), threading.Event()
 
         def inside():
-            with place._inside_of():
+            with affinity._counted():
                 entered.set()
                 leave.wait()
 
@@ -224,7 +223,7 @@ async def test_a_thread_asks_for_the_end(in_thread):
 
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
 def test_a_forced_shutdown_cuts_off_the_waiting_of_a_plain_job(backend):
-    """In a thread that anyio began the call is cancelled with the run, as one through ``from_thread`` is."""
+    """In a thread that anyio started, the call is cancelled with the run, as a call through ``from_thread`` is."""
 
     async def main():
         async with open_scheduler(max_workers=2, shutdown_grace=0) as scheduler:

@@ -27,7 +27,7 @@ def asked_to_end() -> str:
 
 
 def in_a_thread_of_its_own() -> list[bool]:
-    """Ask from a thread that the event loop knows nothing of."""
+    """Ask from a thread that the event loop did not start."""
     run = current_run()
     seen: list[bool] = []
     thread = threading.Thread(target=lambda: seen.append(run.cancel_requested))

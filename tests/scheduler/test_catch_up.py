@@ -1,4 +1,4 @@
-"""Which occurrences run whose instants passed before the scheduler could look; and what starts too late."""
+"""Which occurrences run if their instants passed while the scheduler was away or paused; and late starts."""
 
 import time
 from contextlib import suppress
@@ -44,7 +44,7 @@ each_way = pytest.mark.parametrize("away", [block, pause], ids=["everything paus
 
 
 async def draw(away, **options):
-    """Draw a job of each two seconds, up to second 12, while nobody looks from second 3 to second 10."""
+    """Draw a job that runs every two seconds up to second 12; the scheduler is away from second 3 to second 10."""
     drawing = Drawing()
     async with open_scheduler(max_workers=3, observers=[drawing]) as scheduler:
         request = RecurringJobRequest("job", Interval(2), until=drawing.start.replace(second=12), **options)
@@ -99,7 +99,7 @@ async def test_all_runs_the_last_max_waiting(away):
     ],
 )
 async def test_resume_job_chooses_for_this_time(missed, ran):
-    """Its own rule is `CatchUp.ALL` with at most two; the resume is at 85."""
+    """The rule of the job is `CatchUp.ALL` with at most two; it is resumed at 85."""
     began = []
 
     async def job():

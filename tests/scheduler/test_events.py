@@ -1,7 +1,8 @@
-"""Subscriptions: what is told, to whom, and that the scheduler never waits for anybody."""
+"""Subscriptions: which events come, to which subscriber, and that the scheduler never waits for one."""
 
 import anyio
 import pytest
+from sample_jobs import fail
 
 from turnkeeper_trio import (
     After,
@@ -42,13 +43,8 @@ async def collect(events, into):
         into.append(event)
 
 
-async def fail(seconds=0):
-    await anyio.sleep(seconds)
-    raise ValueError
-
-
 async def make_everything_happen(scheduler):
-    """Have each kind of event told at least once."""
+    """Make each kind of event happen at least once."""
     retried = RecurringJobRequest("retried", After(0), 1, retry=FixedRetryDelay(1), halt_after=1)
     halted = await scheduler.add_job(retried.replace(schedule=Interval(1)), fail, 0)
     job_id = await scheduler.add_job(RecurringJobRequest("job", Interval(10), stuck_after=12), anyio.sleep, 15)
@@ -122,7 +118,7 @@ async def test_kinds_and_jobs_can_be_chosen_and_the_end_is_always_told():
 
 
 async def test_subscribe_then_list_misses_nothing_and_tells_nothing_twice():
-    """Jobs come and runs begin all the while; each is in the list, or told afterwards."""
+    """Jobs are added and runs begin all the time; each is in the list, or comes as an event afterwards."""
     for wait in range(8):
         listed, told = set(), set()
         async with open_scheduler(max_workers=20) as scheduler, anyio.create_task_group() as tasks:
@@ -162,7 +158,7 @@ async def test_a_slow_subscriber_is_told_how_much_it_missed_and_holds_nobody_up(
             assert isinstance(lagged, Lagged)
             assert lagged.count == 20 - buffer
             assert (lagged.job_id, lagged.run_id) == (None, None)
-            kept = max(1, buffer - 1)  # The gap waits in the buffer, too.
+            kept = max(1, buffer - 1)  # The `Lagged` is in the buffer, too.
             second = [await anext(events) for _ in range(kept)]
             assert [event.record.scheduled_at.second for event in second] == list(range(21, 21 + kept))
             await anyio.sleep(20)

@@ -76,7 +76,7 @@ class World:
         check(self.scheduler._parts.engine.state)
 
     def is_over(self) -> None:
-        """All of it has ended, and the books say so."""
+        """Check that everything has ended, and that the books balance."""
         self.check()
         assert self.alive == 0
         books = self.scheduler.get_metrics_snapshot().books
@@ -92,6 +92,11 @@ class World:
 
 _EXECUTING = RunPhase.EXECUTING
 _REPLACE = Overlap.CANCEL_OTHER
+
+
+async def add_many(world: World, *, atomic: bool) -> Any:
+    request = RecurringJobRequest("one of many", Interval(5), key="k")
+    return await world.scheduler.add_jobs([(request, world.work, "one of many", 1)], atomic=atomic)
 
 
 async def apply(world: World) -> Any:
@@ -174,6 +179,8 @@ def operations() -> list[Operation]:
         of("paused waiting", lambda world: paused(world, wait=True), refused_inside=(1, 3)),
         of("add_job", add),
         of("add_job replacing", lambda world: add(world, on_conflict=OnConflict.REPLACE)),
+        of("add_jobs", lambda world: add_many(world, atomic=False)),
+        of("add_jobs at once", lambda world: add_many(world, atomic=True)),
         of("apply", apply),
         of("scheduled", scheduled),
         of("events", events),
@@ -213,7 +220,7 @@ def test_cancelled_at_any_step(operation, backend):
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
 @each_operation
 def test_given_up_at_any_step_and_the_scheduler_goes_on(operation, backend):
-    """The operation alone is cancelled; whatever was asked for, the scheduler goes on, and ends in order."""
+    """Only the operation is cancelled: whichever it was, the scheduler goes on, and ends in order."""
 
     async def scenario(world: World) -> None:
         await operation.do(world)
@@ -241,7 +248,7 @@ def test_given_up_at_any_step_and_the_scheduler_goes_on(operation, backend):
 
 
 async def _cancel_at(step: int, do: Callable[[], Awaitable[Any]]) -> bool:
-    """Cancel a call after so many turns of the event loop; return whether it had not ended by then."""
+    """Cancel a call after this number of turns of the event loop; return whether it was still going on."""
     async with anyio.create_task_group() as tasks:
         done = anyio.Event()
 
@@ -325,7 +332,7 @@ async def test_from_two_tasks_at_once(operation):
 @pytest.mark.parametrize("forced", [True, False], ids=["forced", "graceful"])
 @each_operation
 async def test_during_a_shutdown(operation, forced):
-    """It is done, or refused; nobody is left waiting, and the shutdown comes to its end."""
+    """The operation is done or refused, no caller waits for ever, and the shutdown ends."""
     world = World()
     with anyio.fail_after(10_000):
         async with open_scheduler(max_workers=3) as scheduler:

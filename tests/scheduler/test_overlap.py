@@ -1,4 +1,4 @@
-"""What happens to an occurrence that falls due while another run of its job is active; drawn (see `drawing`)."""
+"""An occurrence falls due while a run of its job is active: what happens, as a drawing (see `drawing`)."""
 
 import anyio
 import pytest
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def draw(until, *takes, workers=5, cleanup=0, fails=(), **options):
-    """Draw a job of each two seconds, up to a second; its runs take so long, in their order."""
+    """Draw a job that runs every two seconds up to ``until``; ``takes`` are the seconds that its runs take."""
     begun = 0
 
     async def job():
@@ -46,7 +46,7 @@ async def draw(until, *takes, workers=5, cleanup=0, fails=(), **options):
 
 async def test_skip():
     drawing = await draw(9, 5, 1)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           =====S
             K
@@ -58,7 +58,7 @@ async def test_skip():
 
 async def test_buffer_one_keeps_the_first_that_waits():
     drawing = await draw(9, 5, 1, overlap=Overlap.BUFFER_ONE)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           =====S
             ...=S
@@ -69,7 +69,7 @@ async def test_buffer_one_keeps_the_first_that_waits():
 
 
 async def test_buffer_all_runs_each_in_its_turn():
-    (await draw(9, 5, 1, overlap=Overlap.BUFFER_ALL)).shows("""
+    (await draw(9, 5, 1, overlap=Overlap.BUFFER_ALL)).assert_shows("""
         |
           =====S
             ...=S
@@ -90,7 +90,7 @@ async def test_buffer_all_up_to_max_waiting(most, rows):
 
 async def test_cancel_other():
     drawing = await draw(7, 3, 3, 3, overlap=Overlap.CANCEL_OTHER)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           ==C
             ==C
@@ -101,7 +101,7 @@ async def test_cancel_other():
 
 async def test_cancel_other_waits_for_the_cleanup_and_a_newer_one_takes_the_place_of_the_one_that_waits():
     drawing = await draw(9, 9, 1, cleanup=5, overlap=Overlap.CANCEL_OTHER)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           =======C
             ..P
@@ -112,7 +112,7 @@ async def test_cancel_other_waits_for_the_cleanup_and_a_newer_one_takes_the_plac
 
 
 async def test_allow_all():
-    (await draw(7, 5, 3, 1, overlap=Overlap.ALLOW_ALL)).shows("""
+    (await draw(7, 5, 3, 1, overlap=Overlap.ALLOW_ALL)).assert_shows("""
         |
           =====S
             ===S
@@ -122,7 +122,7 @@ async def test_allow_all():
 
 @pytest.mark.parametrize("workers", [2, 5])
 async def test_allow_all_up_to_max_concurrent(workers):
-    (await draw(9, 7, 5, 1, overlap=Overlap.ALLOW_ALL, max_concurrent=2, workers=workers)).shows("""
+    (await draw(9, 7, 5, 1, overlap=Overlap.ALLOW_ALL, max_concurrent=2, workers=workers)).assert_shows("""
         |
           =======S
             =====S
@@ -133,7 +133,7 @@ async def test_allow_all_up_to_max_concurrent(workers):
 
 async def test_beyond_max_concurrent_and_max_waiting_is_skipped():
     drawing = await draw(9, 7, 5, 1, overlap=Overlap.ALLOW_ALL, max_concurrent=2, max_waiting=0)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           =======S
             =====S
@@ -145,7 +145,7 @@ async def test_beyond_max_concurrent_and_max_waiting_is_skipped():
 
 async def test_a_run_that_waits_for_its_retry_is_superseded_by_the_next():
     drawing = await draw(7, 1, fails={1, 2}, max_retries=1, retry=FixedRetryDelay(4))
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           =-F
             =-F
@@ -173,7 +173,7 @@ async def test_runs_that_wait_for_a_worker_are_in_the_way_too():
             RecurringJobRequest("b", Interval(2), until=drawing.start.replace(second=5)), anyio.sleep, 1
         )
         await anyio.sleep(20)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
         a   =====S
         b   .....=S
@@ -242,7 +242,7 @@ async def test_caught_up_occurrences_wait_for_one_another():
         await anyio.sleep(7)
         await scheduler.resume_all()
         await scheduler.wait_job(job_id)
-    drawing.shows("""
+    drawing.assert_shows("""
         |
           .....=S
             ....=S

@@ -1,4 +1,4 @@
-"""Pausing: one job, and everything; what goes on, what waits, and how things go on afterwards."""
+"""Pausing one job, or all: what goes on, what waits, and what happens at the resume."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""What a job may say about itself, by returning or by raising it, in a coroutine or in a thread."""
+"""Verdicts: a job returns or raises them, in a coroutine or in a thread."""
 
 import random
 from datetime import timedelta
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 
 def saying(*verdicts, raised, in_thread=False):
-    """Return a job that says these, one each attempt, and then succeeds."""
+    """Return a job that gives these verdicts, one at each attempt, and then succeeds."""
 
     def say():
         attempt = current_run().attempt

@@ -135,6 +135,7 @@ def brute(schedule, after, until):
     return count
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=400, database=None)
 @given(
     st.recursive(leaves, combined, max_leaves=6).flatmap(lambda part: combined(st.just(part))),
@@ -273,7 +274,7 @@ def test_kinds_of_days_are_bounded_and_few_are_kept(monkeypatch):
     schedule = Cron("0 0 1 * *") | Cron("*/7 3 * * 1-5", timezone=BERLIN) | Cron("0 12 * * 6", timezone=APIA)
     after, until = us(WHOLE), us(WHOLE + timedelta(days=70))
     expected = brute(schedule, after, until)
-    monkeypatch.setattr(_counting, "_RECENT", 1)
+    monkeypatch.setattr(_counting, "_MOST_RECENT", 1)
     assert schedule.by_days(after, until, 1000) == expected
     monkeypatch.setattr(_counting, "MOST_KINDS", 2)
     assert schedule.by_days(after, until, 1000) is None

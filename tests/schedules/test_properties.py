@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from turnkeeper_trio.schedules import Cron, WeekdayTimes
 
+pytestmark = pytest.mark.slow
+
 ZONES = sorted(available_timezones())
 MINUTE = timedelta(minutes=1)
 EXACT = settings(derandomize=True, deadline=None, max_examples=100, database=None)

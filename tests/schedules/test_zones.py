@@ -102,14 +102,28 @@ def test_case_is_checked_where_the_file_system_does_not(monkeypatch):
     _zone_names._case_matters.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_database_is_as_relied_upon():
-    """No change of more than 24 hours, and none within two days of another."""
+    """No change of over 24 hours, none within two days of another or before 1800, only those of rules after 2100."""
     for name in ZONES[::6]:
         zone = _zones.zone_named(name)
+        assert zone.offset(MIN_INSTANT + 2 * _zones.DAY) == zone.offset(_zones._year_start(1800) + 2 * _zones.DAY), name
+        for year in (2500, 2583):
+            assert _zones._changes(zone, year) == _zones._search_changes(zone, year), name
         changes = [each for year in range(1860, 2050) for each in _zones._changes(zone, year)]
         assert all(later - at >= TWO_DAYS for (at, _), (later, _) in pairwise(changes)), name
         for at, offset in changes:
             assert abs(offset - zone.offset(at - 1)) < _zones.SHIFT, name
+
+
+@pytest.mark.parametrize("name", ["Europe/Berlin", "America/Santiago", "Africa/Casablanca", "Asia/Jerusalem"])
+def test_changes_of_far_years_are_those_of_their_rules(name):
+    """They are taken from a year 400, 800 … years before, so that a count up to the year 9999 is no search of each."""
+    zone = _zones.zone_named(name)
+    for year in (2499, 2500, 2899, 2900, 9999):
+        found = _zones._changes(zone, year)
+        assert found == _zones._search_changes.__wrapped__(zone, year)
+        assert bool(found) is (name != "Africa/Casablanca")
 
 
 @settings(derandomize=True, deadline=None, max_examples=200, database=None)

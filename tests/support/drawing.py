@@ -82,9 +82,8 @@ class Drawing:
             lines.append((f"{name} " if several else "") + line + sign)
         return "\n".join(lines)
 
-    def shows(self, expected: str) -> bool:
-        """Whether it is this drawing; the first column of a ruler line ``|`` is second 0."""
+    def assert_shows(self, expected: str) -> None:
+        """Assert that it is this drawing, whose first line is a ruler: its first column is second 0."""
         lines = textwrap.dedent(expected).strip("\n").splitlines()
         drawn = str(self).splitlines()
         assert [line.rstrip() for line in lines[1:]] == drawn, f"drawn:\n{self}"
-        return True

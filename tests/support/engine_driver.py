@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from inspect import signature
 from typing import Any
@@ -41,6 +41,11 @@ def us(seconds: float) -> int:
 def at(seconds: float) -> datetime:
     """Return the instant so many seconds after the start."""
     return START + timedelta(seconds=seconds)
+
+
+def names(attempts: Iterable[Attempt]) -> list[str]:
+    """Return the names of the jobs that attempts are of."""
+    return [attempt.run.job.request.name for attempt in attempts]
 
 
 class Scope:

@@ -3,6 +3,7 @@
 from datetime import time
 
 import pytest
+from sample_jobs import nothing
 
 from turnkeeper_trio import Interval, RecurringJobRequest, WeekdayTimes, open_scheduler
 from turnkeeper_trio.abc import Schedule
@@ -10,10 +11,9 @@ from turnkeeper_trio.schedules import Weekday
 from turnkeeper_trio.testing import current_scheduler_time, run
 from turnkeeper_trio.testing._backends import Backend
 
+pytestmark = pytest.mark.slow
+
 WEEKLY = WeekdayTimes.on([Weekday.MON], time(9), timezone="Europe/Berlin")
-
-
-async def nothing() -> None: ...
 
 
 async def year(schedule: Schedule) -> int:

@@ -1,6 +1,7 @@
 """The suite's own fixtures: both back ends, virtual time unless told otherwise, no mixing of plugins."""
 
 import asyncio
+import threading
 import time
 
 import anyio
@@ -9,6 +10,7 @@ import pytest
 import sniffio
 import trio
 import trio.testing
+from back_ends import TRIO
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +42,7 @@ async def test_real_time_on_demand(anyio_backend_name: str) -> None:
         assert not isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
 
 
-@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@TRIO
 async def test_one_back_end_only() -> None:
     assert sniffio.current_async_library() == "trio"
 
@@ -68,7 +70,11 @@ async def test_each_example_of_hypothesis_runs_in_virtual_time(delay: float) -> 
 
 
 async def test_a_thread_can_be_waited_for() -> None:
-    await anyio.to_thread.run_sync(time.sleep, 0.001)
+    def work() -> int:
+        time.sleep(0.001)
+        return threading.get_ident()
+
+    assert await anyio.to_thread.run_sync(work) != threading.get_ident()
 
 
 def test_a_plain_test_is_left_alone() -> None:

@@ -1,5 +1,6 @@
 """A fault plan makes the chosen call fail, in unchanged code, and a fault that never strikes is reported."""
 
+import traceback
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -64,8 +65,8 @@ async def test_the_error_is_the_one_that_was_planned(
     assert set(scheduler_time.runs("other").outcomes) == {Outcome.SUCCEEDED}
 
 
-class Heard:
-    """An observer."""
+class FinishObserver:
+    """An observer of runs that end."""
 
     label = "heard"
 
@@ -76,29 +77,29 @@ class Heard:
         self.finished.append(event)
 
     def __repr__(self) -> str:
-        return "<Heard>"
+        return "<FinishObserver>"
 
 
-class HeardToo(Heard):
+class OtherObserver(FinishObserver):
     """Another one."""
 
 
 async def test_a_faulty_observer_is_told_nothing_more_and_the_others_are(
     scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second, third = Heard(), HeardToo(), Heard()
-    fault_plan.observer("on_run_finished", 2, of=HeardToo).observer("on_run_finished", 3, of=third)
+    first, second, third = FinishObserver(), OtherObserver(), FinishObserver()
+    fault_plan.observer("on_run_finished", 2, of=OtherObserver).observer("on_run_finished", 3, of=third)
     async with open_scheduler(max_workers=1, observers=[first, second, third]) as scheduler:
         await scheduler.add_job(PAY, Till().pay)
         await scheduler_time.run_until_runs("pay", 4)
     assert [len(each.finished) for each in (first, second, third)] == [4, 1, 2]
-    assert sum("the observer <Heard>" in message for message in caplog.messages) == 2
+    assert sum("the observer <FinishObserver>" in message for message in caplog.messages) == 2
 
 
-class BoundedLog:
-    """A store that keeps nothing."""
+class CountingStore:
+    """A store that counts what it is given, and keeps nothing of it."""
 
-    label = "a shelf"
+    label = "a counter"
 
     def __init__(self) -> None:
         self.batches = 0
@@ -112,7 +113,7 @@ class BoundedLog:
 async def test_a_store_that_is_unavailable_is_tried_again(
     scheduler_time: SchedulerTime, fault_plan: FaultPlan, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = BoundedLog()
+    log = CountingStore()
     fault_plan.store(1).store(2, StoreUnavailable("still down"))
     before = scheduler_time.now
     async with open_scheduler(max_workers=1, store=log) as scheduler:
@@ -124,10 +125,10 @@ async def test_a_store_that_is_unavailable_is_tried_again(
 
 
 def test_what_is_wrapped_is_seen_through() -> None:
-    plan, heard, log = FaultPlan(), Heard(), BoundedLog()
+    plan, heard, log = FaultPlan(), FinishObserver(), CountingStore()
     (observer,) = plan.on_observers((heard,))
     store: Any = plan.on_store(log)
-    assert (repr(observer), observer.label, store.label) == ("<Heard>", "heard", "a shelf")  # type: ignore[attr-defined]
+    assert (repr(observer), observer.label, store.label) == ("<FinishObserver>", "heard", "a counter")  # type: ignore[attr-defined]
     assert plan.on_store(None) is None
 
 
@@ -143,6 +144,23 @@ def test_a_fault_that_never_strikes_is_reported() -> None:
     till = Till()
     run(pay_once, till, faults=FaultPlan().job("pay"))
     assert till.paid == 0
+
+
+def test_each_planned_fault_raises_an_error_of_its_own() -> None:
+    """An error that all plans share would carry the traceback of each fault before, and keep its frames alive."""
+
+    async def failed() -> BaseException | None:
+        async with open_scheduler(max_workers=1) as scheduler:
+            job = RecurringJobRequest("pay", Once(scheduler.now()))
+            record = await scheduler.wait_job(await scheduler.add_job(job, Till().pay))
+        assert record is not None
+        return record.error
+
+    first, second = (run(failed, faults=FaultPlan().job("pay")) for _ in range(2))
+    assert isinstance(first, InjectedFault)
+    assert isinstance(second, InjectedFault)
+    assert first is not second
+    assert len(traceback.extract_tb(first.__traceback__)) == len(traceback.extract_tb(second.__traceback__))
 
 
 def test_a_fault_that_makes_no_sense_is_refused() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from turnkeeper_trio import pytest_plugin
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "testing"
 

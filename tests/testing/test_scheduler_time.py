@@ -12,6 +12,7 @@ import anyio.to_thread
 import pytest
 import trio
 import trio.testing
+from sample_jobs import nothing
 
 from turnkeeper_trio import (
     ConfigurationError,
@@ -44,9 +45,6 @@ WEEKLY = RecurringJobRequest("weekly", WeekdayTimes.on([Weekday.MON], clock_time
 @pytest.fixture(params=["trio", "asyncio"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     return request.param
-
-
-async def nothing() -> None: ...
 
 
 async def in_scheduler(body: Body) -> Any:
@@ -368,9 +366,11 @@ def test_a_test_that_lets_time_pass_for_ever_fails(backend: Backend) -> None:
 
 def test_moving_time_moves_the_horizon(backend: Backend) -> None:
     async def body(_: Scheduler, time: SchedulerTime) -> None:
+        before = time.now
         for _ in range(3):
             await time.advance(days=50)
             await anyio.sleep(timedelta(days=9).total_seconds())
+        assert time.now - before == 3 * timedelta(days=59)
 
     in_berlin(body, backend, horizon=timedelta(days=10))
 

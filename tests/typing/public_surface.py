@@ -248,6 +248,10 @@ async def a_scheduler() -> None:
         assert_type(job_id, RecurringJobId)
         assert_type(scheduler.try_add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
         await misplaced_keywords(scheduler)
+        several = ((RecurringJobRequest("c"), plain, text) for text in "abc")
+        assert_type(await scheduler.add_jobs(several), list[RecurringJobId])
+        entries = [JobSetEntry(RecurringJobRequest("d"), "work")]
+        assert_type(await scheduler.add_jobs(entries, atomic=True), list[RecurringJobId])
         run_id = await scheduler.trigger_job_now(job_id)
         assert_type(run_id, RunId)
         record = await scheduler.wait_run(run_id)
@@ -317,6 +321,8 @@ async def told(scheduler: Scheduler, job_id: RecurringJobId) -> None:
     assert_type(threadsafe, ThreadsafeScheduler)
     assert_type(threadsafe.add_job(RecurringJobRequest("b"), plain, "b"), RecurringJobId)
     assert_type(threadsafe.wait_job(job_id), RunRecord)
+    assert_type(threadsafe.update_job("key", if_version=1, timeout=5), int)
+    threadsafe.update_job("key", timout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, key: str) -> None:
@@ -330,6 +336,7 @@ async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, k
     await scheduler.update_job(key, timout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await scheduler.add_job(requests(scheduler.now()), plain, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     scheduler.try_add_job(requests(scheduler.now()), plain, "a", 2)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await scheduler.add_jobs([(plain, requests(scheduler.now()))])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     JobSet().add(requests(scheduler.now()), plain, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine import completion, dispatch, firing, queries, shutdown, store_sync, watchdog
 from turnkeeper_trio._engine.invariants import check, is_consistent
-from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, NonRun, Run
+from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, NonRun, NoScope, Run
 from turnkeeper_trio._engine.state import Effects, Options, State
 from turnkeeper_trio._engine.store_sync import StoredJob
 from turnkeeper_trio._engine.submission import Submission, accept
@@ -36,6 +36,7 @@ __all__ = [
     "Decision",
     "Effects",
     "Engine",
+    "NoScope",
     "Now",
     "Options",
     "Query",

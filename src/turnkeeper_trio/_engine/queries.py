@@ -209,18 +209,24 @@ Next = tuple[int, int, int, Job]
 """An instant, the sequence number of its job, its position among the coming instants of the job (from 1), the job."""
 
 
-def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> list[UpcomingRun]:
-    """Return what begins next, in order: planned occurrences, those that follow by the schedules, and retries."""
-    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(state, now))
-    found: list[UpcomingRun] = []
-    for at, _, attempt, job in merge(_retries(state, now), occurrences, key=itemgetter(0, 1)):
-        if len(found) == limit or (until is not None and at > until):
-            break
-        found.append(UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt))
-    return found
+def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> Iterator[UpcomingRun]:
+    """Return what begins next, in order: planned occurrences, those that follow by the schedules, and retries.
+
+    What is planned is read at once. What follows is asked of the schedules during the iteration, which may take long.
+    """
+    heads = list(islice(_planned(state, now), min(limit, len(state.jobs))))
+    return _upcoming(heads, list(_retries(state, now)), until, limit)
 
 
-def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
+def _upcoming(planned: list[Next], retries: list[Next], until: int | None, limit: int) -> Iterator[UpcomingRun]:
+    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(iter(planned)))
+    for found, (at, _, attempt, job) in enumerate(merge(retries, occurrences, key=itemgetter(0, 1))):
+        if found == limit or (until is not None and at > until):
+            return
+        yield UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt)
+
+
+def _retries(state: State, now: Now) -> Iterator[Next]:
     """Iterate over the retries to come, except those whose run ends before, when the next occurrence is due."""
     for entry in state.retries.in_order():
         run: Run = entry[-1]
@@ -231,10 +237,9 @@ def _retries(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
             yield at, job.seq, run.begun + 1, job
 
 
-def _all_in_order(state: State, now: Now) -> Iterator[Next]:
+def _all_in_order(planned: Iterator[Next]) -> Iterator[Next]:
     """Iterate over what is planned and what follows it, in order. A schedule is asked only after its job came up."""
     following: list[Next] = []
-    planned = _planned(state, now)
     head = next(planned, None)
     while head is not None or following:
         if head is not None and (not following or head < following[0]):
@@ -255,7 +260,7 @@ def _planned(state: State, now: Now) -> Iterator[Next]:
     for due_at, _, at, job in merge(_on_the_grid(state), _delayed(state, now), key=itemgetter(0, 1)):
         while early and early[0][0] + state.longest_jitter <= due_at:
             yield heappop(early)
-        heappush(early, (at, job.seq, 1, job))
+        heappush(early, (at, job.seq, job.ran + 1, job))
     while early:
         yield heappop(early)
 
@@ -279,7 +284,7 @@ def _delayed(state: State, now: Now) -> Iterator[tuple[int, int, int, Job]]:
 
 
 def _following(job: Job, at: int, number: int) -> int | None:
-    if job.request.max_runs is not None and job.ran + number >= job.request.max_runs:
+    if job.request.max_runs is not None and number >= job.request.max_runs:
         return None
     try:
         return following_us(job, at)

@@ -55,6 +55,16 @@ class Cancellable(Protocol):
 
 
 @final
+class NoScope:
+    """The scope of an attempt that no task executes: the caller of the engine ends the attempt itself."""
+
+    cancel_called = False
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+@final
 @dataclass(slots=True, eq=False, repr=False)
 class Attempt:
     """One call of a job's function. It goes to a worker, and comes back with its result.

@@ -116,7 +116,7 @@ class State:
         )
         self.counters: Counters = Counters()
         self.change_log: ChangeLog = ChangeLog(asked=options.store_asks)
-        self.waits = Waits()
+        self.waits: Waits = Waits()
         self.effects: Effects = Effects()
         self.closing: Shutdown | None = None
         self.pauses: dict[object, str] = {}

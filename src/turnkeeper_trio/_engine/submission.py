@@ -18,11 +18,12 @@ from turnkeeper_trio._engine.rows import Job
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.store_sync import definition
 from turnkeeper_trio._engine.updates import Call, change_job, has_same_schedule
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.times import Now, utc_pendulum
-from turnkeeper_trio.errors import SchedulerClosed
+from turnkeeper_trio.errors import JobExists, SchedulerClosed
 from turnkeeper_trio.events import JobAdded
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
@@ -94,6 +95,23 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
     if submission.token is not None:
         state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
     return job
+
+
+def accept_all(state: State, now: Now, submissions: Sequence[Submission]) -> list[RecurringJobId]:
+    """Accept submissions, all of them or none: in one step, so that nothing comes between them."""
+    if state.closing is not None:
+        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+    seen: set[UUID] = set()
+    for submission in submissions:
+        if submission.on_conflict is OnConflict.RAISE:
+            job = state.jobs.get(submission.job_id)
+            if submission.job_id in seen or (job is not None and job.state not in ENDED_STATES):
+                message = f"there is a job with the key {guard.shown(submission.request.key)}"
+                raise JobExists(message, job_id=submission.job_id)
+            seen.add(submission.job_id)
+    for submission in submissions:
+        accept(state, now, submission)
+    return [RecurringJobId(submission.job_id) for submission in submissions]
 
 
 def _frees_key(job: Job, on_conflict: OnConflict) -> bool:

@@ -8,10 +8,15 @@ Where Python itself knows the answer, the object is not asked: its type, the nam
 the chain of an error are read through the slots of the built-in types.
 """
 
+import reprlib
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from types import CoroutineType, TracebackType
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +77,18 @@ def shown(value: object) -> str:
     return _made(repr, value, "repr")
 
 
+def fields_shown(self: object) -> str:
+    """Return what the ``repr`` of a dataclass is, though that of what is in a field raises; it is written as one."""
+    return _fields_shown(self)
+
+
+@reprlib.recursive_repr()
+def _fields_shown(value: object) -> str:
+    of_repr = (field.name for field in fields(cast("DataclassInstance", value)) if field.repr)
+    each = (f"{name}={shown(getattr(value, name))}" for name in of_repr)
+    return f"{_QUALNAME.__get__(type(value))}({', '.join(each)})"
+
+
 def _made(make: Callable[[object], str], value: object, what: str) -> str:
     # The result may be an instance of a user's subclass of str, which has methods of its own: make it a plain str.
     made, error = call(lambda: str.__str__(make(value)))
@@ -127,6 +144,11 @@ def set_context(error: BaseException, context: BaseException) -> None:
     """Set the ``__context__`` of an error, unless it has one."""
     if _CONTEXT.__get__(error) is None:
         _CONTEXT.__set__(error, context)
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return from which other error one was raised."""
+    return cast("BaseException | None", _CAUSE.__get__(error))
 
 
 def context_of(error: BaseException) -> BaseException | None:

@@ -120,6 +120,10 @@ class Record:
 
     __slots__ = ()
 
+    def __init_subclass__(cls) -> None:
+        """Have the ``repr`` show what is the user's through the guard; ``@dataclass`` writes none over it."""
+        type.__setattr__(cls, "__repr__", guard.fields_shown)
+
     def to_json(self: "DataclassInstance") -> dict[str, Any]:
         """Return the fields as plain JSON values, by name.
 

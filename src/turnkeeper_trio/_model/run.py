@@ -86,6 +86,9 @@ class RunPhase(StrEnum):
 class FailedAttempt:
     """An attempt that failed, as a retry policy sees it."""
 
+    def __repr__(self) -> str:
+        return guard.fields_shown(self)
+
     number: int
     """How many attempts of the run have failed, this one included; attempts that snoozed do not count."""
 

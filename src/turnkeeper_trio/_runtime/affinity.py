@@ -1,11 +1,11 @@
-"""Where a scheduler lives: the thread and the event loop in which it was opened, and may be spoken to.
+"""Affinity: a scheduler may be called only in the thread and the event loop in which it was opened.
 
-Its streams and events belong to one event loop. What another thread does to them half happens: the item is in the
-stream, and the coordinator is never woken (trio), or woken only by chance (asyncio). So each operation asks here first,
-before it touches anything. Once the block has been left nothing can be harmed any more, and everybody may ask.
+Its streams and events belong to one event loop. A call from another thread would have only half of its effect: the item
+is in the stream, but the coordinator is never woken (trio), or woken only by chance (asyncio). So each operation checks
+the affinity first, before it changes anything. After the block has been left, no call can do harm, and each is allowed.
 
-Calls from other threads come in by one door, which counts them: the block is not left before each has its answer, for
-an event loop that has ended answers nobody.
+`Affinity.call` is the only way in for other threads. It counts the calls, and the block is not left before each of them
+has its answer, because an event loop that has ended answers nobody.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import anyio.from_thread
 import trio
 from anyio.lowlevel import EventLoopToken, current_token
 
+from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio.errors import SchedulerClosed
 
 R = TypeVar("R")
@@ -35,23 +36,25 @@ class Affinity:
     """The thread and the event loop of one open scheduler."""
 
     def __init__(self) -> None:
-        """Note where this is called."""
+        """Remember the thread and the event loop of the caller."""
         self._thread = threading.get_ident()
         self._token: EventLoopToken = current_token()
         self._loop: object = self._token.native_token
         self._left = False
+        """Whether the block has been left."""
         self._lock = threading.Lock()
-        self._shut = False
-        """Whether nobody comes in from another thread any more."""
-        self._inside = 0
-        """How many calls from other threads have not been answered."""
-        self._empty = anyio.Event()
+        self._refuses_calls = False
+        """Whether calls from other threads are refused."""
+        self._open_calls = 0
+        """How many calls from other threads have no answer yet."""
+        self._all_answered = SharedEvent()
+        """Set when calls are refused and none is open."""
 
     def check(self) -> None:
-        """Refuse a call from anywhere else.
+        """Refuse a call from another thread or event loop.
 
         Raises:
-            RuntimeError: this is another thread, or another event loop runs here, or none.
+            RuntimeError: the caller is in another thread, or in another event loop, or in none.
         """
         if threading.get_ident() == self._thread and _running_loop() is self._loop:
             return
@@ -60,23 +63,23 @@ class Affinity:
             raise RuntimeError(f"the scheduler was called from another {other} than it was opened in: {_ADVICE}")
 
     def check_thread(self) -> None:
-        """Refuse a call from another thread that only reads.
+        """Refuse a call from another thread. Enough for a call that needs no event loop.
 
         Raises:
-            RuntimeError: this is another thread.
+            RuntimeError: the caller is in another thread.
         """
         if threading.get_ident() != self._thread and not self._left:
             raise RuntimeError(f"the scheduler was asked from another thread than it was opened in: {_ADVICE}")
 
     def call(self, function: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        """Call a coroutine function in the event loop, from any other thread; wait in this one for what it returns.
+        """Call a coroutine function in the scheduler's event loop, and block this thread until it returns.
 
-        In a thread that anyio began from this event loop, a plain job's for one, the cancellation of whoever began it
-        reaches the call. Elsewhere none does.
+        In a thread that anyio started from this event loop, such as that of a plain job, a cancellation of the task
+        that waits for the thread reaches the call. In other threads nothing cancels the call.
 
         Raises:
-            RuntimeError: this is the thread of the event loop, which must not be blocked.
-            SchedulerClosed: the block has been left, or is just being left.
+            RuntimeError: an event loop runs in this thread, and must not be blocked.
+            SchedulerClosed: the block has been left, or the scheduler has ended and the block is being left.
         """
         if (_running_loop() is not None or threading.get_ident() == self._thread) and not self._left:
             raise RuntimeError(
@@ -84,46 +87,46 @@ class Affinity:
                 "await scheduler.add_job(...) in the scheduler's own event loop, and call from a worker thread "
                 "(anyio.to_thread.run_sync) in another; anyio.from_thread leads back"
             )
-        with self._inside_of():
-            return anyio.from_thread.run(function, token=None if self._begun_here() else self._token)
+        with self._counted():
+            return anyio.from_thread.run(function, token=None if self._is_started_by_loop() else self._token)
 
-    def _begun_here(self) -> bool:
-        """Return whether anyio began this thread, from the event loop of the scheduler."""
+    def _is_started_by_loop(self) -> bool:
+        """Return whether anyio started this thread from the event loop of the scheduler."""
         with suppress(anyio.NoEventLoopError):
             return anyio.from_thread.run_sync(current_token).native_token is self._loop
         return False
 
     @contextmanager
-    def _inside_of(self) -> Generator[None]:
+    def _counted(self) -> Generator[None]:
         with self._lock:
-            if self._shut:
+            if self._refuses_calls:
                 raise SchedulerClosed("the scheduler has ended")
-            self._inside += 1
+            self._open_calls += 1
         try:
             yield
         finally:
             with self._lock:
-                self._inside -= 1
-                last = self._shut and not self._inside
+                self._open_calls -= 1
+                last = self._refuses_calls and not self._open_calls
             if last:
                 with suppress(anyio.RunFinishedError):
-                    anyio.from_thread.run_sync(self._empty.set, token=self._token)
+                    anyio.from_thread.run_sync(self._all_answered.set, token=self._token)
 
-    async def shut(self) -> None:  # noqa: ASYNC910  (mostly nobody is inside)
-        """Let nobody in any more, and wait until those inside have got the answers that were given them."""
+    async def finish_calls(self) -> None:  # noqa: ASYNC910  (there may be no open call to wait for)
+        """Refuse further calls from other threads, and wait until each open one has received its answer."""
         with self._lock:
-            self._shut = True
-            inside = self._inside
-        if inside:
-            await self._empty.wait()
+            self._refuses_calls = True
+            open_calls = self._open_calls
+        if open_calls:
+            await self._all_answered.wait()
 
-    def leave(self) -> None:
-        """The block has been left, and nothing moves any more: everybody may ask."""
-        self._shut = self._left = True
+    def mark_left(self) -> None:
+        """Note that the block has been left: nothing changes any more, so a call from anywhere is allowed."""
+        self._refuses_calls = self._left = True
 
 
 def _running_loop() -> object:
-    """Return what stands for the event loop that runs here, or ``None``."""
+    """Return the object that identifies the event loop of this thread; ``None`` if none runs."""
     if trio.lowlevel.in_trio_run():
         return trio.lowlevel.current_trio_token()
     try:

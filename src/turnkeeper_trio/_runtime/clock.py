@@ -1,8 +1,8 @@
-"""The clocks: the only place where time is read.
+"""The clocks: the only module that reads the time.
 
-Two kinds of time. The wall time says when an instant of a schedule has come, and it may step. The loop's time never
-steps, and it is all that one can sleep by. `SystemClock` therefore never sleeps long without looking at the wall
-again; in virtual time the two are tied to each other, and a sleep may be as long as it likes.
+There are two kinds of time. The wall time says when an instant of a schedule has come, and it may step. The loop's time
+never steps, and a task can sleep by nothing else. Therefore `SystemClock` never sleeps long before it reads the wall
+time again. In virtual time the two are tied to each other, and a sleep may have any length.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from turnkeeper_trio.abc import Clock
 from turnkeeper_trio.errors import ConfigurationError
 
 LONGEST_SLEEP: Final = 10.0
-"""Seconds after which `SystemClock` looks at the wall clock again: it may have been set, the machine may have slept."""
+"""Seconds after which `SystemClock` reads the wall time again: it may have been set, or the machine may have slept."""
 
 VIRTUAL_START: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""What a `VirtualClock` shows when the virtual time of its loop is 0, if it is told nothing else."""
+"""The default for the wall time of a `VirtualClock` at the virtual time 0 of its loop."""
 
 
 def loop_us() -> int:
@@ -35,20 +35,20 @@ def loop_us() -> int:
 
 
 def loop_time() -> Callable[[], float]:
-    """Return the function that tells the time of the running event loop, in seconds, in any thread."""
+    """Return a function that returns the time of the running event loop in seconds, and that any thread may call."""
     if in_trio():
         return trio.lowlevel.current_clock().current_time
     loop = asyncio.get_running_loop()
-    # asyncio's own loops look at the monotonic clock, too, if they are not made to do otherwise.
+    # The loops of asyncio itself read the monotonic clock, too, unless a subclass has its own `time`.
     plain = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
     return time.monotonic if plain or _is_coarse(loop) else loop.time
 
 
 def _is_coarse(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether an event loop looks at the monotonic clock now and then only, and rounds what it sees down.
+    """Return whether the time of an event loop is the monotonic clock, but read rarely and rounded down.
 
-    uvloop's time is in whole milliseconds, and stands still while callbacks run: what is measured by it ends too early.
-    A deadline by the monotonic clock is one by its own, which is never ahead.
+    The time of uvloop is in whole milliseconds, and stands still while callbacks run: a timeout that is measured by it
+    ends too early. Such a loop accepts a deadline of the monotonic clock, because its own time is never ahead of it.
     """
     return not isinstance(loop, asyncio.BaseEventLoop) and 0 <= time.monotonic() - loop.time() < 1
 
@@ -66,7 +66,7 @@ class SystemClock:
         return loop_us()
 
     def deadline(self, wall: int, /) -> float:
-        """Return the loop time at which to look again: when ``wall`` should have come, or in `LONGEST_SLEEP`."""
+        """Return the loop time at which to read the clock again: when ``wall`` comes, or after `LONGEST_SLEEP`."""
         return loop_time()() + _until(wall, self.wall())
 
     def hold(self) -> AbstractContextManager[None]:
@@ -75,13 +75,13 @@ class SystemClock:
 
 
 def _until(due: int, now: int) -> float:
-    """Return for how many seconds the system's clock may be left alone, from one wall time until another."""
+    """Return how many seconds to sleep from the wall time ``now`` until ``due``: from 0 up to `LONGEST_SLEEP`."""
     return min(max((due - now) / MICROSECONDS, 0.0), LONGEST_SLEEP)
 
 
 @final
 class VirtualClock:
-    """A wall clock tied to the virtual time of the event loop: ``start`` is when the loop's time is 0."""
+    """A wall clock tied to the virtual time of the event loop: it shows ``start`` when the loop's time is 0."""
 
     def __init__(self, start: datetime = VIRTUAL_START) -> None:
         """Tie the wall clock to the loop.
@@ -103,13 +103,17 @@ class VirtualClock:
         """Return the loop time at which the wall time is ``wall``."""
         due = wall - self._start
         deadline = due / MICROSECONDS
-        # Centuries after the start a float no longer resolves a microsecond: never wake before it, or it would spin.
+        # Centuries after the start a float no longer resolves a microsecond. Rounded down, the sleep would end before
+        # the instant, again and again.
         while round(deadline * MICROSECONDS) < due:
             deadline = math.nextafter(deadline, math.inf)
         return deadline
 
     def hold(self) -> AbstractContextManager[object]:
-        """Let virtual time stand still inside, while a thread runs that it knows nothing of. Real time goes on."""
+        """Stop virtual time inside of the block, in which a thread works and the loop only looks idle.
+
+        Real time goes on.
+        """
         if not _time_is_virtual():
             return nullcontext()
         if in_trio():
@@ -124,11 +128,11 @@ def in_trio() -> bool:
 
 
 def choose_clock(clock: Clock | None) -> Clock:
-    """Return the clock to go by: the one given, or the one that fits the time of the running loop.
+    """Return the given clock, or the one that fits the time of the running loop if none is given.
 
     Raises:
-        ConfigurationError: a `SystemClock` was given and the loop's time is virtual: a sleep of an hour would be over
-            at once, and the hour on the wall would not have passed.
+        ConfigurationError: a `SystemClock` was given, but the loop's time is virtual: a sleep of an hour would end at
+            once, while the wall clock stands still. Or ``clock`` is no clock.
     """
     virtual = _time_is_virtual()
     if clock is None:
@@ -143,7 +147,7 @@ def choose_clock(clock: Clock | None) -> Clock:
 
 def _time_is_virtual() -> bool:
     if in_trio():
-        # A mock clock can only be in use where the module that defines it has been imported.
+        # Without the module that defines the mock clock there is none. To import it here would slow every start.
         testing = sys.modules.get("trio.testing")
         return testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)
     return bool(getattr(asyncio.get_running_loop(), "is_virtual", False))
@@ -158,7 +162,7 @@ _HOLDS: Final[trio.lowlevel.RunVar[int]] = trio.lowlevel.RunVar("turnkeeper_trio
 
 @contextmanager
 def _hold_mock_clock(clock: Any) -> Generator[None]:
-    """Keep a mock clock from jumping; holds may overlap, so the first stores the threshold and the last restores it."""
+    """Keep a mock clock from jumping. Holds may overlap: the first saves the threshold, and the last restores it."""
     held = _HOLDS.get()
     if held == 0:
         _THRESHOLD.set(clock.autojump_threshold)
@@ -176,12 +180,12 @@ _THRESHOLD: Final[trio.lowlevel.RunVar[float]] = trio.lowlevel.RunVar("turnkeepe
 
 
 def read(clock: Clock) -> Now:
-    """Read both clocks."""
+    """Read the wall time and the loop's time."""
     return Now(clock.wall(), clock.loop())
 
 
 def _system_reader(loop_time: Callable[[], float]) -> Callable[[], Now]:
-    """Return a function that reads the system's clock and the loop's. Each job calls it several times."""
+    """Return a function that reads the system's clock and the loop's time. Each job calls it several times."""
     wall_ns = time.time_ns
 
     def read() -> Now:
@@ -192,28 +196,28 @@ def _system_reader(loop_time: Callable[[], float]) -> Callable[[], Now]:
 
 @final
 class BoundClock:
-    """A clock, and the running event loop, which is looked up once: a job reads the time three times.
+    """A clock together with the running event loop, which is looked up once.
 
-    `SystemClock` itself looks for its loop each time, which makes a reading five times as dear.
+    Each job reads the time three times, and a reading of `SystemClock` itself, which looks up the loop each time, takes
+    five times as long.
     """
 
     __slots__ = ("_clock", "_coarse", "hold", "loop_time", "read")
 
     def __init__(self, clock: Clock) -> None:
-        """Bind a clock to the running event loop."""
         self._clock = clock
         self.hold: Callable[[], AbstractContextManager[object]] = clock.hold
         self.loop_time: Callable[[], float] = loop_time()
-        """Tells the loop's time in seconds, in any thread."""
+        """Returns the loop's time in seconds, in any thread."""
         self.read: Callable[[], Now] = _system_reader(self.loop_time) if isinstance(clock, SystemClock) else self._now
-        """Reads both clocks."""
+        """Returns the wall time and the loop's time."""
         self._coarse = not in_trio() and _is_coarse(asyncio.get_running_loop())
 
     def deadline(self, due: int, now: Now) -> float:
-        """Return the loop time at which to look again for what is due at a wall time, as seen from ``now``."""
+        """Return the loop time at which to look again for what is due at the wall time ``due``."""
         if isinstance(self._clock, SystemClock):
             deadline = now.loop / MICROSECONDS + _until(due, now.wall)
-            # In the millisecond before, such a loop would find its time not come again and again.
+            # A loop with a coarse clock rounds down: within the last millisecond it would wake again and again.
             return math.ceil(deadline * 1_000) / 1_000 if self._coarse else deadline
         at = self._clock.deadline(due)
         if not guard.is_a(at, (int, float)) or math.isnan(at):

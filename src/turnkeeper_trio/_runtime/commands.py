@@ -1,4 +1,7 @@
-"""What a caller hands to the coordinator, and how it gets its answer."""
+"""Commands and replies: what a caller asks the coordinator for, and how the caller gets the answer.
+
+Each caller that waits gets one answer, whatever happens: also when the scheduler ends or fails.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -11,45 +14,45 @@ from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
+from turnkeeper_trio._runtime.primitives import set_event
 from turnkeeper_trio.errors import InternalError, SchedulerClosed, TurnKeeperError
 
 
 @final
 class Reply:
-    """The caller's end of a question: it waits here, and is answered once."""
+    """What a caller waits for: it is answered once."""
 
-    __slots__ = ("_answer", "_answered", "_event", "among", "given_up", "wait")
+    __slots__ = ("_answer", "_answered", "_event", "given_up", "unanswered", "wait")
 
     def __init__(self) -> None:
-        """Make an unanswered reply."""
         self._event = anyio.Event()
         self._answer: Any = None
         self._answered = False
         self.given_up: bool = False
-        """Whether the caller waits no longer."""
+        """Whether the caller has stopped waiting."""
         self.wait: Wait | None = None
-        """What the answer depends on, where it was not ready at once."""
-        self.among: dict[Reply, None] = {}
-        """The unanswered replies that it is kept among: it goes when it is answered, and when it is given up."""
+        """What the answer depends on, if it was not ready at once."""
+        self.unanswered: dict[Reply, None] = {}
+        """The table of unanswered replies that holds this one, until it is answered or given up."""
 
     @property
     def open(self) -> bool:
-        """Whether somebody still waits for the answer."""
+        """Whether the caller still waits for the answer."""
         return not self._answered and not self.given_up
 
     def answer(self, answer: Any) -> None:
-        """Answer; an exception is raised at the caller."""
+        """Answer the caller: `get` returns the answer, or raises it if it is an exception."""
         self._answer = answer
         self._answered = True
-        self._event.set()
+        set_event(self._event)
 
     async def get(self) -> Any:
-        """Wait for the answer. Cancelled, it gives up the answer, not what was decided."""
+        """Wait for the answer. A cancellation gives up the answer, but does not undo what was decided."""
         try:
             await self._event.wait()
         except BaseException:
             self.given_up = True
-            self.among.pop(self, None)
+            self.unanswered.pop(self, None)
             if self.wait is not None:
                 self.wait.withdraw()
             raise
@@ -60,7 +63,7 @@ class Reply:
 
 @final
 class Command:
-    """A decision that a caller asks for: a function of the engine's ring, its arguments, and where to answer."""
+    """A decision that a caller asks for: a function of `_engine`, its arguments, and the reply to answer."""
 
     __slots__ = ("after", "args", "changes", "decide", "kwargs", "reply", "timed")
 
@@ -75,20 +78,20 @@ class Command:
         changes: bool,
         timed: bool,
     ) -> None:
-        """Ask for ``decide(state, now, *args, **kwargs)``; without ``now`` where it is not ``timed``."""
+        """Ask for ``decide(state, now, *args, **kwargs)``, or without ``now`` if the decision is not ``timed``."""
         self.decide: Callable[..., Any] = decide
         self.args: tuple[Any, ...] = args
         self.kwargs: dict[str, Any] = kwargs
         self.reply: Reply = reply
         self.after: int = after
-        """How many submissions had been staged when it was asked: these are taken first, so that it knows them."""
+        """How many submissions had been staged before it. They are taken first, so that the decision knows them."""
         self.changes: bool = changes
-        """Whether it changes anything; if not, it can be answered after the end."""
+        """Whether it changes anything. If not, it is answered after the end, too."""
         self.timed: bool = timed
         """Whether the decision needs the time."""
 
     def run(self, engine: Engine, now: Now) -> Any:
-        """Decide. What is raised for the caller is the answer."""
+        """Decide, and return the answer."""
         if self.timed:
             return engine.decide(self.decide, now, *self.args, **self.kwargs)
         return engine.ask(self.decide, *self.args, **self.kwargs)
@@ -96,17 +99,16 @@ class Command:
 
 @final
 class CommandQueue:
-    """Commands that have been taken and wait for their turn, and replies that have not been answered."""
+    """The commands that wait to be carried out, and the replies that have no answer yet."""
 
     def __init__(self, engine: Engine, commands: Inbox[Command]) -> None:
-        """Take commands from a stream."""
         self._engine = engine
         self._commands = commands
         self._pending: list[Command] = []
         self._replies: dict[Reply, None] = {}
         self._closed = False
         self.crashed = False
-        """Whether the coordinator has failed, so that the tables may be in any state."""
+        """Whether the coordinator has failed. The tables of the engine may be in any state then."""
 
     @property
     def has_commands(self) -> bool:
@@ -114,16 +116,20 @@ class CommandQueue:
         return bool(self._pending or self._commands)
 
     def expect(self, reply: Reply) -> None:
-        """Somebody waits for an answer: there will be one, if only that the scheduler has ended."""
+        """Have a reply be answered in any case: if nothing else answers it, by the end of the scheduler."""
+        if not reply.open:
+            return
         if self._closed:
-            if reply.open:
-                reply.answer(SchedulerClosed(ENDED))
+            reply.answer(SchedulerClosed(ENDED))
             return
         self._replies[reply] = None
-        reply.among = self._replies
+        reply.unanswered = self._replies
 
     def run_pending(self, now: Now, *, staged: int) -> None:
-        """Carry out commands in their order, each once everything that had been staged before it is in the books."""
+        """Carry out commands in their order, each as soon as all that was staged before it has entered the books.
+
+        ``staged`` is how many submissions have entered the books.
+        """
         self._pending += self._commands.take(BATCH)
         self._commands.admit_senders()
         for done, command in enumerate(self._pending):
@@ -150,7 +156,7 @@ class CommandQueue:
             self._engine.answer(reply, answer)
 
     def _answer_to_fault(self, fault: BaseException) -> Exception:
-        """Return what a caller is told whose command raised. Where the tables are whole, it is nobody else's affair."""
+        """Return the answer to a command that raised. If the tables are still whole, only its caller is concerned."""
         if guard.is_a(fault, TurnKeeperError):
             return cast("TurnKeeperError", fault)
         if not self._engine.is_consistent():
@@ -158,19 +164,22 @@ class CommandQueue:
         return failed_operation(fault)
 
     def answer(self, reply: Reply, answer: Any) -> None:
-        """Answer somebody, if still waiting."""
+        """Answer a reply, if its caller still waits."""
         self._replies.pop(reply, None)
         if reply.open:
             reply.answer(answer)
 
     def close(self) -> None:
-        """Take no further commands; those in the stream are dismissed with the others."""
+        """Take no further commands. Those in the stream join the pending ones, for `answer_remaining`."""
         self._closed = True
         self._commands.close()
         self._pending += self._commands.take(len(self._commands))
 
     def answer_remaining(self, last_turn: Now) -> None:
-        """The coordinator ends: answer everybody, from the final state where that says it."""
+        """Answer every caller that still waits: from the final state if possible, else with `SchedulerClosed`.
+
+        Called when the coordinator ends. ``last_turn`` is when the engine last decided.
+        """
         for command in self._pending:
             if command.reply.open:
                 command.reply.answer(self.answer_after_end(command, last_turn))
@@ -181,7 +190,7 @@ class CommandQueue:
         self._replies.clear()
 
     def answer_after_end(self, command: Command, last_turn: Now) -> Any:
-        """Return what can be answered from the final state; what would change something is refused."""
+        """Return the answer of the final state; refuse a command that would change it, or would have to wait."""
         closed = SchedulerClosed("the scheduler has ended")
         if command.changes:
             return closed
@@ -200,12 +209,12 @@ ENDED: Final = "the scheduler ended before this came about"
 
 
 def is_cancellation(error: BaseException | None) -> bool:
-    """Return whether an error is what cancels a task, on either event loop."""
+    """Return whether an error is the cancellation of a task, on either event loop."""
     return guard.is_a(error, (asyncio.CancelledError, trio.Cancelled))
 
 
 def failed_operation(cause: BaseException) -> InternalError:
-    """Return the error that tells one caller of a fault of this library, which concerns nobody else."""
+    """Return the error for a fault of this library in one operation: it concerns nobody but the caller."""
     error = InternalError(
         "this operation failed, and the scheduler goes on; this is a fault of turnkeeper_trio, please report it"
     )
@@ -214,7 +223,7 @@ def failed_operation(cause: BaseException) -> InternalError:
 
 
 def internal_error(cause: BaseException) -> InternalError:
-    """Return the error that tells of a fault of this library."""
+    """Return the error for a fault of this library that ended the scheduler."""
     message = "the scheduler failed; this is a fault of turnkeeper_trio, please report it"
     if is_cancellation(cause):
         message = "a task of the scheduler was cancelled, which only the scheduler itself may do"

@@ -1,17 +1,18 @@
 """The coordinator: the one task that owns the engine.
 
-Its turn is always the same:
+Each of its turns has the same steps:
 
-1. take what workers report, what is staged, what is asked: one engine call each, in bounded batches;
-2. move what is due, and bind what there is capacity for;
-3. let the store commit what was decided (memory has nothing to commit, and costs no await);
-4. act: cancel scopes (before the commit: ending a run never waits for a store), answer, dispatch, tell;
-5. sleep until rung, or until the next instant.
+1. take outcomes, submissions and commands, in bounded batches, with one call of the engine for each;
+2. move what is due, and assign runs to workers as far as there is capacity;
+3. cancel scopes: before the commit, because ending a run never waits for a store;
+4. have the store commit what was decided (without a store there is no commit, and no await);
+5. act on what was decided: answer callers, send attempts to the workers, publish events;
+6. sleep until it is woken, or until the next instant.
 
-It never waits for anybody but the store, and never under a deadline but in its sleep, which holds nothing: so it cannot
-deadlock with a caller or a worker, and nothing is lost when the deadline strikes. It runs shielded, and ends only when
-no attempt is out: an outcome always finds it. When it ends, for whatever reason, everybody who waits is answered in the
-same step.
+Except in its sleep, it waits for nothing but the store. So it cannot deadlock with a caller or a worker. It has a
+deadline only in its sleep, in which it holds nothing. So the deadline cannot lose anything. It runs shielded, and ends
+only when no attempt is with a worker. So it receives every outcome. When it ends, for whatever reason, each caller that
+still waits is answered in the same step.
 """
 
 import logging
@@ -31,22 +32,23 @@ from turnkeeper_trio._runtime.commands import CommandQueue
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.logs import log_waiting, write
+from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import StoreUnavailable
 from turnkeeper_trio.events import ClockStepped, SchedulerStopped
 
-STEP: Final = 1 * MICROSECONDS
-"""By how much the wall clock must move against the loop's between two turns to be told as a step: a second."""
+CLOCK_STEP: Final = 1 * MICROSECONDS
+"""How far the wall time must move against the loop's time between two turns to be a step, for `ClockStepped`."""
 
 STORE_RETRY: Final = 1.0
-"""Seconds after which a batch is offered again to a store that was unavailable."""
+"""Seconds after which changes are offered again to a store that was unavailable."""
 
 
 @final
 class Coordinator:
-    """Drives the engine; see the module."""
+    """Drives the engine, turn after turn."""
 
     def __init__(
         self,
@@ -60,7 +62,6 @@ class Coordinator:
         publisher: EventPublisher,
         store: Store | None,
     ) -> None:
-        """Put the parts together; nothing runs yet."""
         self._engine = engine
         self._clock = clock
         self._wakeup = wakeup
@@ -71,26 +72,32 @@ class Coordinator:
         self._store = store
         self._command_queue = command_queue
         self._forced: bool | None = None
+        """Whether the shutdown is forced; ``None`` before a shutdown."""
         self._committing = False
         self._committed = 0
+        """How many submissions the store has committed or refused."""
         self._drift: int | None = None
+        """The wall time minus the loop's time, at the last turn."""
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
         self.begun: bool = False
         """Whether its task has taken its first step, or never will."""
-        self.ended: anyio.Event = anyio.Event()
-        """Set when nothing is left to be done; every caller has been answered then."""
+        self.ended: Final = SharedEvent()
+        """Set when nothing is left to do, and every caller has been answered."""
         self.crash: BaseException | None = None
-        """What ended it before its time."""
+        """The exception that ended it before its time: a fault of this library, or a cancellation of a task."""
         self.fatal: BaseException | None = None
-        """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+        """The ``KeyboardInterrupt`` or ``SystemExit`` that ends the program."""
         self.critical: RunRecord | None = None
         """The record of a critical job that failed for good."""
         self.body: anyio.CancelScope | None = None
-        """The scope of the ``async with`` body: cancelled when the program is to end."""
+        """The scope of the body of the block. It is cancelled when the program is to end."""
 
     def close(self, *, forced: bool) -> None:
-        """Have the scheduler shut down: synchronous, at once for submitters, from the next turn for runs."""
+        """Begin to shut down, without waiting: submissions are refused at once, runs are dealt with in the next turn.
+
+        If the turn waits for a store, a forced shutdown cancels the executing runs at once.
+        """
         self._staging.close()
         self._forced = bool(self._forced) or forced
         if self._committing and forced:
@@ -98,17 +105,17 @@ class Coordinator:
         self._wakeup.wake()
 
     def wake(self) -> None:
-        """Have it take a turn, and so look at the clock."""
+        """Have it take a turn, in which it reads the clock."""
         self._wakeup.wake()
 
     def _cut_off(self) -> None:
-        """Force, while a store is waited for: to end a run never waits for that."""
+        """Cancel the executing runs while the turn waits for the store: ending a run never waits for a store."""
         self._engine.cut_off(self._clock.read())
         self._cancel(self._engine.cancels)
 
     @property
     def closing(self) -> bool:
-        """Whether it takes nothing new any more."""
+        """Whether a shutdown has begun: nothing new is accepted."""
         return self._forced is not None
 
     @property
@@ -126,7 +133,7 @@ class Coordinator:
                     try:
                         await stage()
                     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
-                        # What the program is to know leaves the block. The workers are waited for all the same.
+                        # The exception leaves the block at its end. Until then the workers are waited for, as always.
                         self.abort(exc)
                         if guard.is_a(exc, GeneratorExit):
                             break  # noqa: ASYNC104  (the loop is torn down: nothing can be waited for any more)
@@ -134,7 +141,7 @@ class Coordinator:
                 self.end()
 
     def end(self) -> None:
-        """Hand nothing more out, and answer everybody: it has ended, or never begins."""
+        """Send no more attempts to the workers, and answer every caller: the task has ended, or never begins."""
         self.begun = True
         self._dispatcher.close_dispatch()
         self.finish()
@@ -173,7 +180,7 @@ class Coordinator:
 
     def _check_clock_step(self, now: Now) -> None:
         drift = now.wall - now.loop
-        if self._drift is not None and abs(drift - self._drift) >= STEP:
+        if self._drift is not None and abs(drift - self._drift) >= CLOCK_STEP:
             self._engine.emit(now, ClockStepped, seconds=seconds(drift - self._drift))
         self._drift = drift
 
@@ -188,19 +195,19 @@ class Coordinator:
         for submission in self._batcher.take(len(outcomes)):
             engine.accept(now, submission)
         self._staging.admit_senders()
-        # What a store may still refuse is not known yet: who asks about it is answered after the commit.
+        # The store may still refuse what is not committed: a command that asks about it is answered after the commit.
         self._command_queue.run_pending(now, staged=self._staging.taken if self._store is None else self._committed)
         if self._forced is not None:
             engine.begin_shutdown(now, forced=self._forced)
 
     async def _commit(self, store: Store) -> None:  # noqa: ASYNC910  (there may be nothing to commit)
-        """Have the store commit what was decided: nothing of it is done before, but for cancelling."""
+        """Have the store commit what was decided. Only scopes are cancelled before that; all else waits for it."""
         engine = self._engine
         changes = engine.take_changes()
         if not changes:
             return  # noqa: ASYNC910  (there may be nothing to commit)
         self._committing = True
-        with anyio.CancelScope(shield=True):  # The alarm may have struck already, and is for sleeping only.
+        with anyio.CancelScope(shield=True):  # The deadline of the alarm may have passed, and is for the sleep only.
             while self._committing:
                 try:
                     refusals = await store.apply(changes)
@@ -218,7 +225,7 @@ class Coordinator:
 
     def _cancel(self, cancels: list[Attempt]) -> None:
         for attempt in cancels:
-            assert attempt.scope is not None  # nothing was awaited since this was decided
+            assert attempt.scope is not None  # It was executing when this was decided, and nothing was awaited since.
             attempt.scope.cancel()
         cancels.clear()
 
@@ -228,7 +235,7 @@ class Coordinator:
         for attempt in effects.assignments:
             self._dispatcher.send(attempt)
         if effects.events:
-            self._publisher.tell(effects.events)
+            self._publisher.publish(effects.events)
         if effects.shutdown_waits:
             log_waiting(effects.shutdown_waits)
         if effects.critical is not None and self.critical is None:
@@ -246,15 +253,16 @@ class Coordinator:
             self._engine.emit_stuck(now, attempt, stack_of(attempt))
 
     def _end_program(self) -> None:
-        assert self.body is not None  # it is told of before the first task starts
+        assert self.body is not None  # The runner sets it before the first task starts.
         self.close(forced=True)
         self.body.cancel()
 
     def abort(self, cause: BaseException) -> None:
-        """Something that must not happen has happened: have every attempt end, and the body, and answer everybody.
+        """End every attempt and the body, and answer every caller, after something that must not happen.
 
-        All in this step: an attempt that waits for an answer, or asks while it cleans up, would never end, and nobody
-        else answers any more. Subscribers are told nothing more, for one may be an attempt, too.
+        All of this happens in one step. An attempt that waits for an answer, or asks for one in its cleanup, would
+        never end otherwise, because nothing else answers any more. Subscriptions end, too, because an attempt may be
+        waiting for an event.
         """
         if guard.is_a(cause, guard.PROGRAM):
             self.fatal = cause if self.fatal is None else self.fatal
@@ -272,11 +280,11 @@ class Coordinator:
         self._command_queue.answer_remaining(self.last_turn)
 
     def finish(self) -> None:
-        """Take in what is left in the streams, so that the books balance, and answer everybody.
+        """Take what is left in the streams, so that the books balance, and answer every caller.
 
-        After a crash the tables may be in any state, and this may fail, too: callers are answered all the same. Once it
-        has ended, what is planned stays as it was then, however late the block is left: only attempts that outlived a
-        crash still come back.
+        After a crash the tables may be in any state, and this may fail, too; callers are answered all the same. A
+        second call, when the block is left, only takes the outcomes of attempts that ended after a crash: what is
+        planned stays as it was at the end, however much later the block is left.
         """
         self._staging.close()
         self._command_queue.close()
@@ -294,7 +302,7 @@ class Coordinator:
             self.ended.set()
 
     def _close_books(self) -> None:
-        read, _ = guard.call(self._clock.read)  # A clock that made it end may be faulty again.
+        read, _ = guard.call(self._clock.read)  # The clock may be what failed, and may fail again.
         now = self.last_turn = self.last_turn if read is None else read
         engine = self._engine
         engine.begin_shutdown(now, forced=not engine.shutting_down)

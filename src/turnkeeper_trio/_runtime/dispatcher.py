@@ -1,8 +1,8 @@
-"""The dispatcher stands between the coordinator and the workers: attempts go out to them, and outcomes come back.
+"""The dispatcher: it carries attempts from the coordinator to the workers, and their outcomes back.
 
-Dispatch and outcome stream have as many places as attempts can be out (`max_workers` and the dispatch buffer), and stay
-open until the last worker has ended: sending to them never waits and cannot fail. A worker's last act for an attempt is
-therefore synchronous, and nothing can come between an attempt and its outcome.
+The dispatch stream and the outcome stream have a place for each attempt that can be with the workers (``max_workers``
+and the dispatch buffer), and stay open until the last worker has ended. So a send never waits and cannot fail.
+Therefore the last step of a worker for an attempt is synchronous, and no outcome can be lost.
 """
 
 from typing import Final, final
@@ -19,7 +19,7 @@ from turnkeeper_trio._runtime.primitives import Event, primitives
 
 @final
 class Dispatcher:
-    """Dispatch, outcomes, and what a worker needs to execute an attempt."""
+    """The dispatch and the outcome stream, and what a worker needs to execute an attempt."""
 
     def __init__(
         self,
@@ -31,31 +31,32 @@ class Dispatcher:
         functions: Functions,
         hooks: TestHooks,
     ) -> None:
-        """Open both streams."""
         places = max_workers + dispatch_buffer
         self.clock: Final = clock
         self._functions = functions
         self._hooks = hooks
         self.limiter: Final = anyio.CapacityLimiter(max_workers)
-        """The threads of plain functions: the library's own, so that nobody else's work keeps them waiting."""
+        """Limits the threads of plain functions. It is not anyio's default, by which other work could delay them."""
         self._wakeup = wakeup
         self._dispatch_in, self._dispatch_out = anyio.create_memory_object_stream[Attempt](places)
         self._sent_count = 0
         """How many attempts are in the dispatch stream."""
         self._closed = False
+        """Whether the dispatch stream is closed."""
         self._event = primitives().event
         self._idle: list[Event] = []
-        """By what to call the workers that wait for something to do."""
+        """An event for each worker that waits for an attempt, to wake it."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self._reported = 0
-        """How many outcomes are in their stream."""
+        """How many outcomes are in the outcome stream."""
         self.reports_starts = False
         """Whether the coordinator wants to know when an attempt begins."""
         self._started: list[Attempt] = []
+        """Attempts that have begun, and that the coordinator does not know of yet."""
         self.workers: int = 0
         """How many workers have not ended."""
         self.cancellation_logged = False
-        """Whether it was told that an idle worker was cancelled."""
+        """Whether the log says already that an idle worker was cancelled from outside."""
 
     def function(self, attempt: Attempt) -> Function:
         """Return the function to call for an attempt."""
@@ -63,7 +64,7 @@ class Dispatcher:
         return self._hooks.function(job.request.name, self._functions.resolve(job.target))
 
     def send(self, attempt: Attempt) -> None:
-        """Hand an attempt to the workers."""
+        """Send an attempt to the workers."""
         self._dispatch_in.send_nowait(attempt)
         self._sent_count += 1
         if self._idle:
@@ -75,7 +76,7 @@ class Dispatcher:
         """Take the next attempt, if there is one.
 
         Raises:
-            anyio.EndOfStream: nothing more is handed out.
+            anyio.EndOfStream: the dispatch stream is closed and empty.
         """
         if not self._sent_count and not self._closed:
             return None
@@ -84,21 +85,21 @@ class Dispatcher:
         return attempt
 
     async def take(self) -> Attempt:
-        """Wait for the next attempt. To be called by an event costs half of what a wait inside of the stream does.
+        """Wait for the next attempt. To wait on an event costs half of what to wait inside of the stream costs.
 
         Raises:
-            anyio.EndOfStream: nothing more is handed out.
+            anyio.EndOfStream: the dispatch stream is closed and empty.
         """
         attempt = None
         while attempt is None:
-            called = self._event()
-            self._idle.append(called)
+            woken = self._event()
+            self._idle.append(woken)
             try:
-                await called.wait()
+                await woken.wait()
             except BaseException:
-                # On asyncio the task may be cancelled natively: then another is to come for what this was called for.
-                if called in self._idle:
-                    self._idle.remove(called)
+                # On asyncio the task may be cancelled natively after it was woken: wake another worker in its place.
+                if woken in self._idle:
+                    self._idle.remove(woken)
                 elif self._idle:
                     self._idle.pop().set()
                 raise
@@ -106,57 +107,57 @@ class Dispatcher:
         return attempt  # noqa: ASYNC910  (it has waited at least once)
 
     def wake(self) -> None:
-        """The coordinator is to look when to look again."""
+        """Have the coordinator take a turn, because its next deadline has become an earlier one."""
         self._wakeup.wake()
 
     def report_started(self, attempt: Attempt) -> None:
-        """A worker has begun an attempt."""
+        """Report that a worker has begun an attempt."""
         if self.reports_starts:
             self._started.append(attempt)
             self._wakeup.wake()
 
     def report(self, attempt: Attempt) -> None:
-        """A worker is done with an attempt."""
+        """Report that a worker has ended an attempt, or returns it as it is."""
         self._outcomes_in.send_nowait(attempt)
         self._reported += 1
         self._wakeup.wake()
 
     def take_started(self) -> list[Attempt]:
-        """Return the attempts that have begun since this was last called, where that is wanted."""
+        """Return the attempts that have begun since the last call, if starts are reported."""
         started = self._started
         if started:
             self._started = []
         return started
 
     def take_outcomes(self) -> list[Attempt]:
-        """Return the attempts that have come back since this was last called."""
+        """Return the attempts that were reported since the last call."""
         receive = self._outcomes_out.receive_nowait
         outcomes = [receive() for _ in range(self._reported)]
         self._reported = 0
         return outcomes
 
     def worker_ended(self) -> None:
-        """A worker has ended."""
+        """Note that a worker has ended. When the last has, what no worker took returns to the coordinator."""
         self.workers -= 1
         if not self.workers:
             self._return_unsent()
         self._wakeup.wake()
 
     def _return_unsent(self) -> None:
-        """No worker is left, as happens when they are cancelled natively: what none has taken comes back as it is."""
+        """Report the attempts that no worker took, because none is left: natively cancelled, workers end too soon."""
         while self._sent_count:
             self._sent_count -= 1
             self.report(self._dispatch_out.receive_nowait())
 
     def close_dispatch(self) -> None:
-        """Hand out nothing more: the workers end when they have taken what is there."""
+        """Close the dispatch stream: the workers end when they have taken what is in it."""
         self._closed = True
         self._dispatch_in.close()
         while self._idle:
             self._idle.pop().set()
 
     def release(self) -> None:
-        """Close both streams; no worker is left."""
+        """Close both streams. No worker may be left."""
         self.close_dispatch()
         self._dispatch_out.close()
         self._outcomes_in.close()

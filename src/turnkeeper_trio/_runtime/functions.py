@@ -1,8 +1,8 @@
 """The functions that jobs run, by name.
 
-The engine knows targets, which are names. A function that was not registered gets a private name, which carries the
-function with it: it lives as long as a job holds the name, and there is no table to clean. Only the memory store takes
-such a name.
+The engine knows only targets, which are names. A function that is not registered gets a private name, which holds the
+function itself. So the function lives as long as a job holds the name, and no table has to be cleaned. Only the memory
+store accepts a private name.
 """
 
 import functools
@@ -19,34 +19,34 @@ from turnkeeper_trio.jobs._calls import check_arguments, check_callable, name_of
 
 @final
 class Function:
-    """A callable, and how it is to be called."""
+    """A callable, and how to call it: with an ``await``, or in a thread."""
 
     __slots__ = ("call", "is_async", "takes")
 
     def __init__(self, call: Callable[..., Any]) -> None:
-        """Look at a callable."""
         self.call: Callable[..., Any] = call
         self.is_async: bool = _is_async(call)
         self.takes: int | None = None
-        """How many positional arguments it was last found to take, with no others beside them."""
+        """A number of positional arguments that it is known to take, without keyword arguments; the last checked."""
 
 
 @final
 class PrivateName(str):
-    """The name of a function that was not registered: for people, ``module.qualname``; it carries the function.
+    """The name of a function that is not registered. Its text is ``module.qualname``; it holds the function.
 
-    Many functions may go by one such name (loaded again, made in a loop): it is equal to another if the functions are.
+    Several functions may have the same text, because a module was loaded again or a function is made in a loop. So two
+    names are equal if their functions are.
     """
 
     __slots__ = ("__weakref__", "function")
     function: Function
 
     def __eq__(self, other: object) -> bool:
-        """Return whether the other is the name of the same function."""
+        """Return whether ``other`` is the name of the same function."""
         return isinstance(other, PrivateName) and _is_same(self.function.call, other.function.call)
 
     def __ne__(self, other: object) -> bool:
-        """Return whether it is not: a string would look at the text."""
+        """Return the opposite of ``==``: the method of ``str`` would compare the texts."""
         return not self == other
 
     __hash__ = str.__hash__
@@ -57,12 +57,12 @@ class Functions:
     """The registered functions, and the way from a target to its function."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._by_name: dict[str, Function] = {}
         self._last: Callable[[], PrivateName | None] = _no_name
+        """Returns the private name that was made last, if a job still holds it."""
 
     def register(self, name: str, fn: Callable[..., Any], aliases: Iterable[str]) -> None:
-        """Give a function a name by which stored jobs find it, and further names it had before."""
+        """Give a function a name, and the names that it had before: stored jobs find it by any of them."""
         check_callable(fn)
         fn = _plain(fn)
         names = [_validation.text("name", name), *_validation.texts("aliases", aliases, "['old.name']")]
@@ -75,14 +75,14 @@ class Functions:
             self._by_name[each] = function
 
     def target(self, fn: Callable[..., Any] | str) -> str:
-        """Return the target for a function or the name of a registered one."""
+        """Return the target of a function, or of the name of a registered function."""
         if isinstance(fn, str):
             name = str.__str__(fn)
             if name not in self._by_name:
                 raise ConfigurationError(f"no function is registered as {name!r}", parameter="fn")
             return name
         fn = _plain(fn)
-        # Many jobs in a row often share one function; they then share its name, too.
+        # Jobs that are submitted one after the other often have the same function: they share its private name.
         last = self._last()
         if last is not None and last.function.call is fn:
             return last
@@ -91,11 +91,11 @@ class Functions:
         module = guard.call(getattr, named, "__module__", None)[0]
         name = PrivateName(f"{module if type(module) is str else '?'}.{name_of(named)}")
         name.function = Function(fn)
-        self._last = weakref.ref(name)  # A function may be a partial, or a method, and hold what is large.
+        self._last = weakref.ref(name)  # The function may be a partial or a method, and keep large objects alive.
         return name
 
     def check(self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> None:
-        """Refuse arguments that the function of a target does not take; one that is not known is not looked at."""
+        """Refuse arguments that the function of a target does not take. An unknown target passes."""
         function = target.function if isinstance(target, PrivateName) else self._by_name.get(target)
         if function is None or (not kwargs and function.takes == len(args)):
             return
@@ -109,19 +109,19 @@ class Functions:
 
 
 def _no_name() -> PrivateName | None:
-    """Stand for the last name while there is none."""
+    """Return no name: there is no last one yet."""
     return None
 
 
 def _is_reloaded(before: Callable[..., Any], now: Callable[..., Any]) -> bool:
-    """Return whether two functions stand at one place of one module, which has been loaded again."""
+    """Return whether two functions have the same module and qualified name: the module has been loaded again."""
     places = [(getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)) for fn in (before, now)]
     module, qualname = places[0]
     return module is not None and qualname is not None and "<" not in qualname and places[0] == places[1]
 
 
 def _plain(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function inside of a static method, as its class would hand it out."""
+    """Return the function inside of a static method, which the class would return; any other function as it is."""
     while isinstance(fn, staticmethod):
         fn = fn.__func__
     return fn
@@ -136,4 +136,4 @@ def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     fn = unwrapped(fn)
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004  (is it async?)
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004  (not to see if it is callable)

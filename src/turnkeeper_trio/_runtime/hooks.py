@@ -1,7 +1,7 @@
-"""What a test harness may attach to an event loop in virtual time, and what `open_scheduler` asks it for.
+"""Hooks for tests: what a test harness attaches to an event loop, and what `open_scheduler` asks it for.
 
-The loop decides the clock: a program that opens its own scheduler, and knows of no harness, is found by the one of the
-loop it runs on. Nothing is attached outside of tests, and then every question has the plain answer.
+The harness is attached to the event loop, so it also reaches a scheduler that the tested program opens itself without
+knowing of the harness. Outside of tests nothing is attached, and each hook returns the ordinary value.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from turnkeeper_trio.abc import Clock, Store
 
 
 class TestHooks:
-    """What a scheduler is given by the harness of its loop; this one gives nothing."""
+    """What the harness of a loop gives to a scheduler. This class changes nothing; a harness inherits from it."""
 
     def clock(self) -> Clock | None:
-        """Return the clock of a scheduler that was told none."""
+        """Return the clock of a scheduler that is opened without one; ``None`` for the ordinary choice."""
         return None
 
     def rng(self) -> random.Random:
-        """Return the source of chance of a scheduler that was told none."""
+        """Return the source of chance of a scheduler that is opened without one."""
         return random.Random()  # noqa: S311  (for jitter)
 
     def observers(self, observers: tuple[object, ...]) -> tuple[object, ...]:
-        """Return the observers to tell instead of those given."""
+        """Return the observers to use instead of those given."""
         return observers
 
     def store(self, store: Store | None) -> Store | None:
@@ -34,32 +34,33 @@ class TestHooks:
         return store
 
     def function(self, name: str, function: Function) -> Function:
-        """Return the function to call, for an attempt of the job with this name, instead of the job's own."""
+        """Return the function to call instead of the given one, for an attempt of the job with this name."""
         del name
         return function
 
     def opened(self, scheduler: object) -> None:
-        """A scheduler is about to open."""
+        """Note that a scheduler is about to open."""
 
 
 _NONE: Final = TestHooks()
+"""The hooks of a loop without a harness."""
 
 
-# It stands on the loop itself: a table beside would keep both alive, for each knows the other.
-_PLACE: Final = "turnkeeper_trio_harness"
+# The harness is an attribute of the loop. A table of loops would keep both alive, because each refers to the other.
+_ATTRIBUTE: Final = "turnkeeper_trio_harness"
 
 
 def attach(loop: object, hooks: TestHooks) -> None:
     """Attach a harness to a loop: to an asyncio event loop, or to the clock of a run of trio."""
-    setattr(loop, _PLACE, hooks)
+    setattr(loop, _ATTRIBUTE, hooks)
 
 
 def attached(loop: object | None = None) -> TestHooks:
-    """Return the harness of a loop, of the running one if none is given."""
-    hooks: TestHooks = getattr(loop or running_loop(), _PLACE, _NONE)
+    """Return the harness of a loop; of the running loop if none is given."""
+    hooks: TestHooks = getattr(loop or running_loop(), _ATTRIBUTE, _NONE)
     return hooks
 
 
 def running_loop() -> object:
-    """Return what the running event loop is known by: the loop itself, or the clock of the run of trio."""
+    """Return the object that a harness is attached to: the asyncio event loop, or the clock of the run of trio."""
     return trio.lowlevel.current_clock() if trio.lowlevel.in_trio_run() else asyncio.get_running_loop()

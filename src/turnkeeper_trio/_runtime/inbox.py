@@ -1,17 +1,17 @@
-"""How tasks reach the coordinator: a wakeup, and bounded streams in front of it.
+"""The inbox: how tasks reach the coordinator, by bounded streams and a wakeup.
 
-A sender waits for room on an event and then puts its item in synchronously; it never waits inside of a ``send``. So a
-sender that is cancelled has put nothing in, on any event loop, and a receiver takes what is there without waiting. The
-alternative, ``await stream.send(item)``, may be cancelled after the item was handed over.
+A sender never waits inside of a ``send``: it waits for room on an event, and the item is put in synchronously. So a
+sender that is cancelled has put nothing in, on any event loop, and the coordinator takes what is there without waiting.
+The alternative, ``await stream.send(item)``, may be cancelled after the receiver has got the item.
 
-Those who wait are served in the order in which they came, whatever the event loop makes of it (trio shuffles the tasks
-that are woken together): whoever makes room puts their items in for them. The alternative, to wake them and let them
-put their items in themselves, lets newcomers and each other overtake them.
+Senders that wait are served in the order in which they came, though the event loop may resume them in any order (trio
+shuffles tasks that are woken together): the coordinator makes room, and puts their items in for them. The alternative,
+to wake them and let each put its item in, lets later senders overtake earlier ones.
 """
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
@@ -19,7 +19,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
 from turnkeeper_trio._runtime.clock import BoundClock
-from turnkeeper_trio._runtime.primitives import Event, primitives
+from turnkeeper_trio._runtime.primitives import Event, primitives, set_event
 from turnkeeper_trio.errors import TurnKeeperError
 
 T = TypeVar("T")
@@ -27,130 +27,155 @@ T = TypeVar("T")
 
 @final
 class Wakeup:
-    """What the coordinator sleeps by: rung, it wakes; it also wakes at a deadline.
+    """The sleep of the coordinator, which ends when it is woken, or at a deadline.
 
-    One cancel scope is around many sleeps, for to enter one costs more than to sleep. Nor is its deadline moved to a
-    later one, which the next almost always is: the coordinator wakes once for nothing, and moves it then.
+    One cancel scope is around many sleeps, because to enter a scope costs more than to sleep. For the same reason a
+    deadline is not moved when the next one is later, which is almost always so: the coordinator wakes once too early,
+    and sets the later deadline then.
     """
 
     def __init__(self) -> None:
-        """Make one that nobody sleeps by yet."""
         self._checkpoint, self._event = primitives()
-        self._rung = False
+        self._woken = False
+        """Whether `wake` was called since the last sleep."""
         self._sleeper: Event | None = None
         self._until = math.inf
+        """The deadline of the alarm."""
         self._alarm: anyio.CancelScope | None = None
 
     def wake(self) -> None:
-        """Wake the coordinator, now or when it next goes to sleep."""
-        if not self._rung:
-            self._rung = True
+        """Wake the coordinator; if it does not sleep, its next sleep ends at once."""
+        if not self._woken:
+            self._woken = True
             if self._sleeper is not None:
                 self._sleeper.set()
 
     def alarm(self) -> anyio.CancelScope:
-        """Return a new scope to `sleep` in: when the deadline of a sleep strikes, it ends, and another is needed."""
+        """Return a new scope to `sleep` in. It ends at the first deadline that is reached; then a new one is needed."""
         self._until = math.inf
         self._alarm = anyio.CancelScope()
         return self._alarm
 
     async def sleep(self, until: float = math.inf) -> None:
-        """Sleep until rung, or until the alarm strikes, no later than at the loop time ``until``. A checkpoint."""
-        if self._rung:
+        """Sleep until woken, or until the deadline of the alarm, at the latest at the loop time ``until``.
+
+        Always a checkpoint.
+        """
+        if self._woken:
             await self._checkpoint()
         else:
             if self._alarm is not None and (until < self._until or until == math.inf != self._until):
                 self._until = self._alarm.deadline = until
             self._sleeper = self._event()
             await self._sleeper.wait()
-        self._rung = False
+        self._woken = False
 
     def clear(self) -> None:
-        """Take what was rung for until now as heard."""
-        self._rung = False
+        """Forget the calls of `wake` until now: the coordinator is about to take a turn."""
+        self._woken = False
 
 
 @final
 class _Sender(Generic[T]):
     """A sender that waits for room, and its item."""
 
-    __slots__ = ("came", "check", "item", "placed", "refused", "taken", "withdrawn")
+    __slots__ = ("check", "item", "placed", "refused", "served", "taken", "withdrawn")
 
     def __init__(self, item: T, check: Callable[[T], None] | None) -> None:
         self.item = item
         self.check = check
-        self.came = anyio.Event()
+        self.served = anyio.Event()
+        """Set when the item was put in or refused, or the stream was closed."""
         self.refused: Exception | None = None
         """What the check raised when there was room."""
         self.placed = False
-        """Whether the item has been put in for it."""
+        """Whether the item was put in."""
         self.withdrawn = False
-        """Whether it was cancelled after that, and before it could know."""
+        """Whether the sender was cancelled after the item was put in, but before the sender was resumed."""
         self.taken = False
-        """Whether the item has been taken out, so that it cannot be withdrawn any more."""
+        """Whether the item has been taken out. From then on it cannot be withdrawn."""
 
 
 @final
 class Inbox(Generic[T]):
-    """The sender's end and the coordinator's end of one bounded stream."""
+    """One bounded stream to the coordinator, with the senders that wait for room in it."""
 
     def __init__(self, size: int, wakeup: Wakeup) -> None:
-        """Make a stream of ``size`` places."""
+        """Make a stream with room for ``size`` items."""
         self.size = size
         self._wakeup = wakeup
         self._checkpoint = primitives().checkpoint
         self._send, self._receive = anyio.create_memory_object_stream[T | _Sender[T]](size)
         self._waiting: deque[_Sender[T]] = deque()
-        """Not empty only while the stream is full."""
+        """The senders that wait for room, in the order in which they came; empty unless the stream is full."""
         self.closed: bool = False
         self.sent: int = 0
         """How many items were ever put in, withdrawn ones included."""
         self.taken: int = 0
         """How many items were ever taken out, withdrawn ones included."""
         self.withdrawn: int = 0
-        """How many items were put in for a sender that was cancelled just then."""
+        """How many items were withdrawn: put in for a sender that was cancelled before it was resumed."""
 
     def __len__(self) -> int:
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
     async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
-        """Wait for room, then put an item in, unless ``check``, called in the same step, raises.
+        """Wait for room, then put an item in, unless ``check`` raises, which is called in the same step.
 
-        A checkpoint, then perhaps a wait, then nothing that can be cancelled. Those who wait are served in the order in
-        which they came.
+        Always a checkpoint. Cancelled, it has put nothing in. Senders that wait are served in the order in which they
+        came.
 
         Raises:
-            anyio.ClosedResourceError: it has been closed, before or while the sender waited.
+            anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        await self._checkpoint()
+        # Once it is closed, a caller may be in an event loop of either kind, and is refused.
+        await (checkpoint if self.closed else self._checkpoint)()
         if not self.closed and self.sent - self.taken >= self.size:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:
-                await sender.came.wait()
+                await sender.served.wait()
             except BaseException:
                 if sender.taken:
-                    # On trio, one that is cancelled may be told so only after this has happened. Then it has happened,
-                    # and the cancellation comes again at the next checkpoint. (On asyncio senders resume before that.)
+                    # On trio the coordinator may take the item before a cancelled sender is resumed. Then the item
+                    # stays in, and the cancellation comes again at the next checkpoint. (On asyncio senders resume
+                    # before that.)
                     return  # noqa: ASYNC104  (it is not swallowed: see above)
-                self._leave(sender)
+                self._withdraw(sender)
                 raise
             if sender.refused is not None:
                 raise sender.refused
             if sender.placed:
                 return
         if self.closed:
-            # A cancellation that closed the scheduler has closed this, too, and goes first.
-            await self._checkpoint()
+            # The cancellation that made the scheduler close may concern this task, too: it goes before the error.
+            await checkpoint()
         self.put_nowait(item, check)
 
+    async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:  # noqa: ASYNC910  (there may be no item)
+        """Put items in, in their order, in bursts: wait for room as `put` does, then put in as many as the room allows.
+
+        Each burst is a checkpoint. If it is cancelled, or ``check`` raises, the items of the earlier bursts are in, and
+        those of this burst that come before the refused one.
+
+        Raises:
+            anyio.ClosedResourceError: the stream was closed, before the call or between two bursts.
+        """
+        done = 0
+        while done < len(items):
+            await self.put(items[done], check)
+            done += 1
+            while done < len(items) and not self.closed and self.sent - self.taken < self.size:
+                self.put_nowait(items[done], check)
+                done += 1
+
     def put_nowait(self, item: T, check: Callable[[T], None] | None = None) -> None:
-        """Put an item in, unless ``check``, called in the same step, raises.
+        """Put an item in, unless ``check`` raises, which is called in the same step.
 
         Raises:
             anyio.WouldBlock: there is no room.
-            anyio.ClosedResourceError: it has been closed.
+            anyio.ClosedResourceError: the stream is closed.
         """
         if self.closed:
             raise anyio.ClosedResourceError
@@ -161,7 +186,7 @@ class Inbox(Generic[T]):
         self._put(item)
 
     def take(self, limit: int) -> list[T]:
-        """Take out what is there, at most ``limit`` items. See to them, and then `admit_senders` those who wait."""
+        """Take out at most ``limit`` items. The caller deals with them, and then calls `admit_senders`."""
         items: list[T] = []
         receive = self._receive.receive_nowait
         for _ in range(min(limit, self.sent - self.taken)):
@@ -175,9 +200,10 @@ class Inbox(Generic[T]):
         return items
 
     def admit_senders(self) -> None:
-        """Put in what those who wait have, as far as there is room.
+        """Put in the items of the senders that wait, as far as there is room.
 
-        Not before what was taken is in the books: a check that asks whether something is known would miss it.
+        To be called when the items that were taken have entered the books. A check that runs earlier, and asks whether
+        a key is known, would not find a job that was taken and has not entered yet.
         """
         while self._waiting and len(self) < self.size:
             sender = self._waiting.popleft()
@@ -189,13 +215,13 @@ class Inbox(Generic[T]):
             else:
                 self._put(sender)
                 sender.placed = True
-            sender.came.set()
+            set_event(sender.served)
 
     def close(self) -> None:
-        """Let nothing in any more; those who wait for room get the error. What is in it stays to be taken."""
+        """Accept no further item: senders that wait get the error. The items in the stream can still be taken."""
         self.closed = True
         while self._waiting:
-            self._waiting.popleft().came.set()
+            set_event(self._waiting.popleft().served)
 
     def release(self) -> None:
         """Close the stream itself, empty or not."""
@@ -207,8 +233,8 @@ class Inbox(Generic[T]):
         self.sent += 1
         self._wakeup.wake()
 
-    def _leave(self, sender: _Sender[T]) -> None:
-        """A sender has given up, and nobody has taken its item."""
+    def _withdraw(self, sender: _Sender[T]) -> None:
+        """Withdraw the item of a sender that was cancelled, and whose item has not been taken."""
         if sender.placed:
             sender.withdrawn = True
             self.withdrawn += 1
@@ -216,54 +242,58 @@ class Inbox(Generic[T]):
             self._waiting.remove(sender)
 
 
-STREAM: Final = 0.0005
-"""Seconds: what is submitted sooner than this after the last was taken is part of a stream. Nor does it wait longer."""
+STREAM_GAP: Final = 0.0005
+"""Seconds: a submission that comes sooner than this after the last were taken continues a stream; the longest wait."""
 
 
-TOGETHER: Final = 16
-"""How many submissions of a stream come together at most."""
+MAX_GATHERED: Final = 16
+"""How many submissions of a stream are gathered at most."""
 
 
-SHARE: Final = 2
-"""How many submissions are taken in a turn at least, however few runs came back while others wait for workers."""
+MIN_SHARE: Final = 2
+"""How many submissions a turn may always take, also if it has no outcome while runs wait for workers."""
 
 
 @final
 class SubmissionBatcher:
-    """Takes submissions out of staging."""
+    """Decides how many submissions each turn takes out of staging."""
 
     def __init__(self, engine: Engine, staging: Inbox[Submission], *, clock: BoundClock, wakeup: Wakeup) -> None:
-        """Take from ``staging``."""
         self._engine = engine
         self._staging = staging
         self._clock = clock
         self._wakeup = wakeup
         self._stream_until = -math.inf
+        """The loop time until which a submission continues the stream."""
 
     async def gather(self) -> None:  # noqa: ASYNC910  (mostly there is nothing to wait for)
-        """If submissions come in a stream, let as many come together as could be started now, while they come."""
+        """While submissions come in a stream, wait for more of them: as many as could be started now.
+
+        Taken together they cost fewer turns.
+        """
         staging, time = self._staging, self._clock.loop_time
         if not staging or time() >= self._stream_until:
             return  # noqa: ASYNC910  (mostly there is nothing to wait for)
-        enough, before = min(self._engine.capacity, TOGETHER), 0
+        enough, before = min(self._engine.capacity, MAX_GATHERED), 0
         while before < len(staging) < enough and time() < self._stream_until:
             before = len(staging)
             await checkpoint()
         self._wakeup.clear()
 
-    def take(self, came_back: int) -> list[Submission]:
-        """Take submissions for one turn, in which so many runs came back."""
-        submissions = self._staging.take(self._share(came_back))
+    def take(self, outcomes: int) -> list[Submission]:
+        """Take submissions for one turn, which has taken ``outcomes`` outcomes."""
+        submissions = self._staging.take(self._share(outcomes))
         if submissions:
-            self._stream_until = self._clock.loop_time() + STREAM
+            self._stream_until = self._clock.loop_time() + STREAM_GAP
         return submissions
 
-    def _share(self, came_back: int) -> int:
-        """Return how many submissions to take in this turn: while runs wait for workers, half as many as came back.
+    def _share(self, outcomes: int) -> int:
+        """Return how many submissions to take in this turn: while runs wait for workers, half as many as outcomes.
 
-        A turn starts no more runs than workers are free: with all of staging taken in each turn, tasks that submit
-        without pause would have a hundred jobs taken for a few executed. To take one costs about as much as to run it.
+        A turn can start only as many runs as workers are free, and to take a submission costs about as much as to
+        execute a run. If each turn emptied staging, tasks that submit without pause would have the scheduler take a
+        hundred jobs for a few runs that it executes.
         """
         if not self._engine.backed_up:
             return BATCH
-        return min(BATCH, max(came_back // 2, SHARE))
+        return min(BATCH, max(outcomes // 2, MIN_SHARE))

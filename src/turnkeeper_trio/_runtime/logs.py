@@ -1,4 +1,4 @@
-"""The log: events as lines under the logger ``turnkeeper_trio``, and the filter that names the run on every line."""
+"""The log: a line for each event, in the logger ``turnkeeper_trio``, and a filter that adds the run to every line."""
 
 import logging
 import sys
@@ -55,31 +55,31 @@ _LINES: Final[dict[type[Event], tuple[int, str]]] = {
     SchedulerStopped: (logging.INFO, "stopped"),
     ShutdownStarted: (logging.INFO, "shutdown started, forced: %(forced)s"),
 }
-"""The level and the text of each kind of event; a run that finished has lines of its own."""
+"""The level and the text of the line for each kind of event. `RunFinished` has its own function."""
 
 
 _SKIPPED_AGAIN: Final = (
     logging.WARNING,
     "%(name)s at %(scheduled_at)s is %(outcome)s, as %(skipped)d were while it does not keep up: %(reason)s",
 )
-"""The line of the occurrence by which a job has been skipped again and again. It comes once, until the job keeps up."""
+"""The line of the skipped occurrence that makes `TOLD_AFTER` in a row. It comes once, until the job keeps up again."""
 
 
 def write(level: int, text: str, *args: object, **options: Any) -> None:
-    """Write a line to the log. What hangs on the log is the user's: a faulty filter costs the line, and no more."""
+    """Write a line to the log. Filters and handlers are the user's: if one raises, the line is lost, and no more."""
     _, fault = guard.call(LOGGER.log, level, text, *args, **options)
     if fault is not None and logging.raiseExceptions:
-        # As the standard library does where a handler fails. What it prints to may fail, too.
+        # The standard library does the same if a handler fails. The standard error stream may fail, too.
         guard.call(lambda: sys.stderr.write(guard.trace(fault)))
 
 
 def exc_info(error: BaseException | None) -> ExcInfo | None:
-    """Return an error as the log takes it: were it given the error alone, it would ask what its ``__class__`` is."""
+    """Return an error as ``exc_info`` for a line. Given the error alone, the log would read its ``__class__``."""
     return None if error is None else (type(error), error, guard.traceback_of(error))
 
 
 def log_event(event: Event) -> None:
-    """Write one event to the log: failures at ERROR, what an operator should know at WARNING, the rest at INFO."""
+    """Write one event to the log: failures at ERROR, what an operator has to know at WARNING, all else at INFO."""
     if isinstance(event, RunFinished):
         _log_finished(event, event.record)
         return
@@ -89,14 +89,14 @@ def log_event(event: Event) -> None:
     if LOGGER.isEnabledFor(level):
         values = {field.name: getattr(event, field.name) for field in fields(event)}
         if isinstance(event, RunRetrying) and event.error is not None:
-            # The type is in the reason already.
+            # The reason names the type of the error already, so only its text is added.
             values["reason"] = ": ".join(filter(None, (event.reason, guard.text(event.error))))
         about = _about(event.job_id, event.run_id, values.get("name"), values.get("attempt"))
         write(level, text, values, extra=about)
 
 
 def log_waiting(runs: Iterable[ActiveRun]) -> None:
-    """Say what a shutdown is waiting for."""
+    """Write a line for each run that a shutdown waits for."""
     for run in runs:
         write(
             logging.WARNING,
@@ -132,13 +132,14 @@ def _about(job_id: object, run_id: object, name: object, attempt: object) -> dic
 
 @final
 class RunContextFilter(logging.Filter):
-    """Adds ``job_id``, ``run_id``, ``job_name`` and ``attempt`` to every record of a run, the job's own included.
+    """Adds ``job_id``, ``run_id``, ``job_name`` and ``attempt`` to each record, also to those that a job logs itself.
 
-    Give it to a handler: ``handler.addFilter(RunContextFilter())``. Records that belong to no run get ``None``.
+    Give it to a handler: ``handler.addFilter(RunContextFilter())``. For a record that belongs to no run, the attributes
+    are ``None``.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the four attributes where the record has none; never drops a record."""
+        """Add the attributes that the record does not have. No record is removed."""
         run = CURRENT_RUN.get(None)
         for name in ("job_id", "run_id", "attempt"):
             if getattr(record, name, None) is None:

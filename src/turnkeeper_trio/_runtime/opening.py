@@ -1,8 +1,7 @@
-"""Opening a scheduler: the one ``async with`` that owns every task, and what leaves it."""
+"""Opening a scheduler: the one ``async with`` block that owns every task, and the exception that leaves it."""
 
 import random
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeGuard
 
@@ -13,10 +12,12 @@ from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Options
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import seconds
+from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import choose_clock
 from turnkeeper_trio._runtime.hooks import attached
 from turnkeeper_trio._runtime.runner import Runner
 from turnkeeper_trio._runtime.scheduler import Scheduler
+from turnkeeper_trio._runtime.signals import sigint_together
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDefaults
@@ -24,7 +25,7 @@ from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.policies import PriorityQueueType
 
 
-@asynccontextmanager
+@block
 async def open_scheduler(
     *,
     max_workers: int,
@@ -43,53 +44,61 @@ async def open_scheduler(
     store: Store | None = None,
     job_defaults: JobDefaults | None = None,
 ) -> AsyncGenerator[Scheduler]:
-    """Open a scheduler. Everything it does happens inside the block; when the block is left, no task of it is alive.
+    """Open a scheduler for the time of an ``async with`` block.
 
-    It does not run future jobs before it ends: leaving the block leaves them unrun, and reported. And it knows of no
-    other process: N processes that open one each, with jobs in memory, run each job N times.
+    All tasks of the scheduler live inside the block. When the block has been left, none of them is alive.
+
+    A scheduler does not wait for future occurrences when the block is left: they stay unrun, and the shutdown report
+    counts them. It knows of no other process: if N processes open one scheduler each, with the same jobs in memory,
+    each job runs N times.
 
     Args:
         max_workers: How many runs may execute at once.
-        priority_queue: Which queue holds the planned occurrences.
-        staging_buffer_size: How many submissions may wait for the coordinator; beyond it `Scheduler.add_job` waits.
-        command_buffer_size: How many commands and questions may wait for it; beyond it their callers wait.
-        job_dispatch_buffer_size: How many runs may be bound ahead, so that a worker begins the next at once; 1 or more.
-        shutdown_grace: When the block is left, how long executing runs may go on, in seconds or as a ``timedelta``:
+        priority_queue: The kind of queue that holds the planned occurrences.
+        staging_buffer_size: How many submissions may wait for the coordinator. Beyond that, `Scheduler.add_job` waits.
+        command_buffer_size: How many commands and questions may wait for the coordinator. Beyond that, callers wait.
+        job_dispatch_buffer_size: How many runs are assigned ahead, so that a worker begins the next run at once; at
+            least 1.
+        shutdown_grace: How long executing runs may go on when the block is left, in seconds or as a ``timedelta``:
             ``None`` or ``math.inf`` for as long as they take, 0 to cut them off at once.
-        cleanup_grace: How long a run that was asked to end may take before it is called stuck, likewise; never with
-            ``math.inf``.
-        clock: What time it is. Left out: virtual where the event loop's time is virtual, else the system's.
+        cleanup_grace: How long a run that was asked to end may take before it counts as stuck, in seconds or as a
+            ``timedelta``; with ``math.inf`` it never does.
+        clock: The clock that the scheduler reads. The default is a `VirtualClock` if the time of the event loop is
+            virtual, else a `SystemClock`.
         observers: Objects with some of the methods ``on_job_added``, ``on_run_finished`` and so on, one for each kind
-            of event, called synchronously after it happened. They must not block.
-        history_limit: How many runs that ended are remembered (and as many ended jobs, and occurrences that did not
-            run).
-        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; without limit with
-            ``None`` or ``math.inf``.
-        history_per_job: How many of them of one job.
-        rng: The source of chance for jitter; give a seeded one for repeatable tests.
+            of event. They are called synchronously, after the event happened, and must not block.
+        history_limit: How many runs that ended are remembered. The same limit holds for the jobs that ended, and for
+            the occurrences that did not run.
+        history_ttl: How long they are remembered, in seconds or as a ``timedelta``; ``None`` or ``math.inf`` for no
+            limit.
+        history_per_job: How many runs of one job are remembered, and how many of its occurrences that did not run.
+        rng: The source of chance for jitter. Give a seeded one to make tests repeatable.
         store: Where jobs are kept beyond this process; ``None`` for memory only.
-        job_defaults: Rules for jobs that do not say it themselves, such as ``{"timeout": 30, "max_retries": 2}``: the
-            fields of `RecurringJobRequest` but those that tell jobs apart (name, key, schedule, initial run). What a
-            request says itself, or a `JobSet` says for its jobs, goes before.
+        job_defaults: Values for fields that a request does not give, such as ``{"timeout": 30, "max_retries": 2}``.
+            All fields of `RecurringJobRequest` are allowed except those that make a job what it is (its name, key,
+            schedule and initial run). A value in the request, or in the defaults of a `JobSet`, takes precedence.
 
-    Leaving the block: a graceful shutdown for ``shutdown_grace``, then a forced one. An exception or a cancellation
-    through the block forces at once. `Scheduler.shutdown_report` tells afterwards what was done.
+    When the block is left, the shutdown is graceful for ``shutdown_grace``, and then forced. An exception or a
+    cancellation that passes through the block forces it at once. `Scheduler.shutdown_report` says afterwards what the
+    shutdown did.
 
-    What leaves the block is always one bare exception, by this precedence; a loser becomes the context and a note:
+    Always one bare exception leaves the block: the scheduler puts no group around it. If there are several, the first
+    in this order leaves. Each of the others becomes a note of it, and its context if it has none:
 
     1. `InternalError`, from its cause: a fault of this library;
-    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job raised (the body is cancelled then), or the
+    2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job or an observer raised (the body is cancelled then), or the
        ``KeyboardInterrupt`` of a Ctrl-C that came while the block was being left;
     3. the exception of the body;
     4. `CriticalJobFailed`, from the exception of the job (the body is cancelled then);
-    5. a cancellation, as cancellation.
+    5. a cancellation, as a cancellation. It goes before an `InternalError` that only says that a task of the scheduler
+       was cancelled.
 
-    The failure of a job that is not critical never leaves.
+    The failure of a job that is not critical never leaves the block.
 
     Entering and leaving are checkpoints.
 
     Raises:
-        ConfigurationError: an option has a value that makes no sense; ``parameter`` names it.
+        ConfigurationError: an option has a value that makes no sense; ``parameter`` names the option.
     """
     grace = _validation.limit("shutdown_grace", shutdown_grace)
     options = Options(
@@ -123,7 +132,7 @@ async def open_scheduler(
     body_error: BaseException | None = None
     error: BaseException | None = None
     try:
-        with anyio.CancelScope() as host:
+        with sigint_together(), anyio.CancelScope() as host:
             try:
                 async with anyio.create_task_group() as tasks:
                     runner.open(tasks, host)
@@ -133,18 +142,21 @@ async def open_scheduler(
                         body_error = exc
                     interruption = await runner.wait_until_ended(host, failed=body_error is not None)
                     body_error = interruption if body_error is None else body_error
+            except BaseExceptionGroup as struck:
+                # The body's error is noted before; a Ctrl-C may strike any line of Python, and this time one of these.
+                runner.abort(*guard.members(struck))
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves below)
-                # The watcher passed it on, or it came while the last tasks ended.
+                # The watcher let it through, or it came while the last tasks ended.
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
             if body_error is not None:
-                raise body_error  # noqa: TRY301  (the host takes its own cancellation out, also of a group)
+                raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
         error = exc
     if _is_cancellation(error):
         if not runner.ends_program:
-            raise error  # It passes as the cancellation it is.
+            raise error  # A cancellation leaves as what it is, without a note.
         error = None
     leaving = _first(runner.internal_error, runner.fatal, error, runner.critical_failure)
     if leaving is not None:
@@ -152,7 +164,8 @@ async def open_scheduler(
         try:
             raise leaving
         finally:
-            # What was being handled is told already, or is a cancellation that is over.
+            # Python has set the exception that was being handled as the context. It is in a note already, or it is a
+            # cancellation that is over.
             guard.replace_context(leaving, context)
 
 
@@ -161,7 +174,7 @@ def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
 
 
 def _first(*errors: BaseException | None) -> BaseException | None:
-    """Return the error that goes first; the others become its context and a note each."""
+    """Return the first error. Each of the others becomes a note of it, and its context if it has none."""
     first: BaseException | None = None
     for error in errors:
         if first is None:

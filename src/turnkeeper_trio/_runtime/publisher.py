@@ -1,4 +1,8 @@
-"""How events are told: to observers by a call, to each subscriber by a bounded stream; nobody is waited for."""
+"""Events, and how they are published: to the log, to observers by a call, to each subscriber through a bounded queue.
+
+The coordinator never waits for a receiver. A slow subscriber misses events, and learns how many from a `Lagged`; a
+faulty observer is removed. The alternative, to wait for room, would let one receiver stop every job.
+"""
 
 import logging
 import re
@@ -9,11 +13,11 @@ from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar, cast, final
 from uuid import UUID
 
-import anyio
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._runtime.logs import LOGGER, exc_info, log_event, write
+from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio.events import Event, Lagged, SchedulerStopped
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -23,7 +27,7 @@ E_co = TypeVar("E_co", bound=Event, covariant=True)
 class Subscription(Generic[E_co]):
     """The events for one subscriber: an asynchronous iterator, which ends when the scheduler has ended.
 
-    `Scheduler.events` makes it. Closing it ends this subscription, and touches nothing else.
+    `Scheduler.events` makes it. To close it ends this subscription and nothing else.
     """
 
     def __init__(
@@ -33,66 +37,69 @@ class Subscription(Generic[E_co]):
         buffer: int,
         *,
         check: Callable[[], None],
-        left: Callable[["Subscription[Event]"], None],
+        on_close: Callable[["Subscription[Event]"], None],
     ) -> None:
-        """Keep up to ``buffer`` events of certain types, of one job or of all.
+        """Keep up to ``buffer`` events of these types, of one job or of all.
 
-        ``check`` refuses a call from elsewhere; ``left`` is called when the subscriber goes.
+        ``check`` refuses a call from another thread or event loop.
         """
         self._buffer = buffer
         self._types: Final = types or (Event,)
         self._job_id = job_id
         self._check = check
-        self._left = left
+        self._on_close = on_close
         self._queue: deque[Event] = deque()
         """What the subscriber has not taken: events, and at most one `Lagged` after each of them."""
         self._kept = 0
-        """How many of these are not a `Lagged`: a gap takes up no room, so that it can always be told."""
+        """How many of these are not a `Lagged`. A `Lagged` needs no room, so there is always room for it."""
         self._missed = 0
+        """How many events were missed since the last `Lagged`."""
         self._last_missed: Event | None = None
         self._ended = False
-        self._came: anyio.Event | None = None
-        """By what to call the tasks that wait for the next event."""
+        self._arrival: SharedEvent | None = None
+        """Set when the next event arrives; made by the first task that waits for one."""
 
     def __aiter__(self) -> "Subscription[E_co]":
-        """Iterate over the events; iterating once more goes on where one left off."""
+        """Iterate over the events. A second iteration continues where the first stopped."""
         return self
 
     async def __anext__(self) -> E_co:
-        """Wait for the next event. Always a checkpoint; cancelled, it has taken none.
+        """Wait for the next event, and return it.
+
+        Always a checkpoint. Cancelled, it has taken no event.
 
         Raises:
-            StopAsyncIteration: there is no further event: the scheduler has ended, or this was closed.
-            RuntimeError: called from another thread or event loop than the scheduler's.
+            StopAsyncIteration: no further event comes: the scheduler has ended, or the subscription was closed.
+            RuntimeError: the caller is in another thread or event loop than the scheduler.
         """
         self._check()
         await checkpoint()
         while not self._queue:
             if self._ended:
                 raise StopAsyncIteration
-            if self._came is None:
-                self._came = anyio.Event()
-            await self._came.wait()
+            if self._arrival is None:
+                self._arrival = SharedEvent()
+            await self._arrival.wait()
         event = self._queue.popleft()
         if not isinstance(event, Lagged):
             self._kept -= 1
-            self._tell_gap()
+            self._append_lagged()
         return cast("E_co", event)
 
     async def aclose(self) -> None:
-        """Unsubscribe, and drop what is kept: the iteration ends, and nothing else. Twice is fine.
+        """Unsubscribe, and remove the events that were not taken: the iteration ends. A second call changes nothing.
 
-        A checkpoint; cancelled, it has happened all the same.
+        Always a checkpoint. Cancelled, it has unsubscribed all the same.
 
         Raises:
-            RuntimeError: called from another thread or event loop than the scheduler's.
+            RuntimeError: the caller is in another thread or event loop than the scheduler.
         """
         self._check()
         self.close()
         await checkpoint()
 
     def offer(self, event: Event) -> None:
-        """Keep an event if it is wanted, or count it as missed where there is no room."""
+        """Keep an event that the subscriber wants; count it as missed if there is no room."""
         last = isinstance(event, SchedulerStopped)
         if not last and not (isinstance(event, self._types) and self._job_id in {None, event.job_id}):
             return
@@ -101,62 +108,63 @@ class Subscription(Generic[E_co]):
             self._last_missed = event
             return
         if last:
-            self._tell_gap()
+            self._append_lagged()
         self._queue.append(event)
         self._kept += 1
         if last:
             self._ended = True
-        self._call()
+        self._wake()
 
     def end(self) -> None:
-        """Have the iteration end after what is kept."""
+        """Have the iteration end after the events that are kept."""
         self._ended = True
-        self._call()
+        self._wake()
 
     def close(self) -> None:
-        """The subscriber has gone."""
+        """Unsubscribe, and remove the events that are kept."""
         self._queue.clear()
         self._last_missed = None
         self.end()
-        self._left(self)
+        self._on_close(self)
 
-    def _tell_gap(self) -> None:
-        """There is room: whoever catches up is to know that it missed something before it believes to know all."""
+    def _append_lagged(self) -> None:
+        """Append a `Lagged` for the events that were missed, if any: it comes where the gap is, before later events."""
         last = self._last_missed
         if last is not None:
             lagged = Lagged(sequence=last.sequence, at=last.at, job_id=None, run_id=None, count=self._missed)
             self._queue.append(lagged)
             self._missed, self._last_missed = 0, None
 
-    def _call(self) -> None:
-        if self._came is not None:
-            self._came.set()
-            self._came = None
+    def _wake(self) -> None:
+        if self._arrival is not None:
+            arrival, self._arrival = self._arrival, None
+            arrival.set()
 
 
 SLOW: Final = 0.010
-"""Seconds over which an observer's call is logged: the coordinator does nothing else meanwhile."""
+"""Seconds above which the call of an observer is logged as slow, because the coordinator stands still during it."""
 
 
 @final
 class EventPublisher:
-    """Passes events on to the log and to the observers."""
+    """Publishes events to the log, to the observers and to the subscribers."""
 
     def __init__(self, observers: Iterable[object]) -> None:
-        """Tell these observers, in their order."""
+        """Call these observers, in their order."""
         self._observers: list[object] = list(observers)
         self._subscriptions: dict[Subscription[Event], None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
+        """The observers with a method for a kind of event, and these methods; looked up at the first such event."""
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody wants to hear of ordinary events."""
+        """Whether anything receives ordinary events: an observer, a subscriber, or the log."""
         return bool(self._observers or self._subscriptions) or LOGGER.isEnabledFor(logging.INFO)
 
-    def tell(self, events: Sequence[Event]) -> None:
-        """Tell events, in their order."""
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, in their order."""
         for event in events:
             log_event(event)
             if self._observers:
@@ -170,11 +178,14 @@ class EventPublisher:
         self._subscriptions[subscription] = None
 
     def unsubscribe(self, subscription: Subscription[Event]) -> None:
-        """Offer no more events to a subscriber. Twice is fine."""
+        """Offer no more events to a subscriber. A second call changes nothing."""
         self._subscriptions.pop(subscription, None)
 
     def end(self) -> None:
-        """Nothing more is told. Subscribers know by the last event, but for one that a crash has swallowed."""
+        """End every subscription.
+
+        In an ordinary shutdown each has received `SchedulerStopped` before, which ends it. After a crash there is none.
+        """
         subscriptions, self._subscriptions = self._subscriptions, {}
         for subscription in subscriptions:
             subscription.end()
@@ -186,7 +197,7 @@ class EventPublisher:
             for observer in self._observers:
                 method, fault = guard.call(getattr, observer, method_name(kind), None)
                 if fault is not None:
-                    self._drop(observer, kind, fault)
+                    self._remove(observer, kind, fault)
                 elif callable(method):
                     found.append((observer, method))
             calls = self._calls[kind] = found
@@ -199,7 +210,7 @@ class EventPublisher:
         except (KeyboardInterrupt, SystemExit) as exc:
             self.fatal = exc
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (a faulty observer must not stop the scheduler)
-            self._drop(observer, type(event), exc)
+            self._remove(observer, type(event), exc)
             return  # noqa: ASYNC104  (a plain call cannot be cancelled)
         took = time.perf_counter() - began
         if took > SLOW:
@@ -211,8 +222,8 @@ class EventPublisher:
                 type(event).__name__,
             )
 
-    def _drop(self, observer: object, kind: type[Event], error: BaseException) -> None:
-        """Tell an observer nothing more, for it raised."""
+    def _remove(self, observer: object, kind: type[Event], error: BaseException) -> None:
+        """Remove an observer, because it raised."""
         self._observers = [each for each in self._observers if each is not observer]
         self._calls.clear()
         text = "the observer %s raised at %s, and is told nothing more"

@@ -1,4 +1,4 @@
-"""What a job can ask while it runs: which run it is, and which scheduler runs it."""
+"""The run context: what a job can ask while it runs, such as which run it is, and which scheduler executes it."""
 
 import threading
 from collections.abc import Callable
@@ -17,12 +17,15 @@ from turnkeeper_trio._model.times import MICROSECONDS, utc_pendulum
 
 @final
 class RunContext:
-    """The run that the current code belongs to. Also right in threads and in tasks that the job started."""
+    """The run that the calling code belongs to, also in threads and in tasks that the job started.
+
+    `current_run` returns it.
+    """
 
     __slots__ = ("_attempt", "_engine", "_loop_thread", "_time", "host")
 
     def __init__(self, engine: Engine, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
-        """Make the context of one attempt: ``host`` is the scheduler that runs it, ``time`` tells the loop's time."""
+        """Make the context of one attempt. ``host`` is the scheduler; ``time`` returns the loop's time in seconds."""
         self._engine = engine
         self._attempt = attempt
         self._time = time
@@ -30,17 +33,16 @@ class RunContext:
         self.host: object = host
 
     def __repr__(self) -> str:
-        """Name the run."""
         return f"<RunContext {self.name!r} run={self.run_id} attempt={self.attempt}>"
 
     @property
     def job_id(self) -> RecurringJobId:
-        """The job."""
+        """The id of the job."""
         return RecurringJobId(self._attempt.run.job.job_id)
 
     @property
     def run_id(self) -> RunId:
-        """The run."""
+        """The id of the run."""
         return self._engine.run_id(self._attempt.run)
 
     @property
@@ -55,26 +57,31 @@ class RunContext:
 
     @property
     def attempt(self) -> int:
-        """Which attempt of the run this is; the first is 1."""
+        """The number of this attempt of the run; the first is 1."""
         return self._attempt.number
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the attempt was asked to end: cancelled, timed out, or cut off by a shutdown. For plain functions.
+        """Whether the attempt was asked to end: it was cancelled, timed out, or cut off by a shutdown.
 
-        May be asked in any thread, as the scope itself may not: trio's looks at the clock of the loop it is asked in.
+        Useful in plain functions, because no cancellation reaches them by itself. Any thread may read it.
         """
+        # Not from `scope.cancel_called`: on trio that reads the clock of the loop, which another thread does not have.
         scope = self._attempt.scope
         timed_out = isinstance(scope, anyio.CancelScope) and self._time() >= scope.deadline
         return timed_out or self._attempt.cause is not None
 
     def extend_timeout(self, seconds: float) -> None:
-        """Move the deadline of this attempt by so many seconds, if it has a timeout.
+        """Move the deadline of this attempt to a later time. Without a timeout, or once cancelled, nothing changes.
 
-        Also from threads: that of a plain function, or one that the job started by anyio, asyncio or trio.
+        It may be called in the event loop, in the thread of a plain function, and in a thread that the job started by
+        anyio, asyncio or trio. In a thread it waits for the event loop. No checkpoint.
+
+        Args:
+            seconds: By how many seconds.
 
         Raises:
-            ConfigurationError: ``seconds`` is negative.
+            ConfigurationError: ``seconds`` is negative, or no duration.
         """
         us = _validation.duration("seconds", seconds)
         if threading.get_ident() == self._loop_thread:
@@ -91,7 +98,7 @@ class RunContext:
 
     @property
     def executing(self) -> bool:
-        """Whether the attempt is still being executed; a task that outlives its job sees ``False``."""
+        """Whether the attempt is still executing. It is ``False`` in a task that outlives its run."""
         return self._attempt.run.attempt is self._attempt and self._attempt.scope is not None
 
 
@@ -99,7 +106,7 @@ CURRENT_RUN: Final[ContextVar[RunContext]] = ContextVar("turnkeeper_trio_current
 
 
 def current_run() -> RunContext:
-    """Return the run that the calling code belongs to.
+    """Return the run that the calling code belongs to. It does not wait, and is no checkpoint.
 
     Raises:
         RuntimeError: the calling code belongs to no run.

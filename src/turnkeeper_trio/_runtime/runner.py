@@ -1,13 +1,13 @@
-"""The runner: the tasks and streams of one open scheduler, put together and taken apart.
+"""The runner: it makes the parts of one open scheduler, starts its tasks, and waits for their end.
 
-The tasks live in the task group around the body. They are shielded: a cancellation from outside reaches the body and,
-through a watcher that is not shielded, the coordinator, which cuts off the runs; the coordinator itself and the workers
-always come to their own end. So nothing but the body's own exception ever leaves the task group.
+The tasks live in the task group around the body. The coordinator and the workers are shielded, so they always reach
+their own end. A cancellation from outside reaches the body, and the watcher, which is not shielded and has the
+coordinator cut off the runs. So no exception but that of the body leaves the task group.
 """
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Final, final
 
@@ -29,7 +29,7 @@ from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
-from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps
+from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError
 from turnkeeper_trio.jobs._defaults import Defaults
@@ -37,7 +37,7 @@ from turnkeeper_trio.jobs._defaults import Defaults
 
 @final
 class Runner:
-    """One open scheduler."""
+    """The parts and the tasks of one open scheduler."""
 
     def __init__(
         self,
@@ -53,11 +53,13 @@ class Runner:
         hooks: TestHooks,
         defaults: Defaults,
     ) -> None:
-        """Put the parts together; no task runs yet."""
+        """Make the parts. No task runs yet."""
         wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), RandomIds()
         self._options = options
         self._grace = shutdown_grace
+        """Seconds."""
         self._context = copy_context()
+        """The context in which the scheduler was opened: jobs run in copies of it."""
         self._affinity = Affinity()
         self._engine: Final = Engine(options, new_id=new_id, rng=rng)
         self._staging: Inbox[Submission] = Inbox(staging_size, wakeup)
@@ -101,25 +103,29 @@ class Runner:
             )
         )
         self._watching = anyio.CancelScope()
+        """The scope in which the watcher sleeps: cancelled when all else has ended."""
         self._watcher_begun = False
+        """Whether the watcher's task has taken its first step."""
+        self._drop_coordinator: Callable[[], None]
+        self._drop_watcher: Callable[[], None]
         self._pool = WorkerPool(self._dispatcher, self._make_worker, self._coordinator.abort)
 
     def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
-        """Start the tasks; ``body`` is the scope to cancel when the program is to end."""
+        """Start the tasks. ``body`` is the scope of the body, which is cancelled when the program is to end."""
         self._coordinator.body = body
-        tasks.start_soon(self._coordinator.run, name="turnkeeper coordinator")
+        self._drop_coordinator = start(tasks, self._coordinator.run(), "turnkeeper coordinator")
         self._pool.open(tasks, self._options.max_workers)
-        tasks.start_soon(self._watch, name="turnkeeper watcher")
+        self._drop_watcher = start(tasks, self._watch(), "turnkeeper watcher")
 
     def _make_worker(self) -> Worker:
         return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
 
     @enable_ki_protection
     async def _watch(self) -> None:  # noqa: ASYNC910  (it sleeps for ever, unless it is cancelled)
-        """Notice a cancellation from outside while the body does not: it may be shielded, or busy."""
+        """Force the shutdown at a cancellation from outside, also while the body is shielded or does not await."""
         self._watcher_begun = True
         if not in_trio():
-            # It was started last, so each of the others has had time for its first step.
+            # The watcher is started last, so each of the other tasks has had time for its first step.
             self._check_started()
         with self._watching:
             try:
@@ -127,28 +133,40 @@ class Runner:
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (natively, it is a fault)
                 if not _is_native(exc):
                     raise
-                self._coordinator.abort(exc)  # Let through, it would cancel the body, and nobody would know why.
+                self._coordinator.abort(exc)  # If it passed, it would cancel the body, and the cause would be lost.
             finally:
                 if not self._watching.cancel_called:
                     self._coordinator.close(forced=True)
 
     def _check_started(self) -> None:
-        """See to the tasks that never begin, for they were cancelled natively before: each has had time to."""
+        """Abort if a task never begins, because it was cancelled natively before its first step.
+
+        To be called when each task has had time for its first step.
+        """
         if not self._coordinator.begun:
+            self._drop_coordinator()
             self._coordinator.abort(asyncio.CancelledError())
             self._coordinator.end()
         self._pool.check_started()
         if not self._watcher_begun:
+            self._drop_watcher()
             self._coordinator.abort(asyncio.CancelledError())
 
     async def wait_until_ended(self, host: anyio.CancelScope, *, failed: bool) -> BaseException | None:
-        """Shut down and wait for the end, whatever comes; return a cancellation that came meanwhile.
+        """Shut down, and wait for the end, whatever happens. Return a cancellation that came meanwhile.
 
-        On trio, Ctrl-C is delivered to the main task wherever it waits, protected and shielded or not: also here. It
-        ends the program, as one that a job raises does; were it let through, it would leave in the task group's group.
+        On trio, a Ctrl-C is raised in the main task wherever it waits, also if it is protected or shielded: so it may
+        be raised here. Then it ends the program, as one that a job raises does. If it left this call, the task group
+        would put it into an exception group.
         """
         with sigint_forces(self._interrupted):
             return await self._wait_until_ended(host, failed=failed)
+
+    def abort(self, *errors: BaseException) -> None:
+        """What is not of the body's has struck while the block was being left: a Ctrl-C, or what must not happen."""
+        for error in errors:
+            if not is_cancellation(error):  # The watcher's, which passes on one from outside.
+                self._coordinator.abort(error)
 
     def _interrupted(self, interrupt: KeyboardInterrupt | None) -> None:
         coordinator = self._coordinator
@@ -180,10 +198,10 @@ class Runner:
             with anyio.CancelScope(shield=True):
                 try:
                     await coordinator.ended.wait()
-                    await self._affinity.shut()
+                    await self._affinity.finish_calls()
                     over = True
                 except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it leaves the block, later)
-                    # Only a native asyncio cancellation gets here: it asks for no more than is being done already.
+                    # Only a native cancellation of asyncio passes the shields. The shutdown is forced already.
                     cancelled = exc
                 except KeyboardInterrupt as exc:
                     coordinator.fatal = exc
@@ -191,18 +209,22 @@ class Runner:
         return cancelled  # noqa: ASYNC910  (leaving the task group is one)
 
     def close_streams(self) -> None:
-        """No task is left: take in what lies in the streams, and close them. Synchronous, and never fails half-way."""
+        """Take what is left in the streams, and close them. To be called when no task is left.
+
+        Synchronous, so that it is never left half done.
+        """
         self._coordinator.finish()
         self._staging.release()
         self._commands.release()
         self._dispatcher.release()
-        self._affinity.leave()
+        self._affinity.mark_left()
 
     @property
     def ends_program(self) -> bool:
-        """Whether an error of the program leaves, and not a cancellation of the body.
+        """Whether an error that ends the program goes before a cancellation of the body.
 
-        If a task of the scheduler was cancelled, perhaps every task was, and then this one goes as it was told to.
+        The `InternalError` for a cancelled task of the scheduler does not: probably every task of the loop was
+        cancelled, and then the task with the block ends by its own cancellation.
         """
         coordinator = self._coordinator
         fatal = coordinator.fatal is not None or coordinator.critical is not None
@@ -210,13 +232,13 @@ class Runner:
 
     @property
     def internal_error(self) -> InternalError | None:
-        """What made it impossible to go on."""
+        """The error for what ended the coordinator before its time."""
         cause = self._coordinator.crash
         return None if cause is None else internal_error(cause)
 
     @property
     def fatal(self) -> BaseException | None:
-        """What ends the program: the ``KeyboardInterrupt`` or ``SystemExit`` of a job or an observer, or a Ctrl-C."""
+        """The ``KeyboardInterrupt`` or ``SystemExit`` that a job or an observer raised, or that of a Ctrl-C."""
         return self._coordinator.fatal
 
     @property
@@ -231,7 +253,10 @@ class Runner:
 
 
 def _is_native(cancellation: BaseException) -> bool:
-    """Return whether a cancellation is of a task, on asyncio, not of a scope: anyio tells its own by the same text."""
+    """Return whether a cancellation was requested by ``Task.cancel``, on asyncio, and not by a scope of anyio.
+
+    The text is that by which anyio itself recognizes its own.
+    """
     reason = cancellation.args[0] if cancellation.args else None
     of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
     return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -1,8 +1,9 @@
-"""Plain functions, called in a thread that is waited for, whatever becomes of the task that awaits it.
+"""Plain functions: called in a thread, whose end is awaited in any case.
 
-No cancel scope reaches a task that waits for a thread, but on asyncio a native cancellation does: the task goes on, and
-nobody knows of the thread any more. Who takes the claim decides, and each can do so in one step from its own thread:
-the thread, and then it calls and is waited for; or the task that was cut off, and then the thread never calls.
+No cancel scope interrupts a task that waits for a thread. But on asyncio a native cancellation does: the task would go
+on while the thread still works. So the thread and the task share a claim, which only one of them can take, in one step:
+if the thread takes it, it calls the function, and the task waits for the end; if the cancelled task takes it, the
+thread never calls the function.
 """
 
 import asyncio
@@ -25,41 +26,42 @@ from turnkeeper_trio._runtime.functions import Function
 
 @final
 class ThreadCall:
-    """One call."""
+    """One call in a thread, on asyncio."""
 
     __slots__ = ("_call", "_claim", "_end", "_ended", "_error", "_loop", "_value")
 
     def __init__(self, call: Callable[[], Any]) -> None:
-        """Have ``call`` called once `run` is awaited."""
         self._call = call
         self._loop = asyncio.get_running_loop()
         self._claim = [True]
+        """Holds one item until the claim is taken."""
         self._ended = False
         self._end: asyncio.Event | None = None
-        """Set when the call has ended, if somebody waits for that who was cut off."""
+        """Set when the call has ended; made by a task that was cancelled and waits for that."""
         self._value: Any = None
         self._error: BaseException | None = None
 
     async def run(self, limiter: anyio.CapacityLimiter) -> Any:  # noqa: ASYNC910  (to wait for a thread is one)
-        """Call, and return or raise what the call did, though the task be cancelled natively meanwhile."""
+        """Call, and return or raise what the call did, also if the task is cancelled natively meanwhile."""
         try:
             return await anyio.to_thread.run_sync(self._in_thread, limiter=limiter)
         except asyncio.CancelledError:  # noqa: ASYNC103  (if the call was made, it is what happened; the task remembers the request)
-            if self._claimed():
+            if self._take_claim():
                 raise
-        await self._see_end()
+        await self._wait_until_ended()
         if self._error is not None:
             raise self._error
         return self._value
 
-    def _claimed(self) -> bool:
+    def _take_claim(self) -> bool:
+        """Return whether the claim was free; it is taken now. Atomic, because ``list.pop`` is."""
         try:
             return self._claim.pop()
         except IndexError:
             return False
 
     def _in_thread(self) -> Any:
-        if not self._claimed():
+        if not self._take_claim():
             return None
         try:
             self._value = self._call()
@@ -69,11 +71,11 @@ class ThreadCall:
         finally:
             self._ended = True
             if self._end is not None:
-                with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                with suppress(RuntimeError):  # The loop is closed, so no task waits.
                     self._loop.call_soon_threadsafe(self._end.set)
         return self._value
 
-    async def _see_end(self) -> None:  # noqa: ASYNC910  (the call may have ended)
+    async def _wait_until_ended(self) -> None:  # noqa: ASYNC910  (the call may have ended)
         self._end = asyncio.Event()
         with anyio.CancelScope(shield=True):
             while not self._ended:
@@ -84,9 +86,9 @@ class ThreadCall:
 async def call_in_thread(
     attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any, *, limiter: anyio.CapacityLimiter
 ) -> tuple[Any, BaseException | None]:
-    """Call a plain function for an attempt; return what it returned and ``None``, or ``None`` and what it raised."""
-    # In a list that the thread empties, and in no closure: a frame that is cleared still has its function, and with it
-    # what that is closed over, and trio's frames on the way into a thread are closed over all that they are given.
+    """Call a plain function for an attempt. Return its value and ``None``, or ``None`` and the error that it raised."""
+    # The arguments are in a list, which the thread empties, because the traceback of an error must not keep them alive.
+    # A closure would: trio's frames on the way into the thread hold the call, also after they are cleared.
     call: Callable[[], tuple[Any, BaseException | None]] = partial(_call_given, attempt, [(function, args, kwargs)])
     del args, kwargs
     if in_trio():
@@ -110,7 +112,7 @@ def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -
     try:
         value = call(*args, **kwargs)
     except (StopIteration, GeneratorExit) as exc:
-        # They cannot cross an await: event loops refuse the one, and the other closes every coroutine on its way.
+        # Neither can pass an await: event loops refuse ``StopIteration``, and ``GeneratorExit`` closes each coroutine.
         raise RuntimeError(f"the job raised {type(exc).__name__}") from exc
     if _is_awaitable(value):
         if guard.is_coroutine(value):
@@ -124,7 +126,7 @@ def call_plainly(call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -
 
 
 def _is_awaitable(value: Any) -> bool:
-    """Return what ``inspect.isawaitable`` does, and runs no code of the value: it may be a lazy proxy."""
+    """Return what ``inspect.isawaitable`` returns, but run no code of the value, which may be a lazy proxy."""
     if type(value) is GeneratorType:
         return bool(value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
     return guard.is_a(value, Awaitable)

@@ -1,13 +1,13 @@
-"""The worker: takes attempts, and executes each in a cancel scope and a context of its own.
+"""The worker: takes attempts, and executes each in a cancel scope and a context.
 
-A job can enter a cancel scope and not leave it: an async generator that yields inside of ``move_on_after`` and that
-nobody exhausts does so. The task is spoilt from then on, and with it a worker: what the worker does next would be cut
-off by a scope that it knows nothing of. trio closes such a scope with the one around it, and says so by an error; anyio
-on asyncio refuses to leave the one around it. Nothing public tells the innermost scope of a task, or closes it, so
-`ScopeGuard` looks where trio and anyio keep it.
+A job can enter a cancel scope and not leave it. An async generator that yields inside of ``move_on_after``, and is not
+iterated to its end, does so. From then on the task is unusable, and so is the worker whose task it is: the open scope
+could cut off the next attempts. trio closes such a scope together with the one around it, and raises an error; anyio
+on asyncio refuses to leave the one around it. There is no public way to find the innermost scope of a task, or to close
+it, so `ScopeGuard` uses the private fields of trio and anyio.
 
-A task group left open that way has child tasks, too: they are cancelled, and waited for. trio has the parent fail if it
-ends with a nursery of its own open.
+A task group that is left open that way has child tasks, too. They are cancelled and waited for, because trio fails if a
+task ends with an open nursery.
 """
 
 import asyncio
@@ -38,12 +38,11 @@ from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 @final
 class ScopeGuard:
-    """Remembers the innermost cancel scope of the current task, and tells whether it is another now."""
+    """Remembers the innermost cancel scope of the current task, and finds scopes that are open inside of it later."""
 
     __slots__ = ("_field", "_innermost", "_nurseries", "_owner")
 
     def __init__(self) -> None:
-        """Remember it."""
         self._owner: Any
         if in_trio():
             self._owner, self._field = trio.lowlevel.current_task(), "_cancel_status"
@@ -54,14 +53,14 @@ class ScopeGuard:
         self._nurseries = len(self._owner.child_nurseries) if self._field == "_cancel_status" else 0
 
     @property
-    def broken(self) -> bool:
+    def left_open(self) -> bool:
         """Whether a scope was entered since, and not left."""
         return getattr(self._owner, self._field, None) is not self._innermost
 
-    async def mend(self, scope: anyio.CancelScope) -> None:  # noqa: ASYNC910  (there may be no child task)
-        """Make it possible to leave ``scope``, which was the innermost, and have it be left.
+    async def close_scopes(self, scope: anyio.CancelScope) -> None:  # noqa: ASYNC910  (there may be no child task)
+        """Close the scopes inside of ``scope``, which was the innermost, and raise, so that it is left.
 
-        Child tasks of the job's are cancelled and waited for, however long they take.
+        Child tasks of the job are cancelled and waited for, however long they take.
 
         Raises:
             RuntimeError: always.
@@ -74,23 +73,23 @@ class ScopeGuard:
             while len(self._owner.child_nurseries) > self._nurseries:
                 nursery = self._owner.child_nurseries[-1]
                 nursery.cancel_scope.cancel()
-                # What __aexit__ does: it waits for the children, cancelled itself or not, and returns what they raised.
+                # As __aexit__ does: it waits for the children, also if cancelled, and returns what they raised.
                 error.__context__ = await nursery._nested_child_finished(None)  # noqa: SLF001  (see the module)
         raise error
 
 
 async def _close(scope: Any) -> None:  # noqa: ASYNC910  (there may be no child task)
-    """Cancel and leave a scope of anyio's on asyncio, and wait for the other tasks in it."""
+    """Cancel and leave a scope of anyio on asyncio, and wait for the other tasks in it."""
     scope.cancel()
     scope.__exit__(None, None, None)
     with anyio.CancelScope(shield=True):
         while tasks := _tasks_in(scope):
-            with suppress(asyncio.CancelledError):  # a native one, which the worker forgets
+            with suppress(asyncio.CancelledError):  # a native one, which the worker takes back later
                 await asyncio.wait(tasks)
 
 
 def _tasks_in(scope: Any) -> set["asyncio.Task[Any]"]:
-    """Return the tasks in a scope, and in those inside of it, that have not ended."""
+    """Return the tasks in a scope, and in the scopes inside of it, that have not ended."""
     tasks, todo = set[asyncio.Task[Any]](), [scope]
     while todo:
         inner = todo.pop()
@@ -100,25 +99,24 @@ def _tasks_in(scope: Any) -> set["asyncio.Task[Any]"]:
 
 
 count_references: Final[Callable[[object], int]] = getattr(sys, "getrefcount", lambda _: 0)
-"""Where nothing counts references, as on PyPy, no task is taken for spoilt by them."""
+"""Returns the number of references to an object; always 0 where Python counts none, as on PyPy."""
 
 
 @final
 class InContext:
-    """Awaits a coroutine inside of a context: nothing that it sets is seen outside, nor by the next run.
+    """Awaits a coroutine inside of a context: a variable that it sets is not set outside, and not for the next run.
 
-    A task cannot change its context, and a task for each attempt would cost more than the attempt's hand-over.
+    A task cannot change its context, and a task for each attempt would cost more than all the rest of the dispatch.
     """
 
     __slots__ = ("_context", "_coroutine")
 
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Await ``coroutine`` in ``context``."""
         self._context = context
         self._coroutine = coroutine
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """Pass on what the event loop and the coroutine say to each other."""
+        """Pass values and errors between the event loop and the coroutine."""
         enter, coroutine = self._context.run, self._coroutine
         try:
             wanted = enter(coroutine.send, None)
@@ -134,7 +132,7 @@ class InContext:
 
 
 class _Carried(Exception):
-    """Carries what a job raised through the cancel scope, which would look at it, and ask it what its class is."""
+    """Carries the error of a job through the cancel scope, which would read the ``__class__`` of the error itself."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
@@ -145,37 +143,39 @@ class _Carried(Exception):
 class Worker:
     """Takes attempts from the dispatcher until there are no more.
 
-    One cancel scope serves many attempts, for to enter one costs 8 µs on trio and 5 on asyncio, a tenth of what a job
-    does; the deadline is set for each. It is left, and another entered, after an attempt that did not just return in
-    time: what it was then cannot be told before the scope has taken back its own cancellation.
+    One cancel scope serves many attempts, because to enter a scope costs 8 µs on trio and 5 µs on asyncio, a tenth of
+    what a job costs. The deadline is set for each attempt. After an attempt that did not simply return in time, the
+    scope is left, and a new one is entered: how the attempt ended is known only when the scope has taken back its own
+    cancellation.
 
-    Its task needs replacing when a job has left something that may cancel it later: it ends then, see `WorkerPool`.
+    When a job leaves something behind that may cancel the task later, the worker ends and is replaced; see
+    `WorkerPool`.
     """
 
     def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
-        """Make a worker; jobs run in copies of ``context``."""
+        """Make a worker of the scheduler ``host``. Jobs run in copies of ``context``."""
         self._dispatcher = dispatcher
         self._engine = engine
         self._context = context
         self._host = host
         self._attempt: Attempt | None = None
-        """What it executes."""
+        """The attempt that it executes."""
         self._native: asyncio.Task[Any] | None = None
-        """The task that a job may cancel natively, on asyncio."""
+        """Its task on asyncio, where a job may cancel it natively; ``None`` on trio."""
         self._inside = self._outside = sys.maxsize
-        """The least number of references to that task, as seen from inside and from outside of a scope."""
+        """The least numbers of references to that task, counted inside and outside of the cancel scope."""
         self.begun = False
         """Whether its task has taken its first step, or never will."""
         self._suspected = False
-        """Whether there are more references than before, which may be those of an error."""
+        """Whether more references to the task exist than before, perhaps only those of an error."""
         self.needs_replacing = False
-        """Whether another task has to take its place."""
+        """Whether a new worker has to take its place."""
 
     @enable_ki_protection
     async def work(self) -> None:  # noqa: ASYNC910  (a task of its own)
-        """Execute attempts until dispatch is closed and empty, or the task is spoilt.
+        """Execute attempts until the dispatch stream is closed and empty, or the worker needs replacing.
 
-        Runs shielded: only an attempt's own scope ends it.
+        It runs shielded: only the scope of an attempt can end the attempt.
         """
         self._native = None if in_trio() else asyncio.current_task()
         with anyio.CancelScope(shield=True), suppress(anyio.EndOfStream):
@@ -185,19 +185,19 @@ class Worker:
                     await self._check_references()
 
     async def _check_references(self) -> None:
-        """See whether somebody still holds the task, once the coordinator has had a turn and cleared the frames."""
+        """Count the references to the task again, after the coordinator has had a turn and cleared the frames."""
         assert self._native is not None
         self._suspected = False
         try:
             await cancel_shielded_checkpoint()
-        except asyncio.CancelledError:  # noqa: ASYNC103  (whoever holds it did, or the loop is torn down)
-            await _forget_cancellation(self._native)  # noqa: ASYNC102  (it lets what was asked for strike, and no more)
+        except asyncio.CancelledError:  # noqa: ASYNC103  (by whatever holds the task, or by a loop that is torn down)
+            await _take_back_cancellation(self._native)  # noqa: ASYNC102  (it waits only for the requested cancellation)
             self.needs_replacing = True
         else:
             self.needs_replacing = self._references() > self._outside
 
     async def _work_in_one_scope(self) -> None:  # noqa: ASYNC910  (part of the worker's task)
-        """Execute attempts until one needs the scope to be left; note what became of that one outside of it."""
+        """Execute attempts until one needs the scope to be left, and note outside of the scope how that one ended."""
         error, value, returned = None, None, False
         self._outside = min(self._outside, self._references())
         try:
@@ -206,23 +206,23 @@ class Worker:
                 returned = True
         except _Carried as exc:
             error = exc.error
-        except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
+        except BaseException as exc:  # noqa: BLE001, ASYNC103  (all that a job raises is its outcome)
             error = exc
         attempt, self._attempt = self._attempt, None
         if attempt is None:
-            assert error is not None  # dispatch is closed, or this library is at fault, or the task was cancelled
+            assert error is not None  # The stream is closed, or this library is at fault, or the task was cancelled.
             if self._native is None or not isinstance(error, asyncio.CancelledError):
                 raise error
-            await _forget_cancellation(self._native)
+            await _take_back_cancellation(self._native)
             if not self._engine.shutting_down and not self._dispatcher.cancellation_logged:
                 self._dispatcher.cancellation_logged = True
                 write(logging.WARNING, "an idle worker was cancelled from outside, and goes on; so do others, untold")
             return
         try:
             if self._native is not None and _is_being_cancelled(self._native):
-                await _forget_cancellation(self._native)
+                await _take_back_cancellation(self._native)
             if self._references() > self._outside:
-                # What a failed attempt raised may hold the task by its traceback, until the coordinator has taken it.
+                # The traceback of an error may refer to the task until the coordinator has taken the attempt.
                 self._suspected = error is not None
                 self.needs_replacing = self.needs_replacing or error is None
             now = self._dispatcher.clock.read()
@@ -237,7 +237,7 @@ class Worker:
             self._dispatcher.report(attempt)
 
     async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
-        """Execute attempts, and report those that returned in time; return what another one returned."""
+        """Execute attempts, and report those that returned in time. Return the value of one that returned too late."""
         dispatcher, clock, scope_guard = self._dispatcher, self._dispatcher.clock, ScopeGuard()
         until = math.inf
         self._inside = min(self._inside, self._references())
@@ -265,37 +265,37 @@ class Worker:
             try:
                 value = await self._call(attempt)
             finally:
-                if scope_guard.broken:
+                if scope_guard.left_open:
                     self.needs_replacing = True
-                    await scope_guard.mend(scope)  # noqa: ASYNC102  (it waits for nobody)
+                    await scope_guard.close_scopes(scope)  # noqa: ASYNC102  (the children must end, however long they take)
             now = clock.read()
-            struck = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
-            if struck or attempt.cause is not None or self._is_touched():
+            too_late = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
+            if too_late or attempt.cause is not None or self._may_be_cancelled():
                 return value
             self._attempt = None
             attempt.end(now, AttemptResult.RETURNED, value=value)
             dispatcher.report(attempt)
-            value = None  # An idle worker must not keep it alive.
+            value = None  # An idle worker must not keep the value alive.
 
-    def _is_touched(self) -> bool:
-        """Return whether the task was cancelled natively, or more hold it than did before and so may cancel it."""
+    def _may_be_cancelled(self) -> bool:
+        """Return whether the task was cancelled natively, or has new references by which it may be cancelled later."""
         if self._native is None:
             return False
         references = self._references()  # No local name for the task: it would be one more.
         if references != self._inside:
             if references > self._inside:
                 return True
-            self._outside -= self._inside - references  # Who held it before has let go.
+            self._outside -= self._inside - references  # An earlier reference is gone.
             self._inside = references
         return _is_being_cancelled(self._native)
 
     def _references(self) -> int:
-        """Return how many references there are to the task, on asyncio."""
+        """Return the number of references to the task; 0 on trio."""
         return 0 if self._native is None else count_references(self._native)
 
     @disable_ki_protection
     async def _call(self, attempt: Attempt) -> Any:
-        """Call the function, in a context that no other attempt sees."""
+        """Call the function, in a copy of the context that no other attempt uses."""
         job = attempt.run.job
         function = self._dispatcher.function(attempt)
         context = self._context.copy()
@@ -305,18 +305,19 @@ class Worker:
         if function.is_async:
             attempt.body = _await(function, args, kwargs)
         else:
-            # Its id is made here: a thread must not touch the tables.
+            # To read the id makes it, in a table of the engine. A thread must not do that, so it is done here.
             _ = run_context.run_id
             attempt.body = self._in_thread(attempt, function, args, kwargs)
         try:
             return await InContext(context, attempt.body)
         except BaseException as exc:
             if guard.holds(exc, anyio.get_cancelled_exc_class()):
-                raise  # The scope takes its own out of it.
+                raise  # The scope removes its own cancellation from it.
             raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
-        # What it raises passes neither through the loop's code nor through a `with`: both look at it, and write to it.
+        # The error of the function is returned, not raised, through the loop's code and the `with`, because both would
+        # read and write its attributes.
         with self._dispatcher.clock.hold():
             value, error = await call_in_thread(attempt, function, args, kwargs, limiter=self._dispatcher.limiter)
         if error is not None:
@@ -329,7 +330,7 @@ async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
 
 
 def _trim_traceback(error: BaseException) -> None:
-    """Cut the library's own frames, and those of the way into the thread, off the begin of a traceback."""
+    """Remove the frames of the library, and those on the way into the thread, from the start of a traceback."""
     trace = after = guard.traceback_of(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == __file__:
@@ -340,32 +341,35 @@ def _trim_traceback(error: BaseException) -> None:
 
 
 def _classify(error: BaseException) -> tuple[BaseException, AttemptResult]:
-    """Return what an attempt that raised ends as: only what means the program is fatal, bare or in a group."""
+    """Return the error and the result of an attempt that raised.
+
+    It is fatal only if the error is ``KeyboardInterrupt`` or ``SystemExit``, bare or in a group.
+    """
     _trim_traceback(error)
     for each in _leaves(error):
         if guard.is_a(each, guard.PROGRAM):
             return each, AttemptResult.FATAL
-    return heard(error), AttemptResult.RAISED
+    return verdict_or_error(error), AttemptResult.RAISED
 
 
-def heard(error: BaseException) -> BaseException:
-    """Return the verdict that a group comes to, and what is none as it is.
+def verdict_or_error(error: BaseException) -> BaseException:
+    """Return the verdict inside of an error, if it holds nothing but verdicts; else the error itself.
 
-    A task group of the job's makes a group of whatever its tasks raise, so that a verdict is one in a group, too. With
-    errors beside it the run has failed, with the group; cancellations do not count.
+    A task group of the job puts what its tasks raise into a group, also a verdict. If the group holds other errors
+    too, the run has failed with the group. Cancellations in it do not count.
     """
-    said = [each for each in _leaves(error) if not guard.is_a(each, _CANCELLED)]
-    if said and all(guard.is_a(each, Verdict) for each in said):
-        return min(said, key=_finality)
+    errors = [each for each in _leaves(error) if not guard.is_a(each, _CANCELLED)]
+    if errors and all(guard.is_a(each, Verdict) for each in errors):
+        return min(errors, key=_finality)
     return error
 
 
 _CANCELLED: Final = (asyncio.CancelledError, trio.Cancelled)
-"""What comes of a cancellation, on either event loop."""
+"""The exceptions of a cancellation, on either event loop."""
 
 
 _FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)
-"""Verdicts, the most final first: of several in one group it is heard."""
+"""The kinds of verdicts, the most final first. Of several in a group, the most final one counts."""
 
 
 def _finality(verdict: BaseException) -> int:
@@ -373,7 +377,10 @@ def _finality(verdict: BaseException) -> int:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over what is in a group, in its order, past what a subclass makes of ``exceptions``; or over an error."""
+    """Iterate over the errors in a group, in order, groups in it included; or over the one error that is no group.
+
+    A subclass may redefine ``exceptions``, so `guard.members` reads the field of the base class.
+    """
     todo = [error]
     while todo:
         each = todo.pop()
@@ -385,18 +392,18 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_being_cancelled(task: "asyncio.Task[Any]") -> bool:
-    """Return whether there is a request to cancel a task, or one that was taken back and strikes all the same.
+    """Return whether a request to cancel a task exists, or one that was taken back but is delivered all the same.
 
-    Before Python 3.13 ``uncancel`` does not keep what ``cancel`` began from happening at the next await. Nothing public
-    tells that; anyio looks at the same place.
+    Before Python 3.13, a request that ``uncancel`` has taken back is still delivered at the next await. Only a private
+    field shows that; anyio reads the same one.
     """
     return bool(task.cancelling() or getattr(task, "_must_cancel", False))
 
 
-async def _forget_cancellation(task: "asyncio.Task[Any]") -> None:  # noqa: ASYNC910  (part of the worker's task)
-    """A job cancelled the task it ran in, which is the worker's: the worker goes on, and the next job knows nothing."""
+async def _take_back_cancellation(task: "asyncio.Task[Any]") -> None:  # noqa: ASYNC910  (part of the worker's task)
+    """Take back the cancellation of a worker's task, so that the worker goes on and the next job is not cut off."""
     while task.cancelling():
         task.uncancel()
-    # The request may still be waiting to be delivered at the next await: let it strike here.
+    # The request may still be delivered at the next await: have it delivered here.
     with suppress(asyncio.CancelledError):
         await cancel_shielded_checkpoint()

@@ -37,6 +37,9 @@ _NOT_GIVEN: Final = _NotGiven(0)
 class JobSetEntry:
     """A job of a job set: its request, its function or the name of it, and its arguments."""
 
+    def __repr__(self) -> str:
+        return guard.fields_shown(self)
+
     request: RecurringJobRequest
     fn: Callable[..., Any] | str
     args: tuple[Any, ...] = ()

@@ -16,6 +16,7 @@ from turnkeeper_trio.jobs._options import RequestFields
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
 from turnkeeper_trio.schedules import Never
+from turnkeeper_trio.schedules._adapter import is_schedule
 from turnkeeper_trio.schedules._base import instant_in_range
 from turnkeeper_trio.schedules._hints import no_schedule
 
@@ -29,6 +30,9 @@ class RecurringJobRequest:
 
     A wrong value raises `ConfigurationError`, which names the parameter.
     """
+
+    def __repr__(self) -> str:
+        return guard.fields_shown(self)
 
     name: str
     """The name of the job for people: in logs, lists and records. Several jobs may have the same name."""
@@ -232,10 +236,6 @@ def check_names(changes: Mapping[str, Any]) -> None:
             )
 
 
-def _has(value: object, method: str) -> bool:
-    return callable(guard.call(getattr, value, method, None)[0])
-
-
 def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
     """Set a limit in microseconds. ``math.inf`` becomes ``None``, so that both make equal requests."""
     us = _validation.limit(name, getattr(request, name), least=least)
@@ -245,14 +245,14 @@ def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
 
 
 def _check_schedule(schedule: object) -> None:
-    if guard.is_a(schedule, type) or not _has(schedule, "next_after"):
+    if not is_schedule(schedule):
         raise no_schedule("schedule", schedule)
 
 
 def _check_retry(retry: object, max_retries: int | None) -> None:
     if retry is None:
         return
-    if guard.is_a(retry, type) or not _has(retry, "delay"):
+    if guard.is_a(retry, type) or not callable(guard.attribute(retry, "delay")):
         raise ConfigurationError(
             f"retry must be a policy such as ExponentialBackoff() or FixedRetryDelay(30), "
             f"or an object with a method delay(failed, rng), not {guard.shown(retry)}",

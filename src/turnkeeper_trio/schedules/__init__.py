@@ -1,4 +1,4 @@
-"""Schedules: when a job's occurrences are."""
+"""Schedules: the rules that say at which instants a job has its occurrences."""
 
 from turnkeeper_trio.schedules._base import schedule_from_json
 from turnkeeper_trio.schedules.calendar_interval import CalendarInterval

@@ -1,7 +1,8 @@
-"""How to ask any schedule, the library's or a user's, for occurrences in integers.
+"""Asks any schedule, the library's or a user's, for its occurrences, as integers.
 
-A user's class has ``next_after`` and perhaps ``count_between`` and ``anchored``. What it answers is checked here, at
-the one place where it enters: a fault is a `ScheduleFault`, which halts the job that asked and nothing else.
+A schedule of the library has methods that take and return integers; these are called directly. A user's schedule has
+``next_after`` and perhaps ``count_between`` and ``anchored``. Its answers are checked in this module and nowhere else.
+If an answer makes no sense, or the method raises, that is a `ScheduleFault`: it halts the job, and nothing else.
 """
 
 from collections.abc import Callable
@@ -19,160 +20,178 @@ from turnkeeper_trio.schedules._count_nodes import Node, Plan
 from turnkeeper_trio.schedules._hints import no_schedule
 
 LISTING_LIMIT: Final = 1000
-"""Up to how many occurrences of a schedule without ``count_between`` are listed to count them."""
+"""How many occurrences are listed, at most, to count a schedule that has no ``count_between``."""
 
 
 @final
 class ScheduleFault(TurnKeeperError):
-    """A schedule raised, gave something that is no instant, or did not advance."""
+    """A schedule raised, returned something that is no instant, or did not advance."""
 
 
-def schedule(name: str, value: object, subject: str | None = None) -> Schedule:
-    """Return ``value`` if it is a schedule: an object (not a class) with a method ``next_after``."""
-    if guard.is_a(value, type) or not callable(guard.attribute(value, "next_after")):
-        raise no_schedule(name, value, subject)
-    return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+def is_schedule(value: object) -> bool:
+    """Return whether ``value`` is a schedule: an object (not a class) with a method ``next_after``."""
+    return not guard.is_a(value, type) and callable(guard.attribute(value, "next_after"))
 
 
-def next_after_us(asked: Schedule, after: int) -> int | None:
-    """Return the first occurrence strictly later than ``after``, or ``None``, also beyond the year 9999.
+def checked_schedule(name: str, value: object, subject: str | None = None) -> Schedule:
+    """Return ``value`` if it is a schedule.
 
     Raises:
-        ScheduleFault: The schedule raised, answered with something else than an aware datetime, or did not advance.
+        ConfigurationError: It is none; the message calls it ``subject``, or ``name`` if that is not given.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).next_after_us(after)
+    if not is_schedule(value):
+        raise no_schedule(name, value, subject)
+    return cast("Schedule", value)
+
+
+def next_after_us(schedule: Schedule, after: int) -> int | None:
+    """Return the first occurrence strictly later than ``after``, or ``None`` if there is none up to the year 9999.
+
+    Raises:
+        ScheduleFault: The schedule raised, returned something other than an aware datetime, or did not advance.
+    """
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).next_after_us(after)
     if after >= MAX_INSTANT:
         return None
     moment = utc_datetime(max(after, MIN_INSTANT))
-    answer = _called(asked, "next_after", lambda: asked.next_after(moment))
+    answer = _called(schedule, "next_after", lambda: schedule.next_after(moment))
     if answer is None:
         return None
-    at = _instant(asked, "next_after", answer)
+    at = _instant(schedule, "next_after", answer)
     if at <= after:
         raise ScheduleFault(
-            f"{guard.type_name(asked)}.next_after did not advance: asked for the first occurrence after "
+            f"{guard.type_name(schedule)}.next_after did not advance: asked for the first occurrence after "
             f"{moment.isoformat()}, it answered {guard.shown(answer)}"
         )
     return at if at <= MAX_INSTANT else None
 
 
-def first_us(asked: Schedule, at: int) -> int | None:
-    """Return the first occurrence of a schedule that was accepted, and bound, at ``at``.
+def first_us(schedule: Schedule, at: int) -> int | None:
+    """Return the first occurrence for a job that was accepted at ``at``, the instant to which the schedule is bound.
 
-    It is ``next_after_us(asked, at)``, but for `Once` and `After`: these give their instant even if it has passed.
+    This is ``next_after_us(schedule, at)``, except for `Once` and `After`: they return their instant even if it has
+    passed.
 
     Raises:
         ScheduleFault: As `next_after_us`.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).first_us(at)
-    return next_after_us(asked, at)
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).first_us(at)
+    return next_after_us(schedule, at)
 
 
-def count_between_us(asked: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
-    """Return how many occurrences t there are with ``after < t <= until``, and whether that is exact.
+def count_between_us(schedule: Schedule, after: int, until: int, limit: int = LISTING_LIMIT) -> tuple[int, bool]:
+    """Return the number of occurrences t with ``after < t <= until``, and whether the number is exact.
 
-    A user's schedule without ``count_between`` is listed, up to ``limit``; then the count is a lower bound.
+    The occurrences of a user's schedule without ``count_between`` are listed. If there are more than ``limit``, the
+    number is ``limit``, a lower bound.
 
     Raises:
-        ScheduleFault: The schedule raised, or answered with what makes no sense.
+        ScheduleFault: The schedule raised, or returned something that is no number of occurrences.
     """
     until = min(until, MAX_INSTANT)
     after = max(after, MIN_INSTANT - 1)
     if until <= after:
         return 0, True
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).count_upto_us(after, until, limit)
-    counting: Callable[[datetime, datetime], object] | None = _method(asked, "count_between")
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).count_upto_us(after, until, limit)
+    counting: Callable[[datetime, datetime], object] | None = _method(schedule, "count_between")
     if counting is None:
-        return _listed(asked, after, until, limit)
+        return _listed(schedule, after, until, limit)
     first, last = utc_datetime(max(after, MIN_INSTANT)), utc_datetime(until)
-    answer = _called(asked, "count_between", lambda: counting(first, last))
+    answer = _called(schedule, "count_between", lambda: counting(first, last))
     if not guard.is_a(answer, int) or guard.is_a(answer, bool) or (count := int.__pos__(cast("int", answer))) < 0:
         raise ScheduleFault(
-            f"{guard.type_name(asked)}.count_between must return how many, it returned {guard.shown(answer)}"
+            f"{guard.type_name(schedule)}.count_between must return how many, it returned {guard.shown(answer)}"
         )
     return count, True
 
 
-def latest_us(asked: Schedule, after: int, until: int) -> int | None:
+def latest_us(schedule: Schedule, after: int, until: int) -> int | None:
     """Return the last occurrence t with ``after < t <= until``, or ``None``.
 
     Raises:
         ScheduleFault: As `next_after_us`.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).latest_us(after, until)
-    return latest_by_search(lambda at: next_after_us(asked, at), after, until)
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).latest_us(after, until)
+    return latest_by_search(lambda at: next_after_us(schedule, at), after, until)
 
 
-def node(asked: Schedule, plan: Plan) -> Node:
-    """Return a schedule as a part of what is counted; a user's is listed.
+def node(schedule: Schedule, plan: Plan) -> Node:
+    """Return the node that stands for a schedule when a combination is counted; a user's schedule is listed.
 
     Raises:
         ScheduleFault: As `next_after_us`.
         TooLong: It cannot be counted in bounded time.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return cast("BuiltinSchedule", asked).node(plan)
-    return plan.listed(lambda at: next_after_us(asked, at))
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).node(plan)
+    return plan.listed(lambda at: next_after_us(schedule, at))
 
 
-def anchored_us(asked: Schedule, at: int) -> Schedule:
-    """Return the schedule bound to the instant of acceptance; itself if there is nothing to bind.
+def anchored_us(schedule: Schedule, at: int) -> Schedule:
+    """Return the schedule bound to ``at``, the instant of acceptance; itself if it needs no binding.
 
     Raises:
         ScheduleFault: A user's ``anchored`` raised, or returned something that is no schedule.
     """
-    if guard.is_a(asked, BuiltinSchedule):
-        return _bound(cast("BuiltinSchedule", asked), at)
-    binding: Callable[[datetime], object] | None = _method(asked, "anchored")
+    if guard.is_a(schedule, BuiltinSchedule):
+        return _bound(cast("BuiltinSchedule", schedule), at)
+    binding: Callable[[datetime], object] | None = _method(schedule, "anchored")
     if binding is None:
-        return asked
+        return schedule
     moment = utc_datetime(at)
-    bound = _called(asked, "anchored", lambda: binding(moment))
+    bound = _called(schedule, "anchored", lambda: binding(moment))
     try:
-        made = schedule("the schedule", bound)
+        made = checked_schedule("the schedule", bound)
     except ConfigurationError as exc:
         raise ScheduleFault(
-            f"{guard.type_name(asked)}.anchored must return a schedule, it returned {guard.shown(bound)}"
+            f"{guard.type_name(schedule)}.anchored must return a schedule, it returned {guard.shown(bound)}"
         ) from exc
     return _bound(cast("BuiltinSchedule", made), at) if guard.is_a(made, BuiltinSchedule) else made
 
 
-def _bound(asked: BuiltinSchedule, at: int) -> Schedule:
-    """Return a schedule of the library, bound; a part of it may be a user's, and become what cannot be a part."""
-    bound, fault = guard.call(asked.anchored_us, at)
+def _bound(schedule: BuiltinSchedule, at: int) -> Schedule:
+    """Return a schedule of the library, bound to ``at``.
+
+    Even this may fail: a part of it may be a user's schedule, and that part's ``anchored`` may raise or return
+    something that cannot be part of a combination.
+    """
+    bound, fault = guard.call(schedule.anchored_us, at)
     if fault is not None:
-        _raise(fault, f"{guard.type_name(asked)} cannot be bound:")
+        _raise(fault, f"{guard.type_name(schedule)} cannot be bound:")
     assert bound is not None
     return bound
 
 
-def _listed(asked: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
+def _listed(schedule: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
     count = 0
-    at = next_after_us(asked, after)
+    at = next_after_us(schedule, after)
     while at is not None and at <= until:
         if count == limit:
             return count, False
         count += 1
-        at = next_after_us(asked, at)
+        at = next_after_us(schedule, at)
     return count, True
 
 
-def _called(asked: Schedule, method: str, call: Callable[[], object]) -> object:
+def _called(schedule: Schedule, method: str, call: Callable[[], object]) -> object:
     answer, fault = guard.call(call)
     if fault is not None:
-        _raise(fault, f"{guard.type_name(asked)}.{method} raised")
+        _raise(fault, f"{guard.type_name(schedule)}.{method} raised")
     if guard.is_coroutine(answer):
-        guard.call(cast("CoroutineType[Any, Any, Any]", answer).close)  # or Python warns that it was never awaited
-        raise ScheduleFault(f"{guard.type_name(asked)}.{method} is async: a schedule answers at once, write plain def")
+        # A coroutine that is never awaited makes Python warn, unless it is closed.
+        guard.call(cast("CoroutineType[Any, Any, Any]", answer).close)
+        raise ScheduleFault(
+            f"{guard.type_name(schedule)}.{method} is async: a schedule answers at once, write plain def"
+        )
     return answer
 
 
-def _instant(asked: Schedule, method: str, answer: object) -> int:
-    name = f"{guard.type_name(asked)}.{method}"
+def _instant(schedule: Schedule, method: str, answer: object) -> int:
+    name = f"{guard.type_name(schedule)}.{method}"
     if not guard.is_a(answer, datetime):
         raise ScheduleFault(f"{name} must return an aware datetime or None, it returned {guard.shown(answer)}")
     given = cast("datetime", answer)
@@ -189,15 +208,16 @@ def _instant(asked: Schedule, method: str, answer: object) -> int:
     return at
 
 
-def _method(asked: Schedule, name: str) -> Any:
-    """Return a method that a schedule may have, or ``None``."""
-    method, fault = guard.call(getattr, asked, name, None)
+def _method(schedule: Schedule, name: str) -> Any:
+    """Return an optional method of a user's schedule, or ``None`` if it has none."""
+    method, fault = guard.call(getattr, schedule, name, None)
     if fault is not None:
-        _raise(fault, f"{guard.type_name(asked)}.{name} raised")
+        _raise(fault, f"{guard.type_name(schedule)}.{name} raised")
     return method
 
 
 def _raise(fault: BaseException, what: str) -> NoReturn:
+    """Raise the `ScheduleFault` that ``fault`` means; ``what`` says where it was raised."""
     if type(fault) is ScheduleFault:
-        raise fault  # That of a schedule it asked itself.
+        raise fault  # the user's schedule contains a schedule, and the fault is of that one
     raise ScheduleFault(f"{what} {guard.raised(fault)}") from fault

@@ -1,7 +1,9 @@
-"""What every schedule of the library shares: integer methods inside, datetimes outside, value semantics, JSON.
+"""The base class of the library's schedules, and how a schedule is read from JSON.
 
-A subclass gives three answers in integers (microseconds since the epoch, UTC), and what makes it a value: the tuple
-that stands for its meaning, the code that makes it, and its fields as JSON values. Everything else is here, once.
+A subclass defines its rule in integers (microseconds since the epoch, UTC): the next occurrence after an instant, and
+the number of occurrences in a span. It also defines what makes it a value: the tuple that equality compares, the code
+that makes it, and its fields as JSON values. The methods that take datetimes, equality, ``repr``, immutability,
+pickling and JSON are defined here, once.
 """
 
 from abc import abstractmethod
@@ -10,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Self, cast
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -22,10 +25,10 @@ _KINDS: dict[str, type["BuiltinSchedule"]] = {}
 
 
 class BuiltinSchedule:
-    """A schedule of the library: an immutable, hashable, comparable value.
+    """A schedule of the library: an immutable, hashable value, equal to each of its kind that means the same.
 
-    Instants are integers inside: microseconds since 1970-01-01 00:00 UTC. The methods that end in ``_us`` take and
-    return them; the others take any aware ``datetime`` (a ``pendulum.DateTime`` is one) and return UTC.
+    Methods whose names end in ``_us`` take and return instants as integers: microseconds since 1970-01-01 00:00 UTC.
+    The other methods take any aware ``datetime`` (a ``pendulum.DateTime`` is one) and return UTC.
     """
 
     __slots__ = ()
@@ -33,7 +36,7 @@ class BuiltinSchedule:
     """The name of the kind in JSON."""
 
     def __init_subclass__(cls) -> None:
-        """Make the kind known to `schedule_from_json`."""
+        """Register the kind, so that `schedule_from_json` finds the class."""
         if cls.kind:
             _KINDS[cls.kind] = cls
 
@@ -48,11 +51,17 @@ class BuiltinSchedule:
         """Return the number of occurrences t with ``after < t <= until``."""
 
     def count_upto_us(self, after: int, until: int, limit: int) -> tuple[int, bool]:  # noqa: ARG002  (for combinations)
-        """Return the count, and whether it is exact: a combination may hold what must be listed, up to ``limit``."""
+        """Return the number of occurrences t with ``after < t <= until``, and whether the number is exact.
+
+        It is always exact here. A combination may have parts that it can count only by listing their occurrences; it
+        lists at most ``limit`` of them, and beyond that its number is a lower bound.
+        """
         return self.count_between_us(after, until), True
 
     def node(self, plan: Plan) -> Node:
-        """Return this schedule as a part of what is counted: by default, what it does in that time, listed.
+        """Return the node that stands for this schedule when a combination is counted.
+
+        By default, each occurrence within the plan's time is listed.
 
         Raises:
             TooLong: It cannot be counted in bounded time.
@@ -64,14 +73,14 @@ class BuiltinSchedule:
         return latest_by_search(self.next_after_us, after, until)
 
     def anchored_us(self, at: int) -> Self:  # noqa: ARG002  (most kinds have nothing to bind)
-        """Return the schedule bound to the instant of acceptance; itself where nothing is to bind."""
+        """Return the schedule bound to ``at``, the instant of acceptance; itself if it needs no binding."""
         return self
 
     def first_us(self, at: int) -> int | None:
-        """Return the first occurrence of this schedule if it was accepted, and bound, at ``at``.
+        """Return the first occurrence for a job that was accepted at ``at``, the instant to which this is bound.
 
-        It differs from ``next_after_us(at)`` for what happens once: an instant that has passed, or that is ``at``
-        itself, is still to be done.
+        This is ``next_after_us(at)``, except for a schedule that happens once: its occurrence is still due if its
+        instant is ``at`` itself, or has passed.
         """
         return self.next_after_us(at)
 
@@ -79,12 +88,12 @@ class BuiltinSchedule:
 
     @property
     def timezone(self) -> str:
-        """The IANA name of the zone the schedule is written in, for display; ``"UTC"`` where a zone is irrelevant."""
+        """The IANA name of the zone in which to show the schedule; ``"UTC"`` if it belongs to no zone."""
         return "UTC"
 
     @property
     def zones(self) -> frozenset[str]:
-        """The zones whose wall clock the schedule reads: empty, one, or several in a combination."""
+        """The IANA names of the zones of the schedule: none or one; a combination may have several."""
         return frozenset()
 
     def next_after(self, after: datetime) -> datetime | None:
@@ -94,51 +103,58 @@ class BuiltinSchedule:
             after: Any aware datetime.
 
         Raises:
-            ConfigurationError: ``after`` is naive, or the schedule is not bound yet (`anchored`).
+            ConfigurationError: ``after`` is naive, or the schedule is not bound yet (see `anchored`).
         """
         at = self.next_after_us(_validation.instant("after", after))
         return None if at is None else utc_datetime(at)
 
     def count_between(self, after: datetime, until: datetime) -> int:
-        """Return how many occurrences there are with ``after < t <= until``, counted and not listed.
+        """Return the number of occurrences t with ``after < t <= until``.
+
+        The library's schedules are counted by arithmetic, between the clock changes of their zone. Occurrences are
+        listed only for a part of a combination that cannot be counted so.
 
         Args:
             after: Any aware datetime; an occurrence at this instant is not counted.
             until: Any aware datetime; an occurrence at this instant is counted.
 
         Raises:
-            ConfigurationError: One of the two is naive, or the schedule is not bound yet (`anchored`).
+            ConfigurationError: ``after`` or ``until`` is naive, or the schedule is not bound yet (see `anchored`).
         """
         return self.count_between_us(_validation.instant("after", after), _validation.instant("until", until))
 
     def anchored(self, at: datetime) -> Self:
-        """Return the schedule bound to the instant at which a job was accepted.
+        """Return the schedule bound to ``at``, the instant at which a job was accepted.
 
-        Binds what is counted from there: an `Interval` without ``anchor``, a `CalendarInterval` without ``start``, an
-        `After`, a `FixedDelay`, and combinations of them. Anything else returns itself.
+        Some schedules are counted from that instant: an `Interval` without ``anchor``, a `CalendarInterval` without
+        ``start``, an `After` without ``anchor``, a `FixedDelay`, and a combination that contains one of these. Any
+        other schedule returns itself.
+
+        Args:
+            at: Any aware datetime.
 
         Raises:
-            ConfigurationError: ``at`` is naive.
+            ConfigurationError: ``at`` is naive, or outside the years 1 to 9999 in UTC.
         """
         return self.anchored_us(instant_in_range("at", at))
 
     def __or__(self, other: Schedule) -> "BuiltinSchedule":
-        """Return the union with another schedule, an `AnyOf`."""
+        """Return the `AnyOf` of the two schedules."""
         return _union(self, other)
 
     def __ror__(self, other: Schedule) -> "BuiltinSchedule":
-        """Return the union with another schedule, an `AnyOf`."""
+        """Return the `AnyOf` of the two schedules."""
         return _union(other, self)
 
     # -- the value
 
     @abstractmethod
     def _meaning(self) -> tuple[object, ...]:
-        """Return what equality and hash are about."""
+        """Return the tuple that equality compares and the hash is made of."""
 
     @abstractmethod
     def _code(self) -> str:
-        """Return the arguments in the code that makes this value."""
+        """Return the arguments of the call that makes this value, as code: what ``repr`` shows in parentheses."""
 
     @abstractmethod
     def _fields(self) -> dict[str, Any]:
@@ -150,19 +166,21 @@ class BuiltinSchedule:
         """Make the value from what `_fields` returned."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the schedule as plain JSON values, with its ``kind`` and a ``version``."""
+        """Return the schedule as a dict of JSON values: its ``kind``, a ``version``, and its fields."""
         return {"kind": self.kind, "version": JSON_VERSION, **self._fields()}
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        """Make a schedule from what `to_json` returned.
+        """Make a schedule of this class from what `to_json` returned.
 
         Raises:
-            ConfigurationError: ``data`` is not what `to_json` writes, or is of another kind or a later version.
+            ConfigurationError: ``data`` is not what `to_json` writes, or its kind or its version is a different one.
         """
         made = schedule_from_json(data)
         if not isinstance(made, cls):
-            raise ConfigurationError(f"data is the JSON of {made!r}, which is no {cls.__name__}", parameter="data")
+            raise ConfigurationError(
+                f"data is the JSON of {guard.shown(made)}, which is no {cls.__name__}", parameter="data"
+            )
         return made
 
     def __eq__(self, other: object) -> bool:
@@ -194,11 +212,11 @@ class BuiltinSchedule:
 
 
 set_slot = object.__setattr__
-"""How a constructor fills the slots of an immutable value."""
+"""Sets a slot of a new value. The value's own ``__setattr__`` refuses, because the value is immutable."""
 
 
 def _restored(cls: type[BuiltinSchedule], slots: dict[str, Any]) -> BuiltinSchedule:
-    """Return an unpickled value."""
+    """Return the value that ``__reduce__`` described."""
     value = cls.__new__(cls)
     for name, content in slots.items():
         set_slot(value, name, content)
@@ -209,37 +227,52 @@ def schedule_from_json(data: Any) -> BuiltinSchedule:
     """Make a schedule of any kind from what its `to_json` returned.
 
     Raises:
-        ConfigurationError: ``data`` is not what `to_json` writes, is of a kind that is not known here (a class of
-            one's own inside a combination is one), or of a later version.
+        ConfigurationError: ``data`` is not what `to_json` writes, its version is a different one, or its kind is not
+            one of the library's. A schedule class of your own inside a combination has no such kind.
     """
     if not isinstance(data, dict):
-        raise ConfigurationError(f"data must be the dict that to_json() returned, not {data!r}", parameter="data")
-    fields: dict[str, Any] = {str(name): value for name, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        raise ConfigurationError(
+            f"data must be the dict that to_json() returned, not {guard.shown(data)}", parameter="data"
+        )
+    fields: dict[str, Any] = {str(name): value for name, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  (JSON)
     kind, version = fields.pop("kind", None), fields.pop("version", None)
     cls = _KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
         known = ", ".join(sorted(_KINDS))
-        raise ConfigurationError(f"no schedule of the library has the kind {kind!r}; known: {known}", parameter="data")
+        raise ConfigurationError(
+            f"no schedule of the library has the kind {guard.shown(kind)}; known: {known}", parameter="data"
+        )
     if version is True or version != JSON_VERSION:
         raise ConfigurationError(
-            f"version {version!r} of the kind {kind!r} is not known here, only {JSON_VERSION}", parameter="data"
+            f"version {guard.shown(version)} of the kind {guard.shown(kind)} is not known here, only {JSON_VERSION}",
+            parameter="data",
         )
     try:
-        return cls._from_fields(fields)  # pyright: ignore[reportPrivateUsage]
+        return cls._from_fields(fields)  # pyright: ignore[reportPrivateUsage]  (of this module)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
-        raise ConfigurationError(f"data is not what to_json() writes for {kind!r}: {exc}", parameter="data") from exc
+        raise ConfigurationError(
+            f"data is not what to_json() writes for {guard.shown(kind)}: {exc}", parameter="data"
+        ) from exc
 
 
 def instant_in_range(name: str, value: object) -> int:
-    """Return an aware datetime as an integer, if it is one that can be shown in UTC."""
+    """Return an aware datetime in microseconds since the epoch.
+
+    Raises:
+        ConfigurationError: It is naive, is no datetime, or is outside the years 1 to 9999 in UTC.
+    """
     at = _validation.instant(name, value)
     if not MIN_INSTANT <= at <= MAX_INSTANT:
-        raise ConfigurationError(f"{name} is outside the years 1 to 9999 in UTC: {value!r}", parameter=name)
+        raise ConfigurationError(f"{name} is outside the years 1 to 9999 in UTC: {guard.shown(value)}", parameter=name)
     return at
 
 
 def latest_by_search(next_after: Callable[[int], int | None], after: int, until: int) -> int | None:
-    """Return the last occurrence in ``(after, until]``, found by galloping back from ``until``, then by bisection."""
+    """Return the last occurrence in ``(after, until]``, found by calls of ``next_after``, or ``None``.
+
+    The search steps back from ``until``, each step eight times as long as the one before, until an occurrence lies
+    between. Bisection does the rest.
+    """
 
     def within(at: int) -> int | None:
         found = next_after(at)
@@ -268,6 +301,6 @@ def latest_by_search(next_after: Callable[[int], int | None], after: int, until:
 
 
 def _union(*schedules: Schedule) -> BuiltinSchedule:
-    """Return an `AnyOf`. It is a kind of its own, so this module asks the registry of kinds for it."""
+    """Return an `AnyOf`. Its class is looked up by kind, because its module imports this one."""
     make = cast("Callable[..., BuiltinSchedule]", _KINDS["any_of"])
     return make(*schedules)

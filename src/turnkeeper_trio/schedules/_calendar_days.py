@@ -1,7 +1,8 @@
 """Days of the calendar in a zone: which day an instant is on, and when a day begins and ends.
 
-A day is known by its ordinal. It is not assumed to begin at midnight (a gap may hold midnight), nor to be 24 hours
-long, nor even to be one piece: where clocks go back from 00:01 to 23:01, the old day comes back for an hour.
+A day is known by its ordinal (``date.toordinal``). It need not begin at midnight, because midnight may be in a gap. It
+need not be 24 hours long. It need not even be one piece: if the clock goes back from 00:01 to 23:01, the day before
+comes back for almost an hour.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT
 from turnkeeper_trio.schedules._zones import DAY, SHIFT, Zone
 
 DayRange = tuple[int, int]
-"""The first and the last of some days in a row, as ordinals."""
+"""Some days in a row: the ordinals of the first and the last."""
 
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -24,6 +25,7 @@ def day_of(zone: Zone, at: int) -> int:
 
 
 def _midnight(day: int) -> int:
+    """Return the label of midnight at the beginning of a day."""
     return (day - _EPOCH) * DAY
 
 
@@ -33,14 +35,14 @@ def day_start(zone: Zone, day: int) -> int:
 
 
 def days_end(zone: Zone, days: DayRange, at: int) -> int:
-    """Return the first instant later than ``at``, which is on one of some days in a row, that is on none of them.
+    """Return the first instant later than ``at`` that is on none of some days in a row; ``at`` is on one of them.
 
-    That is the end of the piece around ``at``: where the clock goes back over the first midnight, the day before comes
-    back, and these days go on after it.
+    That is the end of the piece around ``at``. If the clock goes back over the first midnight, the day before comes
+    back, and the days go on in a second piece after it.
     """
     first, beyond = _midnight(days[0]), _midnight(days[1] + 1)
     offset = zone.offset(at)
-    # No two changes are as close as this, so equal offsets mean that there is none between.
+    # Two changes are never as close as SHIFT, so equal offsets at both ends mean that there is no change between them.
     if at + offset < first + SHIFT and zone.offset(at + SHIFT) != offset:
         for start, _, offset in zone.segments(at, at + SHIFT):
             if start + offset < first:
@@ -54,9 +56,9 @@ def days_end(zone: Zone, days: DayRange, at: int) -> int:
 
 
 def spans(zone: Zone, days: DayRange) -> list[tuple[int, int]]:
-    """Return the instants of some days as spans ``(after, until]``."""
+    """Return the instants of some days in a row, as spans ``(after, until]`` in order."""
     first, end = _midnight(days[0]), _midnight(days[1] + 1)
-    if days[0] == days[1]:  # the usual case costs three look-ups, and no table of a year's changes
+    if days[0] == days[1]:  # without a change near the day, three look-ups are enough; `segments` searches whole years
         offset = zone.offset(first - SHIFT)
         if offset == zone.offset(first + DAY // 2) == zone.offset(end + SHIFT):
             return [(first - offset - 1, end - offset - 1)]
@@ -69,7 +71,7 @@ def spans(zone: Zone, days: DayRange) -> list[tuple[int, int]]:
 
 
 def union(found: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return spans in order, merged where they meet."""
+    """Return the union of spans ``(after, until]``, in order; spans that overlap or touch become one."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(found):
         if merged and low <= merged[-1][1]:

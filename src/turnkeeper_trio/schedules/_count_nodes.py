@@ -1,4 +1,8 @@
-"""What is counted, as sets of seconds for each day: leaves, unions, windows, and what is left without some days."""
+"""The nodes of a count: a combination as a tree, in which each node is a set of seconds for each day.
+
+`_counting` says how such a tree is counted. A schedule of the library makes its own node; what has no sets of days
+is listed as single instants of the `Plan`.
+"""
 
 from abc import abstractmethod
 from bisect import bisect_right
@@ -11,10 +15,10 @@ from turnkeeper_trio.schedules._zones import DAY, SHIFT, Zone
 
 _SECONDS: Final = 86_400
 _WHOLE_DAY: Final = (1 << _SECONDS) - 1
-_MOST_FRACTIONS: Final = 16
+_MOST_FRACTIONS: Final = 16  # an interval with more fractions of a second than this is counted by arithmetic
 
 MOST_CUTS: Final = 1500
-"""Up to how many instants the time is cut at in one count."""
+"""The number of cuts that one count may have. A count that needs more is given up."""
 
 
 class TooLong(Exception):
@@ -22,25 +26,29 @@ class TooLong(Exception):
 
 
 class Node:
-    """A part of what is counted, as a set of seconds for each day of a piece."""
+    """A combination, or a part of one, as a set of seconds for each day of a piece."""
 
     __slots__ = ()
 
     @abstractmethod
     def days(self) -> int:
-        """Return after how many days it repeats within a piece; 0: it does not."""
+        """Return the number of days after which the sets repeat within a piece; 0 if they do not repeat."""
 
     @abstractmethod
     def key(self, day: int, piece: "Piece") -> Any:
-        """Return what the day depends on: equal keys, equal bits. ``None``: it is empty."""
+        """Return a key for a day: days with equal keys have equal sets. ``None`` means that the set is empty."""
 
     @abstractmethod
     def bits(self, key: Any, fraction: int, only: "Leaf | None") -> int:
-        """Return the seconds of a day of this key; with ``only``, as if that leaf happened at each and no other did."""
+        """Return the set of a day with this key, for a fraction of a second: bit n is second n.
+
+        With ``only``, return the set for a case that differs in this: that leaf has each second, and other leaves have
+        none.
+        """
 
     @abstractmethod
     def leaves(self) -> "Iterator[Leaf]":
-        """Yield the leaves that happen, not those that only exclude."""
+        """Yield the leaves that have occurrences, not those that only exclude days."""
 
 
 @final
@@ -50,7 +58,7 @@ class Piece:
     __slots__ = ("end", "offset", "start")
 
     def __init__(self, start: int, end: int, offset: int) -> None:
-        """Take a stretch; days are those of the clock with this offset."""
+        """Make a piece; its days are those of a clock with this offset from UTC."""
         self.start: int = start
         self.end: int = end
         self.offset: int = offset
@@ -58,20 +66,22 @@ class Piece:
 
 @final
 class Leaf(Node):
-    """The days and times of one schedule on a wall clock, or of an interval on that of UTC.
+    """The days and times of one schedule on the wall clock of its zone, or of an interval on that of UTC.
 
     Args:
-        zone: The zone of the clock; ``None`` for UTC.
-        turn: After how many days it repeats; 0: it does not.
-        day_key: What a day of the clock depends on, counted from 1970-01-01; ``None``: nothing happens on it.
-        times: Returns the seconds of a day of that key, for a fraction of a second.
-        fractions: The fractions of a second that it uses, in microseconds; ``None``: too many.
-        every: For an interval, its length and its anchor.
+        zone: The zone; ``None`` for UTC.
+        turn: The number of days after which the sets repeat; 0 if they do not repeat.
+        day_key: Returns a key for a day of the zone, counted from 1970-01-01: days with equal keys have equal sets.
+            ``None`` means that the set is empty.
+        times: Returns the set of a day with that key, for a fraction of a second.
+        fractions: The fractions of a second that it has, in microseconds; ``None`` if there are too many.
+        interval: The length and the anchor of an interval.
+        every_pass: Whether it has an occurrence in each pass of an overlap, or in the first one only.
     """
 
     __slots__ = (
         "_late", "_piece", "_second_pass", "_whole",
-        "day_key", "every", "every_pass", "fractions", "second_passes", "times", "turn", "zone",
+        "day_key", "every_pass", "fractions", "interval", "second_passes", "times", "turn", "zone",
     )  # fmt: skip
 
     def __init__(
@@ -82,19 +92,18 @@ class Leaf(Node):
         times: Callable[[Hashable, int], int],
         fractions: frozenset[int] | None = frozenset((0,)),
         *,
-        every: tuple[int, int] = (0, 0),
+        interval: tuple[int, int] = (0, 0),
         every_pass: bool = True,
     ) -> None:
-        """Take the rule."""
         self.zone: Zone | None = zone
         self.turn: int = turn
         self.day_key: Callable[[int], Hashable] = day_key
         self.times: Callable[[Hashable, int], int] = times
         self.fractions: frozenset[int] | None = fractions
-        self.every: tuple[int, int] = every
+        self.interval: tuple[int, int] = interval
         self.every_pass: bool = every_pass
         self.second_passes: list[tuple[int, int]] = []
-        self._piece: Piece | None = None  # the last one asked for, and what is known about it
+        self._piece: Piece | None = None  # the last one that `key` was called for; what depends on it is kept
 
     def days(self) -> int:
         return self.turn
@@ -127,32 +136,31 @@ class Leaf(Node):
     def leaves(self) -> "Iterator[Leaf]":
         yield self
 
-    def uses(self, fraction: int) -> bool:
-        """Return whether it can happen at this fraction of a second."""
-        assert self.fractions is None  # only asked of an interval that uses very many
-        every, anchor = self.every
+    def may_have(self, fraction: int) -> bool:
+        """Return whether an occurrence may have this fraction of a second."""
+        assert self.fractions is None  # it is only asked of an interval that has too many to name
+        every, anchor = self.interval
         return (fraction - anchor) % gcd(every, MICROSECONDS) == 0
 
 
 def shifted(late: int, first: int, second: int) -> int:
-    """Return a day of bits that begins so many seconds into the first of two days."""
+    """Return the set of a day that begins ``late`` seconds into the first of two days, from the sets of the two."""
     return (first >> late | second << _SECONDS - late) & _WHOLE_DAY if late else first
 
 
 def within(spans: Sequence[tuple[int, int]], at: int) -> bool:
-    """Return whether an instant lies in one of some spans ``[start, end)``, which are in order and apart."""
+    """Return whether an instant is in one of several spans ``[start, end)``, which are in order and do not overlap."""
     index = bisect_right(spans, (at, MAX_INSTANT + DAY)) - 1
     return index >= 0 and at < spans[index][1]
 
 
 @final
 class Union(Node):
-    """Whenever any of some nodes happens."""
+    """The union of several nodes."""
 
     __slots__ = ("_parts",)
 
     def __init__(self, parts: Sequence[Node]) -> None:
-        """Take the parts."""
         self._parts = parts
 
     def days(self) -> int:
@@ -176,12 +184,12 @@ class Union(Node):
 
 @final
 class Window(Node):
-    """A node within a span of time, or, with ``outside``, without some spans."""
+    """A node within some spans of time or, with ``outside``, outside of them."""
 
     __slots__ = ("_outside", "_part", "_spans")
 
     def __init__(self, part: Node, spans: Sequence[tuple[int, int]], *, outside: bool = False) -> None:
-        """Take spans ``[start, end)``, in order and apart; the time is cut at each end."""
+        """Make a window from spans ``[start, end)``, in order, at whose ends the plan is cut."""
         self._part, self._spans, self._outside = part, spans, outside
 
     def days(self) -> int:
@@ -199,12 +207,19 @@ class Window(Node):
 
 @final
 class WithoutDays(Node):
-    """A node without the days of a zone on which a schedule of that zone happens."""
+    """A node without the days on which a schedule has an occurrence; the days are those of the schedule's zone."""
 
     __slots__ = ("_by_span", "_days", "_part", "_spans")
 
     def __init__(self, part: Node, days: Leaf, known: Sequence[tuple[int, int, bool]]) -> None:
-        """Take the days, and those near a change of the clock: spans ``[start, end)``, and whether each is excluded."""
+        """Make the node.
+
+        Args:
+            part: The node.
+            days: The excluded schedule.
+            known: The days near each clock change, where ``days`` does not hold: spans ``[start, end)``, and whether
+                each is excluded.
+        """
         self._part, self._days = part, days
         self._spans = [(start, end) for start, end, _ in known]
         self._by_span = [excluded for *_, excluded in known]
@@ -235,12 +250,12 @@ class WithoutDays(Node):
 
 @final
 class Plan:
-    """What is known about the time in which is counted: where it is cut, and what happens at single instants."""
+    """The span of time in which a combination is counted: where it is cut, and the single instants of listed parts."""
 
     __slots__ = ("after", "cuts", "limit", "singles", "until")
 
     def __init__(self, after: int, until: int, limit: int) -> None:
-        """Begin a count of ``(after, until]``; up to ``limit`` occurrences of a part may be listed."""
+        """Make a plan for ``(after, until]``; at most ``limit`` occurrences of each part may be listed."""
         self.after: int = after
         self.until: int = until
         self.limit: int = limit
@@ -248,13 +263,21 @@ class Plan:
         self.singles: set[int] = set()
 
     def cut(self, *instants: int) -> None:
-        """Cut the time at some instants."""
+        """Cut the time at each of these instants that is in the span.
+
+        Raises:
+            TooLong: There are too many cuts.
+        """
         self.cuts.update(at for at in instants if self.after < at <= self.until)
         if len(self.cuts) > MOST_CUTS:
             raise TooLong
 
     def listed(self, next_after: Callable[[int], int | None]) -> Node:
-        """Take the occurrences of a part as single instants."""
+        """Add the occurrences of a part as single instants, and return an empty node.
+
+        Raises:
+            TooLong: There are more than the limit.
+        """
         at = next_after(self.after)
         for _ in range(self.limit + 1):
             if at is None or at > self.until:
@@ -263,8 +286,14 @@ class Plan:
             at = next_after(at)
         raise TooLong
 
-    def wall(self, leaf: Leaf) -> Leaf:
-        """Take a schedule of a zone: cut the time at its changes of the clock."""
+    def cut_at_changes(self, leaf: Leaf) -> Leaf:
+        """Cut the time at the clock changes of a leaf's zone and, if they matter, at the ends of overlaps.
+
+        Return the leaf.
+
+        Raises:
+            TooLong: There are too many cuts.
+        """
         assert leaf.zone is not None
         offset = None
         for start, _, new in leaf.zone.segments(self.after - 2 * SHIFT, self.until + 1):
@@ -277,12 +306,12 @@ class Plan:
         return leaf
 
     def changes(self, zone: Zone) -> list[int]:
-        """Return the instants near the time at which the clock of a zone changes."""
+        """Return the clock changes of a zone within the span and near it, as instants."""
         return [start for start, *_ in zone.segments(self.after - 2 * SHIFT, self.until + 2 * SHIFT)][1:]
 
 
 def interval_leaf(every: int, anchor: int) -> Leaf:
-    """Return an interval as a leaf."""
+    """Return the leaf of an interval; both arguments are in microseconds."""
     turn = every // gcd(every, DAY)
     unit = gcd(every, MICROSECONDS)
     number = MICROSECONDS // unit
@@ -297,11 +326,14 @@ def interval_leaf(every: int, anchor: int) -> Leaf:
         period, first = at_fraction(every, anchor, fraction)
         return _repeated((first - key * DAY - fraction) % period // MICROSECONDS, period // MICROSECONDS)
 
-    return Leaf(None, turn, lambda day: day % turn, times, fractions, every=(every, anchor))
+    return Leaf(None, turn, lambda day: day % turn, times, fractions, interval=(every, anchor))
 
 
 def at_fraction(every: int, anchor: int, fraction: int) -> tuple[int, int]:
-    """Return period and anchor of those occurrences of an interval that have this fraction of a second; there are."""
+    """Return the length and the anchor of the interval that has only the occurrences with this fraction of a second.
+
+    There must be such occurrences.
+    """
     unit = gcd(every, MICROSECONDS)
     period = every // unit * MICROSECONDS
     steps = (fraction - anchor) // unit * pow(every // unit, -1, MICROSECONDS // unit) % (MICROSECONDS // unit)
@@ -309,7 +341,7 @@ def at_fraction(every: int, anchor: int, fraction: int) -> tuple[int, int]:
 
 
 def _repeated(first: int, step: int) -> int:
-    """Return a day with one bit each ``step`` seconds, from ``first`` on."""
+    """Return the set of a day that has one second in every ``step``, from ``first`` on."""
     if first >= _SECONDS:
         return 0
     found, width = 1 << first, step

@@ -12,7 +12,7 @@ from turnkeeper_trio.schedules.once import Once
 
 
 def no_schedule(name: str, value: object, subject: str | None = None) -> ConfigurationError:
-    """Return the error for a value that is no schedule; it says what to write, if the value shows what is meant.
+    """Return the error for a value that is no schedule; it says what to write if the value shows what was meant.
 
     Args:
         name: The name of the parameter.
@@ -45,7 +45,7 @@ def _code(value: object) -> str:
         return repr(Interval(cast("float | timedelta", value)))
     if guard.is_a(value, datetime):
         at = cast("datetime", value)
-        return f"Once({at!r}, timezone='Europe/Berlin')" if at.tzinfo is None else repr(Once(at))
+        return f"Once({guard.shown(at)}, timezone='Europe/Berlin')" if at.tzinfo is None else repr(Once(at))
     return _daily(cast("time", value)) if guard.is_a(value, time) else ""
 
 

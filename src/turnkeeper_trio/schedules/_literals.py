@@ -1,6 +1,10 @@
-"""Values as the code that makes them, and as JSON; and times of day in microseconds since midnight."""
+"""Times of day, dates, instants and durations: as microseconds, as the code that makes them (``repr``), and as JSON.
+
+Also reads a duration that is given in seconds, as a ``timedelta``, or in units such as ``hours=1``.
+"""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any, Final
@@ -14,15 +18,15 @@ from turnkeeper_trio.errors import ConfigurationError
 
 
 def time_us(name: str, value: object, must: str) -> int:
-    """Return a wall-clock time of day in microseconds since midnight.
+    """Return a time of day in microseconds since midnight.
 
     Args:
         name: The name of the parameter.
         value: What was given.
-        must: How the sentence begins that says what it must be: ``"at must be"``.
+        must: How the message of an error begins: ``"at must be"``.
 
     Raises:
-        ConfigurationError: It is no ``datetime.time``, has an offset, or asks for a second pass.
+        ConfigurationError: ``value`` is no ``datetime.time``, or has a timezone or ``fold=1``.
     """
     if not isinstance(value, time):
         meant = time_hint(value)
@@ -31,11 +35,13 @@ def time_us(name: str, value: object, must: str) -> int:
         raise ConfigurationError(message, parameter=name)
     if value.tzinfo is not None:
         raise ConfigurationError(
-            f"{must} a time without a zone, not {value!r}: the zone is the schedule's, timezone=…", parameter=name
+            f"{must} a time without a zone, not {guard.shown(value)}: the zone is the schedule's, timezone=…",
+            parameter=name,
         )
     if value.fold:
         raise ConfigurationError(
-            f"{must} a time without fold, not {value!r}: a time shown twice happens the first time", parameter=name
+            f"{must} a time without fold, not {guard.shown(value)}: a time shown twice happens the first time",
+            parameter=name,
         )
     return ((value.hour * 60 + value.minute) * 60 + value.second) * MICROSECONDS + value.microsecond
 
@@ -49,7 +55,7 @@ def us_time(us: int) -> time:
 
 
 def time_hint(value: object) -> time | None:
-    """Return the time of day that was meant by something else: a text, a datetime or a full hour; else ``None``."""
+    """Return the time of day that a text, a datetime or a full hour probably means; ``None`` for all else."""
     if isinstance(value, datetime):
         return value.time()
     if isinstance(value, str) and ":" in value:
@@ -70,7 +76,7 @@ def time_code(value: time) -> str:
 
 
 def time_from_text(text: Any) -> time:
-    """Return the time of day that JSON has as ``"09:30:00"``."""
+    """Return the time of day that JSON holds as a text such as ``"09:30:00"``."""
     return time.fromisoformat(text)
 
 
@@ -80,7 +86,7 @@ def date_code(value: date) -> str:
 
 
 def instant_code(at: int, zone: Any = None) -> str:
-    """Return the code that makes an aware datetime, in the zone given or in UTC."""
+    """Return the code that makes the datetime of an instant, in the given `Zone`, or in UTC if ``zone`` is ``None``."""
     when = utc_datetime(at)
     key = "UTC"
     if zone is not None:
@@ -93,32 +99,37 @@ def instant_code(at: int, zone: Any = None) -> str:
 
 
 def instant_text(at: int) -> str:
-    """Return an instant as JSON has it: ISO 8601 in UTC."""
+    """Return an instant as JSON holds it: ISO 8601, in UTC, with ``Z``."""
     return utc_datetime(at).isoformat().replace("+00:00", "Z")
 
 
 def instant_from_text(text: Any) -> datetime:
-    """Return the instant that `instant_text` wrote."""
+    """Return the instant that `instant_text` wrote, as a datetime in UTC.
+
+    Raises:
+        ValueError: The text is no ISO 8601 date and time, or has no offset.
+    """
     when = datetime.fromisoformat(text)
-    instant_us(when)  # refuses a naive one
+    instant_us(when)  # raises if it is naive
     return when.astimezone(UTC)
 
 
 UNITS: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
-"""Seconds in a unit, longest first."""
+"""The seconds in each unit, the longest unit first."""
 
 
-def total_us(name: str, whole: object, units: dict[str, object], *, least: int) -> int:
-    """Return a duration in microseconds, given as ``whole`` or as a sum of units.
+def total_us(name: str, whole: object, units: Mapping[str, object], *, least: int) -> int:
+    """Return a duration in microseconds, from ``whole`` or from the sum of ``units``.
 
     Args:
-        name: What ``whole`` is called where it was given.
-        whole: Seconds, or a ``timedelta``; ``None`` if units are given.
-        units: Numbers by the names of `UNITS`; ``None`` is not given.
-        least: The shortest that makes sense, in microseconds.
+        name: The name of the parameter that ``whole`` was given as.
+        whole: Seconds, or a ``timedelta``; ``None`` if it was not given.
+        units: A number for each name in `UNITS`; ``None`` if it was not given.
+        least: The shortest duration that is accepted, in microseconds.
 
     Raises:
-        ConfigurationError: Nothing or both were given, or what was given is no such duration.
+        ConfigurationError: Neither or both of ``whole`` and ``units`` were given, or the duration is no finite number,
+            is negative, is shorter than ``least``, is longer than the calendar, or has months or years.
     """
     given = {unit: value for unit, value in units.items() if value is not None}
     if whole is None and not given:
@@ -137,7 +148,7 @@ def total_us(name: str, whole: object, units: dict[str, object], *, least: int) 
         floor = f"at least {least / MICROSECONDS:g} s" if least else "not negative"
         raise ConfigurationError(f"{name} must be {floor}, it is {us / MICROSECONDS:g} s", parameter=name)
     if us > LONGEST:
-        shown = f": {us / MICROSECONDS:g} s" if us < 1 << 1000 else ""  # no float can be much more
+        shown = f": {us / MICROSECONDS:g} s" if us < 1 << 1000 else ""  # a float overflows a little beyond that
         raise ConfigurationError(f"{name} is longer than the calendar{shown}", parameter=name)
     return us
 
@@ -150,7 +161,7 @@ def duration_code(us: int) -> str:
         amount, rest = divmod(rest, size)
         if amount and not (unit == "seconds" and fraction):
             parts.append(f"{unit}={amount}")
-    if fraction:  # below 60 s a float tells each microsecond, so reading the code gives the same duration
+    if fraction:  # below 60 s a float is exact to the microsecond, so the code makes the same duration
         parts.append(f"seconds={(us % (60 * MICROSECONDS)) / MICROSECONDS!r}")
     return ", ".join(parts) or "seconds=0"
 
@@ -158,23 +169,26 @@ def duration_code(us: int) -> str:
 def _whole_us(name: str, value: object) -> int:
     if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and value.months + value.years:
         raise ConfigurationError(
-            f"{name} has months or years, which have no fixed length: {value!r}; write CalendarInterval(months=…)",
+            f"{name} has months or years, which have no fixed length: {guard.shown(value)}; "
+            f"write CalendarInterval(months=…)",
             parameter=name,
         )
     if isinstance(value, timedelta):
-        # By the fields, since pendulum's Duration cannot be divided by a timedelta.
+        # From the fields, because pendulum's Duration cannot be divided by a timedelta.
         return (value.days * 86_400 + value.seconds) * MICROSECONDS + value.microseconds
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(_number(name, value) * MICROSECONDS)
-    raise ConfigurationError(f"{name} must be seconds (a number) or a timedelta, not {value!r}", parameter=name)
+    raise ConfigurationError(
+        f"{name} must be seconds (a number) or a timedelta, not {guard.shown(value)}", parameter=name
+    )
 
 
 def _number(name: str, value: object) -> Fraction:
-    """Return a number exactly, so that a sum of units is rounded once."""
+    """Return a number as a fraction, so that a sum of units is exact and is rounded only once."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be a number, not {value!r}", parameter=name)
-    if isinstance(value, float) and not math.isfinite(value):  # an integer may be too large to ask
-        raise ConfigurationError(f"{name} must be finite, not {value!r}", parameter=name)
+        raise ConfigurationError(f"{name} must be a number, not {guard.shown(value)}", parameter=name)
+    if isinstance(value, float) and not math.isfinite(value):  # isfinite() overflows on a large int
+        raise ConfigurationError(f"{name} must be finite, not {guard.shown(value)}", parameter=name)
     if value < 0:
         raise ConfigurationError(f"{name} must not be negative, it is {guard.shown(value)}", parameter=name)
     return Fraction(value)

@@ -1,15 +1,16 @@
-"""From wall labels to instants: the two rules of a calendar schedule, and how to count under each.
+"""From wall labels to instants: the two rules of a calendar schedule, and how occurrences are counted under each.
 
-A label is the reading of a wall clock as an integer: microseconds since the label 1970-01-01 00:00, without a zone.
-A calendar schedule is a set of labels. Which instants they name is decided here, and here only:
+A label is the reading of a wall clock as an integer: microseconds since the label 1970-01-01 00:00, without a zone. A
+calendar schedule is a set of labels in a zone. This module, and no other, decides which instants they name:
 
-* *once*: each label happens once; in an overlap at its first pass, in a gap at the end of the gap.
-* *every pass*: the schedule happens whenever the wall clock shows one of its labels: not in a gap, twice in an overlap.
+* *once*: each label is one occurrence. In an overlap it is at the first pass, in a gap it is at the end of the gap.
+* *every pass*: there is an occurrence whenever the wall clock shows a label: none in a gap, two in an overlap.
 
-Labels that land on one instant are one occurrence. The usual case costs two look-ups of an offset: when the clock is
-the same before and after, and shows the label for the first time, there is nothing to decide. Rejected: counting from
-the label of local midnight (a day may have none), and keeping tables of transitions for the search (a look-up of a
-29 February forty years ahead would build forty of them).
+Labels that name the same instant are one occurrence. The usual case costs two look-ups of an offset: if the offset is
+the same now and at the label, and the clock shows the label for the first time, there is nothing to decide.
+
+Rejected: to count from the label of midnight, because a day may have none; and to keep a table of each year's clock
+changes for the search, because the search for a 29 February that is forty years ahead would build forty tables.
 """
 
 from abc import abstractmethod
@@ -22,8 +23,8 @@ from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan
 from turnkeeper_trio.schedules._zones import SHIFT, Zone
 
 GAPS_IN_A_ROW: Final = 41
-"""After so many of its labels in a row fell into gaps, a schedule has no further occurrence (at most one gap a year
-holds labels of such a schedule, so this looks at least 40 years ahead)."""
+"""If this many labels in a row are in gaps, the schedule has no further occurrence. Labels that are all in gaps meet at
+most one gap a year, so the search looks at least 40 years ahead."""
 
 
 class Labels(Protocol):
@@ -39,20 +40,23 @@ class Labels(Protocol):
 
     @property
     def turn(self) -> int:
-        """After how many days they repeat; 0: they do not."""
+        """The number of days after which the labels repeat; 0 if they do not repeat."""
         ...
 
     @property
     def fractions(self) -> frozenset[int]:
-        """The fractions of a second that they use, in microseconds."""
+        """The fractions of a second that labels have, in microseconds."""
         ...
 
     def day_key(self, day: int, /) -> Hashable:
-        """Return what the labels of a day depend on, the days counted from 1970-01-01; ``None``: it has none."""
+        """Return a key for a day, counted from 1970-01-01: days with equal keys have the same labels.
+
+        Return ``None`` if the day has no label.
+        """
         ...
 
     def seconds(self, key: Hashable, fraction: int, /) -> int:
-        """Return the seconds of a day of this key with a label of this fraction: bit n is second n."""
+        """Return the seconds of a day with this key that have a label with this fraction: bit n is second n."""
         ...
 
 
@@ -67,14 +71,14 @@ def _count(labels: Labels, after: int, until: int) -> int:
 
 
 def next_once(zone: Zone, labels: Labels, after: int) -> int | None:
-    """Return the first instant later than ``after``, each label happening once."""
+    """Return the first occurrence later than ``after`` under the rule "once", or ``None``."""
     offset = zone.offset(after)
     floor = after + offset
     while (label := _next_label(labels, floor)) is not None:
-        at = zone.only_pass(label, offset)
+        at = zone.first_pass_by_guess(label, offset)
         if at is None:
             at, beyond = zone.first_pass(label)
-            if at <= after:  # `after` lies in the second pass, and this label happened in the first
+            if at <= after:  # `after` is in the second pass of an overlap, and the label was due in the first
                 floor = beyond - 1
                 continue
         return at if at <= MAX_INSTANT else None
@@ -82,9 +86,9 @@ def next_once(zone: Zone, labels: Labels, after: int) -> int | None:
 
 
 def next_every_pass(zone: Zone, labels: Labels, after: int) -> int | None:
-    """Return the first instant later than ``after`` at which the wall clock shows a label.
+    """Return the first occurrence later than ``after`` under the rule "every pass", or ``None``.
 
-    Within ``SHIFT`` ahead a change may bring labels back that were passed already; further ahead it cannot.
+    A change less than ``SHIFT`` ahead may bring back labels that the clock has shown already; a later change cannot.
     """
     offset = zone.offset(after)
     floor = after + offset
@@ -99,7 +103,7 @@ def next_every_pass(zone: Zone, labels: Labels, after: int) -> int | None:
             return None
         elif at == ahead:
             return at if at <= MAX_INSTANT else None
-        elif (first := zone.only_pass(label, offset)) is not None:
+        elif (first := zone.first_pass_by_guess(label, offset)) is not None:
             return first if first <= MAX_INSTANT else None
         else:
             first, second = zone.both(label)
@@ -107,16 +111,16 @@ def next_every_pass(zone: Zone, labels: Labels, after: int) -> int | None:
                 return first if first <= MAX_INSTANT else None
             change = zone.change(second, first)
             gaps += 1
-        # Go on at the change: nothing happens before it, and from it on the clock has another offset.
+        # Go on from the change: there is no occurrence before it, and the clock has a new offset from there.
         after, offset = change - 1, zone.offset(change)
         floor = after + offset
     return None
 
 
 def count_once(zone: Zone, labels: Labels, after: int, until: int) -> int:
-    """Return the number of instants in ``(after, until]``, each label happening once."""
+    """Return the number of occurrences in ``(after, until]`` under the rule "once"."""
     count = 0
-    seen = None  # labels below this one have happened
+    seen = None  # the clock has shown, or left out, each label below this one
     for start, end, offset in zone.segments(after - 2 * SHIFT, until + 1):
         first, beyond = start + offset, end + offset
         if seen is None:
@@ -131,12 +135,12 @@ def count_once(zone: Zone, labels: Labels, after: int, until: int) -> int:
 
 
 def _in_gap(labels: Labels, gap: int, end: int) -> bool:
-    """Return whether the gap ``[gap, end)`` has a label of its own, which then happens at its end."""
+    """Return whether labels in the gap ``[gap, end)`` make an occurrence at its end that the label ``end`` does not."""
     return _count(labels, gap - 1, end - 1) > 0 and _count(labels, end - 1, end) == 0
 
 
 def count_every_pass(zone: Zone, labels: Labels, after: int, until: int) -> int:
-    """Return the number of instants in ``(after, until]`` at which the wall clock shows a label."""
+    """Return the number of occurrences in ``(after, until]`` under the rule "every pass"."""
     return sum(
         _count(labels, start - 1 + offset, end - 1 + offset)
         for start, end, offset in zone.segments(after + 1, until + 1)
@@ -144,7 +148,7 @@ def count_every_pass(zone: Zone, labels: Labels, after: int, until: int) -> int:
 
 
 class WallSchedule(BuiltinSchedule):
-    """A set of wall labels in a zone, each happening once unless ``every_pass`` says otherwise."""
+    """A schedule that is a set of wall labels in a zone, under one of the two rules."""
 
     __slots__ = ("_zone",)
     _zone: "Zone"
@@ -156,7 +160,7 @@ class WallSchedule(BuiltinSchedule):
 
     @property
     def every_pass(self) -> bool:
-        """Whether it happens at each pass of an overlap and never in a gap, rather than once for each label."""
+        """Whether the rule is "every pass" and not "once"."""
         return False
 
     @property
@@ -166,7 +170,7 @@ class WallSchedule(BuiltinSchedule):
 
     @property
     def zones(self) -> frozenset[str]:
-        """The one zone."""
+        """The IANA name of the one zone."""
         return frozenset((self._zone.key,))
 
     def next_after_us(self, after: int) -> int | None:
@@ -176,16 +180,13 @@ class WallSchedule(BuiltinSchedule):
             return None
         return (next_every_pass if self.every_pass else next_once)(self._zone, self.labels, after)
 
-    def days(self) -> Leaf:
-        """Return its days and times, not looking at how often a label of an overlap happens."""
-        labels = self.labels
-        return Leaf(self._zone, labels.turn, labels.day_key, labels.seconds, labels.fractions)
-
     def node(self, plan: Plan) -> Node:
-        """Return its days and times."""
-        leaf = self.days()
-        leaf.every_pass = self.every_pass
-        return plan.wall(leaf)
+        """Return the labels as a leaf."""
+        labels = self.labels
+        leaf = Leaf(
+            self._zone, labels.turn, labels.day_key, labels.seconds, labels.fractions, every_pass=self.every_pass
+        )
+        return plan.cut_at_changes(leaf)
 
     def count_between_us(self, after: int, until: int) -> int:
         """Return the number of occurrences t with ``after < t <= until``."""

@@ -19,9 +19,9 @@ _ABBREVIATIONS = {
     "SAST": "Africa/Johannesburg", "SGT": "Asia/Singapore", "WAT": "Africa/Lagos", "WEST": "Europe/Lisbon",
     "WIB": "Asia/Jakarta", "Z": "UTC",
 }  # fmt: skip
-_CLOSE_ENOUGH = 0.45
-_MOST = 3
-_LONGEST = 40  # letters of a name that are compared
+_LEAST_LIKENESS = 0.45
+_MOST_SUGGESTED = 3
+_MOST_COMPARED = 40  # characters of a name that are compared
 
 
 def refusal(key: str) -> str | None:
@@ -46,7 +46,12 @@ def _suggestion(key: str) -> str:
 
 
 def closest(key: str) -> list[str]:
-    """Return the names most like ``key``, the most like first: as an abbreviation, a city, or by its spelling."""
+    """Return the names most like ``key``, the most like first.
+
+    If ``key`` is an abbreviation, that is the name of a zone that uses it. If ``key`` differs from names, or from the
+    cities in names, only in case or punctuation, return these names. Otherwise return the names that have the most
+    pairs of letters in common with it (Dice's coefficient).
+    """
     if (place := _ABBREVIATIONS.get(key.upper())) is not None:
         return [place]
     wanted = _plain(key)
@@ -55,22 +60,22 @@ def closest(key: str) -> list[str]:
     names = _names()
     city = _plain(key.replace("\\", "/").rsplit("/", 1)[-1])
     if found := names.whole.get(wanted) or names.city.get(city):
-        return found[:_MOST]
-    pairs = _pairs(wanted[:_LONGEST])
+        return found[:_MOST_SUGGESTED]
+    pairs = _pairs(wanted[:_MOST_COMPARED])
     likeness = {name: 2 * len(pairs & of) / (len(pairs) + len(of)) for name, of in names.pairs}
-    close = [name for name, share in likeness.items() if share >= _CLOSE_ENOUGH]
-    return sorted(close, key=lambda name: (-likeness[name], _rank(name)))[:_MOST]
+    close = [name for name, share in likeness.items() if share >= _LEAST_LIKENESS]
+    return sorted(close, key=lambda name: (-likeness[name], _rank(name)))[:_MOST_SUGGESTED]
 
 
 class _Names(NamedTuple):
-    """The names of the database, prepared for comparison."""
+    """The names of the tz database, prepared for comparison."""
 
     whole: dict[str, list[str]]
-    """By their plain spelling."""
+    """The names by their plain spelling."""
     city: dict[str, list[str]]
-    """By the plain spelling of their last part."""
+    """The names by the plain spelling of their last part."""
     pairs: list[tuple[str, frozenset[str]]]
-    """Each with the pairs of letters in it."""
+    """Each name with the pairs of adjacent letters in it."""
 
 
 @cache
@@ -86,13 +91,16 @@ def _names() -> _Names:
 
 @cache
 def known_zones() -> frozenset[str]:
-    """Return the names of the tz database that is installed; reads its directory once."""
+    """Return the names in the installed tz database. Its directory is read once."""
     return frozenset(available_timezones())
 
 
 @cache
 def _case_matters() -> bool:
-    """Return whether the tz database tells cases apart; on file systems that do not, the list of names must."""
+    """Return whether the look-up of a zone distinguishes upper and lower case, which depends on the file system.
+
+    If it does not, a name must also be in the list of names.
+    """
     return not _loads("uTc")
 
 
@@ -109,7 +117,7 @@ def _plain(name: str) -> str:
 
 
 def _rank(name: str) -> tuple[bool, str]:
-    """Order names so that places come before old spellings."""
+    """Return the sort key that puts places (Europe/Berlin) before names without a place (CET)."""
     return "/" not in name, name
 
 

@@ -1,10 +1,11 @@
-"""Every so many years, months, weeks or days by the calendar."""
+"""`CalendarInterval`: every few years, months, weeks or days of the calendar, at a time of day."""
 
 from calendar import monthrange
 from collections.abc import Hashable
 from datetime import date, datetime, time, tzinfo
 from typing import Any, Final, Self, final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import instant_in_range, set_slot
@@ -18,7 +19,7 @@ __all__ = ["CalendarInterval"]
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
-_DAYS_A_MONTH: Final = 146_097 / 4_800  # the calendar repeats every 400 years
+_DAYS_A_MONTH: Final = 146_097 / 4_800  # the calendar repeats every 400 years, which are 4,800 months
 
 
 _LAST_MONTH: Final = 9_999 * 12 + 11
@@ -29,26 +30,28 @@ _LAST_DAY: Final = date.max.toordinal()
 
 @final
 class CalendarInterval(WallSchedule):
-    """Every so many years, months, weeks or days, at a time of day, by the wall clock of a zone.
+    """Every few years, months, weeks or days of the calendar, at a time of day, by the wall clock of a zone.
 
-    The k-th occurrence is k times the interval after ``start``, counted from ``start`` each time: a day that a month
-    does not have is its last day, and the next month has the day again (31 January, 28 February, 31 March). ``start``
-    itself is the first occurrence; there are none before it. A time that the clock leaves out happens at the end of
-    the gap, one that it shows twice the first time.
+    ``start`` is the first occurrence. Each later one is computed from ``start``: the k-th is k times the interval
+    later. If a month does not have the day, its last day is taken, and the next month has the day again (31 January, 28
+    February, 31 March). If the clock leaves the time out, the occurrence is at the end of the gap; if the clock shows
+    it twice, the occurrence is at the first pass.
 
-    Without ``start`` it is bound when a job is accepted: to that day, and without ``at`` to that time of day.
+    Without ``start`` it is bound when a job is accepted: to the day of that instant and, without ``at``, to its time of
+    day.
 
     Args:
         years: Years of the calendar.
-        months: Months of the calendar; they add up with the years.
+        months: Months of the calendar; 12 of them are a year.
         weeks: Weeks; they are added after the months.
-        days: Days; they add up with the weeks.
-        start: The first day, or an aware datetime, which stands for its day and time in the zone.
+        days: Days; they are added to the weeks.
+        start: The day of the first occurrence; or an aware datetime, which stands for its day and time in the zone.
         at: The time of day; midnight if there is a ``start`` and no ``at``.
         timezone: An IANA name, or a ``ZoneInfo``.
 
     Raises:
-        ConfigurationError: The interval is empty or not in whole numbers; or day, time or zone make no sense.
+        ConfigurationError: The interval is empty, or not in whole numbers; or ``start``, ``at`` or ``timezone`` makes
+            no sense.
     """
 
     __slots__ = ("_at", "_days", "_months", "_start")
@@ -69,7 +72,6 @@ class CalendarInterval(WallSchedule):
         at: time | None = None,
         timezone: str | tzinfo = "UTC",
     ) -> None:
-        """Make the interval."""
         where = zone(timezone)
         amounts = {"years": years, "months": months, "weeks": weeks, "days": days}
         for name, amount in amounts.items():
@@ -100,7 +102,7 @@ class CalendarInterval(WallSchedule):
         """The set of wall labels: this object itself.
 
         Raises:
-            ConfigurationError: It is not bound yet.
+            ConfigurationError: It has no ``start`` yet.
         """
         if self._start is None:
             raise ConfigurationError(
@@ -111,7 +113,7 @@ class CalendarInterval(WallSchedule):
         return self
 
     def anchored_us(self, at: int) -> Self:
-        """Return the interval bound to the day (without ``at``, and time) of an instant; itself if it has a start."""
+        """Return the interval bound to the day of an instant, and to its time if it has no ``at``; itself if bound."""
         if self._start is not None:
             return self
         day, clock = divmod(at + self._zone.offset(at), DAY)
@@ -134,38 +136,38 @@ class CalendarInterval(WallSchedule):
 
     @property
     def turn(self) -> int:
-        """After how many days they repeat, from the start on; of no use where they repeat by months."""
+        """The number of days after which the labels repeat, from the start on; not used if they repeat by months."""
         return self._days
 
     @property
     def fractions(self) -> frozenset[int]:
-        """The fraction of a second that they use, in microseconds."""
+        """The one fraction of a second that labels have, in microseconds."""
         assert self._at is not None
         return frozenset((self._at % MICROSECONDS,))
 
     def day_key(self, day: int) -> bool | None:
-        """Return ``True`` for a day of an occurrence, and ``None`` for any other."""
+        """Return ``True`` for a day with a label, and ``None`` for any other day."""
         assert self._start is not None
         since = day + _EPOCH - self._start.toordinal()
         return True if since >= 0 and since % self._days == 0 else None
 
     def seconds(self, key: Hashable, fraction: int) -> int:  # noqa: ARG002  (each day is the same)
-        """Return the second of its time of day, if that has this fraction: bit n is second n."""
+        """Return the second of the time of day if that has this fraction, else none: bit n is second n."""
         assert self._at is not None
         second, own = divmod(self._at, MICROSECONDS)
         return 1 << second if own == fraction else 0
 
     def node(self, plan: Plan) -> Node:
-        """Return its days and time, which begin at the first; one in months, listed."""
+        """Return the days and the time as a leaf; if the interval has months, its occurrences are listed."""
         if self._months:
             return plan.listed(self.next_after_us)
         first = self.next_after_us(MIN_INSTANT - 1)
         if first is not None:
-            plan.cut(first)
+            plan.cut(first)  # there is no occurrence before it
         return super().node(plan)
 
     def _index(self, after: int) -> int:
-        """Return the smallest k whose label is greater than ``after``: an estimate that is off by little, corrected."""
+        """Return the smallest k whose label is greater than ``after``: an estimate, then a few steps to correct it."""
         first = self._label(0)
         if after < first:
             return 0
@@ -178,7 +180,7 @@ class CalendarInterval(WallSchedule):
         return index
 
     def _label(self, index: int) -> int:
-        """Return the label of the k-th occurrence; one beyond the calendar as one beyond its end."""
+        """Return the label of the k-th occurrence; if that is beyond the calendar, ``MAX_INSTANT + 1``."""
         start = self._start
         assert start is not None
         assert self._at is not None
@@ -226,15 +228,20 @@ class CalendarInterval(WallSchedule):
 def _whole(name: str, amount: object) -> None:
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
         raise ConfigurationError(
-            f"{name} must be a whole number, not negative, and it is {amount!r}; for parts of a day write Interval(…)",
+            f"{name} must be a whole number, not negative, and it is {guard.shown(amount)}; "
+            f"for parts of a day write Interval(…)",
             parameter=name,
         )
     if amount > _LAST_DAY:
-        raise ConfigurationError(f"{name} is longer than the calendar: {amount!r}", parameter=name)
+        raise ConfigurationError(f"{name} is longer than the calendar: {guard.shown(amount)}", parameter=name)
 
 
 def _start(start: object, at: object, where: Zone) -> tuple[date | None, int | None]:
-    """Return the first day and the time of day."""
+    """Return the day of the first occurrence, and its time of day in microseconds; ``None`` for what is not given.
+
+    Raises:
+        ConfigurationError: ``start`` or ``at`` makes no sense, or both have a time of day.
+    """
     clock = None if at is None else time_us("at", at, "at must be")
     if start is None:
         return None, clock
@@ -242,16 +249,18 @@ def _start(start: object, at: object, where: Zone) -> tuple[date | None, int | N
         if start.tzinfo is None:
             raise ConfigurationError(
                 f"start must be a date, not a datetime without a timezone; write start={date_code(start)}, "
-                f"at={time_code(start.time())}, not {start!r}",
+                f"at={time_code(start.time())}, not {guard.shown(start)}",
                 parameter="start",
             )
         if clock is not None:
             raise ConfigurationError(
-                f"start has a time of day already, {start!r}: give a date, or leave out at", parameter="at"
+                f"start has a time of day already, {guard.shown(start)}: give a date, or leave out at", parameter="at"
             )
         instant = instant_in_range("start", start)
         day, clock = divmod(instant + where.offset(instant), DAY)
         return date.fromordinal(min(max(day + _EPOCH, 1), _LAST_DAY)), clock
     if not isinstance(start, date):
-        raise ConfigurationError(f"start must be a date, such as date(2026, 1, 31), not {start!r}", parameter="start")
+        raise ConfigurationError(
+            f"start must be a date, such as date(2026, 1, 31), not {guard.shown(start)}", parameter="start"
+        )
     return date(start.year, start.month, start.day), clock or 0

@@ -1,4 +1,4 @@
-"""Combinations: `AnyOf` several schedules, and a schedule `Between` two instants."""
+"""Combinations: `AnyOf`, several schedules at once, and `Between`, a schedule within a span of time."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +9,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
-from turnkeeper_trio.schedules._adapter import schedule
+from turnkeeper_trio.schedules._adapter import checked_schedule
 from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, schedule_from_json, set_slot
 from turnkeeper_trio.schedules._count_nodes import Node, Plan, TooLong, Union, Window
 from turnkeeper_trio.schedules._counting import counted
@@ -20,40 +20,42 @@ from turnkeeper_trio.schedules.interval import FixedDelay
 __all__ = ["AnyOf", "Between"]
 
 NO_LIMIT: Final = 1 << 62
-"""More than can be listed."""
+"""More occurrences than a schedule can have."""
 
 
 _FEW: Final = 20
-"""Up to how many occurrences are listed at once, because counting by days costs more."""
+"""With fewer occurrences than this, listing them costs less than counting by days."""
 
 
 _CUSTOM: Final = "custom"
+"""The kind, in JSON, of a user's schedule."""
 
 
 def part(name: str, value: object, subject: str | None = None) -> Schedule:
-    """Return ``value`` if it can be part of a combination; ``subject`` is what an error says of the parameter.
+    """Return ``value`` if it can be part of a combination.
 
     Raises:
-        ConfigurationError: It is no schedule, or a `FixedDelay`.
+        ConfigurationError: It is no schedule, or is a `FixedDelay`; the message calls it ``subject``, or ``name`` if
+            that is not given.
     """
     if guard.is_a(value, FixedDelay):
         raise ConfigurationError(
-            f"{subject or name} must not be {value!r}: it is counted from the end of each run, so it cannot be "
-            f"combined; write Interval(…)",
+            f"{subject or name} must not be {guard.shown(value)}: it is counted from the end of each run, so it cannot "
+            f"be combined; write Interval(…)",
             parameter=name,
         )
-    return schedule(name, value, subject)
+    return checked_schedule(name, value, subject)
 
 
 def zones_of(parts: Iterable[Schedule]) -> frozenset[str]:
-    """Return the zones whose wall clock the parts read; a user's schedule is taken to read none."""
+    """Return the IANA names of the zones of the parts; a user's schedule has none."""
     return frozenset[str]().union(
         *(cast("BuiltinSchedule", each).zones for each in parts if guard.is_a(each, BuiltinSchedule))
     )
 
 
 def part_to_json(value: Schedule) -> Any:
-    """Return a part as JSON values; a user's schedule by its ``repr``, which shows it but does not bring it back."""
+    """Return a part as JSON values: a user's schedule as its ``repr``, from which it cannot be made again."""
     if guard.is_a(value, BuiltinSchedule):
         return cast("BuiltinSchedule", value).to_json()
     return {"kind": _CUSTOM, "repr": guard.shown(value)}
@@ -63,22 +65,22 @@ def part_from_json(data: Any) -> Schedule:
     """Return the part that `part_to_json` wrote.
 
     Raises:
-        ConfigurationError: It was a user's schedule.
+        ConfigurationError: ``data`` is not what `part_to_json` writes, or stands for a user's schedule.
     """
-    if isinstance(data, dict) and data.get("kind") == _CUSTOM:  # pyright: ignore[reportUnknownMemberType]
-        shown: object = data.get("repr")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if isinstance(data, dict) and data.get("kind") == _CUSTOM:  # pyright: ignore[reportUnknownMemberType]  (JSON)
+        shown: object = data.get("repr")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  (JSON)
         raise ConfigurationError(f"a schedule of one's own cannot be read from JSON: {shown}", parameter="data")
     return schedule_from_json(data)
 
 
 class Combination(BuiltinSchedule):
-    """A schedule made of others."""
+    """A schedule that is made of other schedules: its parts."""
 
     __slots__ = ()
 
     @property
     def timezone(self) -> str:
-        """The zone of the parts, if it is one and the same; else ``"UTC"``."""
+        """The IANA name of the zone of the parts if they have only one; else ``"UTC"``."""
         zones = self.zones
         return next(iter(zones)) if len(zones) == 1 else "UTC"
 
@@ -87,27 +89,31 @@ class Combination(BuiltinSchedule):
         return self.count_upto_us(after, until, NO_LIMIT)[0]
 
     def by_days(self, after: int, until: int, limit: int) -> int | None:
-        """Return the number of occurrences t with ``after < t <= until``, by days; ``None`` if that takes too long."""
+        """Return the number of occurrences t with ``after < t <= until``, counted by days (`_counting`).
+
+        Return ``None`` if it cannot be counted so in bounded time. ``limit`` is the number of occurrences of a part
+        that may be listed.
+        """
         plan = Plan(after, until, min(limit, _adapter.LISTING_LIMIT))
         try:
             node = self.node(plan)
-            zones = map(zone_named, sorted(self.zones))
-            return counted(plan, node, lambda at: self.next_after_us(at - 1) == at, zones)
+            zone = zone_named(min(self.zones)) if self.zones else None
+            return counted(plan, node, lambda at: self.next_after_us(at - 1) == at, zone)
         except TooLong:
             return None
 
 
 @final
 class AnyOf(Combination):
-    """Whenever any of several schedules happens; what falls on one instant happens once. Also written ``a | b``.
+    """The occurrences of several schedules. Occurrences at the same instant are one. Also written ``a | b``.
 
-    `count_between` counts by days, and lists only what cannot be counted so in bounded time.
+    `count_between` counts by days, and lists only what it cannot count so in bounded time.
 
     Args:
-        *schedules: At least one schedule, the library's or one's own. `FixedDelay` has no place here.
+        *schedules: At least one schedule, the library's or your own, but no `FixedDelay`.
 
     Raises:
-        ConfigurationError: There is none, or one of them is no schedule, or a `FixedDelay`.
+        ConfigurationError: No schedule is given, or one of them is no schedule or is a `FixedDelay`.
     """
 
     __slots__ = ("_parts",)
@@ -115,7 +121,6 @@ class AnyOf(Combination):
     _parts: tuple[Schedule, ...]
 
     def __init__(self, *schedules: Schedule) -> None:
-        """Make the union."""
         if not schedules:
             raise ConfigurationError("schedules are missing: write AnyOf(a, b), or Never()", parameter="schedules")
         flat: list[Schedule] = []
@@ -125,12 +130,12 @@ class AnyOf(Combination):
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
-        """The schedules, in the order given."""
+        """The schedules, in the order in which they were given; an `AnyOf` among them is replaced by its schedules."""
         return self._parts
 
     @property
     def zones(self) -> frozenset[str]:
-        """The zones of all parts."""
+        """The IANA names of the zones of the schedules."""
         return zones_of(self._parts)
 
     def next_after_us(self, after: int) -> int | None:
@@ -143,7 +148,7 @@ class AnyOf(Combination):
         return max(found, default=None)
 
     def first_us(self, at: int) -> int | None:
-        """Return the first occurrence from ``at`` on: an `After` without delay happens at ``at``."""
+        """Return the first occurrence at or after ``at``, because an `After` without delay is due at ``at`` itself."""
         due = [first for each in self._parts if (first := _adapter.first_us(each, at)) is not None and first >= at]
         return _earliest([*due, self.next_after_us(at)])
 
@@ -155,6 +160,7 @@ class AnyOf(Combination):
         others = [each for index, each in enumerate(self._parts) if index != most and counts[index][0]]
         if not others or not exact:
             return count, exact
+        # Either count by days, or list the occurrences of all parts but the one with the most.
         if sum(min(number, _FEW) for number, _ in counts) - min(count, _FEW) >= _FEW:
             by_days = self.by_days(after, until, limit)
             if by_days is not None:
@@ -175,14 +181,14 @@ class AnyOf(Combination):
         return Union([_adapter.node(each, plan) for each in self._parts])
 
     def anchored_us(self, at: int) -> Self:
-        """Return the union of the bound schedules; itself where nothing is to bind."""
+        """Return the union of the bound schedules; itself if none of them needs binding."""
         bound = [_adapter.anchored_us(each, at) for each in self._parts]
         same = all(new is old for new, old in zip(bound, self._parts, strict=True))
         return self if same else type(self)(*bound)
 
     def _meaning(self) -> tuple[object, ...]:
         parts, fault = guard.call(frozenset, self._parts)
-        return (self._parts if fault is not None else parts,)  # A user's schedule may have no hash.
+        return (self._parts if fault is not None else parts,)  # a user's schedule may have no hash
 
     def _code(self) -> str:
         return ", ".join(map(guard.shown, self._parts))
@@ -201,15 +207,16 @@ def _earliest(instants: Iterable[int | None]) -> int | None:
 
 @final
 class Between(Combination):
-    """What a schedule does from one instant to another, both included.
+    """The occurrences of a schedule from ``start`` to ``end``, both included.
 
     Args:
-        schedule: The schedule, the library's or one's own. `FixedDelay` has no place here.
-        start: The first instant, an aware datetime; ``None``: from the beginning.
-        end: The last instant, an aware datetime; ``None``: without end.
+        schedule: The schedule, the library's or your own, but no `FixedDelay`.
+        start: The first instant, an aware datetime; ``None`` for no such limit.
+        end: The last instant, an aware datetime; ``None`` for no such limit.
 
     Raises:
-        ConfigurationError: An instant is naive, both are ``None``, or the end is before the start.
+        ConfigurationError: ``schedule`` is no schedule or is a `FixedDelay`; or ``start`` or ``end`` is naive; or both
+            are ``None``; or ``end`` is before ``start``.
     """
 
     __slots__ = ("_end", "_part", "_start")
@@ -219,7 +226,6 @@ class Between(Combination):
     _end: int | None
 
     def __init__(self, schedule: Schedule, start: datetime | None = None, end: datetime | None = None) -> None:
-        """Make the part of the time."""
         first = None if start is None else instant_in_range("start", start)
         last = None if end is None else instant_in_range("end", end)
         if first is None and last is None:
@@ -227,7 +233,9 @@ class Between(Combination):
                 "start and end are both missing: give one of them, or use the schedule itself", parameter="start"
             )
         if first is not None and last is not None and last < first:
-            raise ConfigurationError(f"end must not be before start: {end!r} is before {start!r}", parameter="end")
+            raise ConfigurationError(
+                f"end must not be before start: {guard.shown(end)} is before {guard.shown(start)}", parameter="end"
+            )
         set_slot(self, "_part", part("schedule", schedule))
         set_slot(self, "_start", first)
         set_slot(self, "_end", last)
@@ -239,17 +247,17 @@ class Between(Combination):
 
     @property
     def start(self) -> datetime | None:
-        """The first instant, in UTC."""
+        """The first instant, in UTC; ``None`` if there is no such limit."""
         return None if self._start is None else utc_datetime(self._start)
 
     @property
     def end(self) -> datetime | None:
-        """The last instant, in UTC."""
+        """The last instant, in UTC; ``None`` if there is no such limit."""
         return None if self._end is None else utc_datetime(self._end)
 
     @property
     def zones(self) -> frozenset[str]:
-        """The zones of the schedule."""
+        """The IANA names of the zones of the schedule."""
         return zones_of((self._part,))
 
     def next_after_us(self, after: int) -> int | None:
@@ -266,7 +274,7 @@ class Between(Combination):
         return None if low >= high else _adapter.latest_us(self._part, low, high)
 
     def first_us(self, at: int) -> int | None:
-        """Return the first occurrence if it was accepted at ``at``."""
+        """Return the first occurrence for a job that was accepted at ``at``."""
         low, high = self._window(MIN_INSTANT - 1, MAX_INSTANT)
         first = _adapter.first_us(self._part, at)
         return first if first is not None and low < first <= high else self.next_after_us(at)
@@ -277,18 +285,18 @@ class Between(Combination):
         return (0, True) if low >= high else _adapter.count_between_us(self._part, low, high, limit)
 
     def node(self, plan: Plan) -> Node:
-        """Return the part between the ends."""
+        """Return the schedule's node within a window."""
         low, high = self._window(plan.after, plan.until)
         plan.cut(low + 1, high + 1)
         return Window(_adapter.node(self._part, plan), [(low + 1, high + 1)])
 
     def anchored_us(self, at: int) -> Self:
-        """Return the part of the bound schedule; itself where nothing is to bind."""
+        """Return the bound schedule between the same instants; itself if the schedule needs no binding."""
         bound = _adapter.anchored_us(self._part, at)
         return self if bound is self._part else type(self)(bound, self.start, self.end)
 
     def _window(self, after: int, until: int) -> tuple[int, int]:
-        """Return the part of ``(after, until]`` that lies between the ends."""
+        """Return the part of ``(after, until]`` that lies from ``start`` to ``end``, as a span of the same form."""
         low = after if self._start is None else max(after, self._start - 1)
         return low, until if self._end is None else min(until, self._end)
 

@@ -1,4 +1,4 @@
-"""A schedule without some days: what is excluded, in which zone a day is meant, and `Except` itself."""
+"""`Except`: a schedule without some days. Also how the excluded days are read, and which zone they are days of."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
@@ -21,10 +21,11 @@ from turnkeeper_trio.schedules.combined import AnyOf, Combination, part, part_fr
 __all__ = ["Except"]
 
 _WRITE = "write dates, ranges (first, last) of dates, or schedules"
+"""What messages say to write instead."""
 
 
-def taken_apart(excluded: Iterable[object]) -> tuple[tuple[DayRange, ...], tuple[Schedule, ...]]:
-    """Return the days as ranges, in order and merged where they meet, and the schedules.
+def dates_and_schedules(excluded: Iterable[object]) -> tuple[tuple[DayRange, ...], tuple[Schedule, ...]]:
+    """Return the excluded days, as ranges in order, of which no two touch; and the excluded schedules.
 
     Raises:
         ConfigurationError: Something is neither a date, nor a range of dates, nor a schedule.
@@ -36,65 +37,67 @@ def taken_apart(excluded: Iterable[object]) -> tuple[tuple[DayRange, ...], tuple
             day = _day(each)
             ranges.append((day, day))
         elif isinstance(each, tuple):
-            ranges.append(_range(each))  # pyright: ignore[reportUnknownArgumentType]
+            ranges.append(_range(each))  # pyright: ignore[reportUnknownArgumentType]  (the user's)
         elif isinstance(each, list | set | frozenset | dict):
             raise ConfigurationError(
-                f"excluded must not hold a {type(each).__name__}: put a * before it, as in Except(schedule, *holidays)",  # pyright: ignore[reportUnknownArgumentType]
+                f"excluded must not hold a {guard.type_name(cast('object', each))}: put a * before it, as in "
+                f"Except(schedule, *holidays)",
                 parameter="excluded",
             )
         else:
             schedules.append(_schedule(each))
-    return _merged(ranges), tuple(schedules)
+    # A range of days is a span that begins after the day before.
+    merged = union((first - 1, last) for first, last in ranges)
+    return tuple((before + 1, last) for before, last in merged), tuple(schedules)
 
 
 def _schedule(value: object) -> Schedule:
-    if not hasattr(value, "next_after"):
-        day, _ = guard.call(date.fromisoformat, value) if isinstance(value, str) else (None, None)
+    """Return ``value`` if it is a schedule that can be excluded; else raise an error that says what to write."""
+    if guard.attribute(value, "next_after") is None:
+        day, _ = guard.call(date.fromisoformat, cast("str", value)) if guard.is_a(value, str) else (None, None)
         code = instead_of(value) if day is None else date_code(day)
         hint = f"write {code}" if code and value is not None else _WRITE
-        raise ConfigurationError(f"excluded must not hold {value!r}; {hint}", parameter="excluded")
+        raise ConfigurationError(f"excluded must not hold {guard.shown(value)}; {hint}", parameter="excluded")
     return part("excluded", value, "each of excluded")
 
 
 def _day(value: object) -> int:
+    """Return the ordinal of a date."""
     if isinstance(value, datetime):
         raise ConfigurationError(
-            f"excluded must hold dates, and {value!r} is an instant; write date({value.year}, {value.month}, "
-            f"{value.day})",
+            f"excluded must hold dates, and {guard.shown(value)} is an instant; write date({value.year}, "
+            f"{value.month}, {value.day})",
             parameter="excluded",
         )
     if not isinstance(value, date):
-        raise ConfigurationError(f"excluded must not hold {value!r}; {_WRITE}", parameter="excluded")
+        raise ConfigurationError(f"excluded must not hold {guard.shown(value)}; {_WRITE}", parameter="excluded")
     return value.toordinal()
 
 
 def _range(pair: tuple[object, ...]) -> DayRange:
     if len(pair) != 2:  # noqa: PLR2004  (a pair)
-        raise ConfigurationError(f"a range of dates is (first, last), not {pair!r}; {_WRITE}", parameter="excluded")
+        raise ConfigurationError(
+            f"a range of dates is (first, last), not {guard.shown(pair)}; {_WRITE}", parameter="excluded"
+        )
     first, last = _day(pair[0]), _day(pair[1])
     if last < first:
         raise ConfigurationError(
-            f"a range of dates must not end before it starts: write ({pair[1]}, {pair[0]}), not {pair!r}",
+            f"a range of dates must not end before it starts: write ({pair[1]}, {pair[0]}), not {guard.shown(pair)}",
             parameter="excluded",
         )
     return first, last
 
 
-def _merged(ranges: Iterable[DayRange]) -> tuple[DayRange, ...]:
-    merged: list[DayRange] = []
-    for first, last in sorted(ranges):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = merged[-1][0], max(merged[-1][1], last)
-        else:
-            merged.append((first, last))
-    return tuple(merged)
-
-
 def zone_of_days(given: Zone | None, own: Collection[str], involved: Collection[str]) -> Zone:
-    """Return the zone in which days are meant: the one given, else the own one, else the only one involved.
+    """Return the zone of excluded days: ``given``, else the only one of ``own``, else the only one of ``involved``.
+
+    Args:
+        given: The zone that the user gave.
+        own: The names of the zones of the excluded schedule; empty for dates.
+        involved: The names of the zones of all schedules.
 
     Raises:
-        ConfigurationError: There is no such zone, or more than one.
+        ConfigurationError: No zone is given, and neither ``own`` nor ``involved`` has exactly one.
     """
     if given is not None:
         return given
@@ -112,25 +115,28 @@ _LAST_DAY: Final = date.max.toordinal()
 
 
 DAYS_IN_A_ROW: Final = 4000
-"""After so many occurrences in a row, each on another excluded day, there is none any more (over ten years of days).
-Ranges of dates are left in one step each, and do not count."""
+"""If this many occurrences in a row fall on days of excluded schedules, there is no further occurrence. That is over
+ten years of days. A range of dates is passed in one step, and steps for dates are added to this number."""
 
 
 @final
 class Except(Combination):
-    """What a schedule does, but for certain days.
+    """The occurrences of a schedule, except those on certain days.
 
-    A day is excluded as a whole, from the first to the last instant at which the calendar of the zone shows it. An
-    excluded schedule stands for the days on which it has an occurrence, in its own zone if it has one. If 4,000
-    occurrences in a row fall on days of excluded schedules, there is none any more; dates count nothing.
+    A day is excluded as a whole: all instants at which the calendar of the zone shows it. An excluded schedule stands
+    for the days on which it has an occurrence. If 4,000 occurrences in a row fall on days of excluded schedules, there
+    is no further occurrence; for dates there is no such limit.
 
     Args:
-        schedule: The schedule, the library's or one's own. `FixedDelay` has no place here.
+        schedule: The schedule, the library's or your own, but no `FixedDelay`.
         *excluded: Dates; ranges of dates ``(first, last)``, both included; schedules.
-        timezone: The zone of the dates and days. It may be left out if exactly one zone is involved.
+        timezone: The zone of the days, an IANA name or a ``ZoneInfo``. Without it, the days of an excluded schedule are
+            those of its own zone. Days for which that does not decide are those of the only zone that the schedules
+            have.
 
     Raises:
-        ConfigurationError: Something is no date, range or schedule; or the zone of the days is not clear.
+        ConfigurationError: Something is no date, range or schedule; or a range ends before it starts; or the zone of
+            the days is not clear.
     """
 
     __slots__ = ("_dates", "_given", "_part", "_schedules", "_zone", "_zones")
@@ -139,15 +145,14 @@ class Except(Combination):
     _dates: tuple[DayRange, ...]
     _schedules: tuple[Schedule, ...]
     _given: Zone | None
-    _zone: Zone | None  # that of the dates, if there are any
-    _zones: tuple[Zone, ...]
+    _zone: Zone | None  # of the dates, if there are any
+    _zones: tuple[Zone, ...]  # of the days of each excluded schedule
 
     def __init__(
         self, schedule: Schedule, *excluded: date | tuple[date, date] | Schedule, timezone: str | tzinfo | None = None
     ) -> None:
-        """Make the schedule without these days."""
         base = part("schedule", schedule)
-        dates, schedules = taken_apart(excluded)
+        dates, schedules = dates_and_schedules(excluded)
         given = None if timezone is None else zone(timezone)
         involved = zones_of((base, *schedules))
         set_slot(self, "_part", base)
@@ -160,24 +165,24 @@ class Except(Combination):
 
     @property
     def schedule(self) -> Schedule:
-        """The schedule from which days are taken."""
+        """The schedule whose occurrences on the excluded days are left out."""
         return self._part
 
     @property
     def excluded(self) -> tuple[date | tuple[date, date] | Schedule, ...]:
-        """The excluded dates and ranges, in order and merged where they meet, then the schedules."""
+        """The excluded dates and ranges, in order, then the schedules. Ranges that overlap or touch are merged."""
         days = [(date.fromordinal(first), date.fromordinal(last)) for first, last in self._dates]
         return (*(first if first == last else (first, last) for first, last in days), *self._schedules)
 
     @property
     def zones(self) -> frozenset[str]:
-        """The zones of the schedule, of the excluded ones, and of the days."""
+        """The IANA names of the zones of all schedules, and of ``timezone``."""
         given = frozenset[str]() if self._given is None else frozenset((self._given.key,))
         return zones_of((self._part, *self._schedules)) | given
 
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None``."""
-        steps = DAYS_IN_A_ROW + 2 * len(self._dates)  # the clock may go back into a range
+        steps = DAYS_IN_A_ROW + 2 * len(self._dates)  # a range may need two, because the clock may go back into it
         at = _adapter.next_after_us(self._part, after)
         while at is not None and (end := self._excluded_until(at)) is not None:
             steps -= 1
@@ -185,7 +190,7 @@ class Except(Combination):
         return at
 
     def first_us(self, at: int) -> int | None:
-        """Return the first occurrence if it was accepted at ``at``."""
+        """Return the first occurrence for a job that was accepted at ``at``."""
         first = _adapter.first_us(self._part, at)
         return self.next_after_us(at) if first is None else self.next_after_us(first - 1)
 
@@ -208,7 +213,7 @@ class Except(Combination):
         return count, True
 
     def anchored_us(self, at: int) -> Self:
-        """Return it with all schedules bound; itself where nothing is to bind."""
+        """Return the same with all schedules bound; itself if none of them needs binding."""
         base = _adapter.anchored_us(self._part, at)
         bound = [_adapter.anchored_us(each, at) for each in self._schedules]
         if base is self._part and all(new is old for new, old in zip(bound, self._schedules, strict=True)):
@@ -217,7 +222,7 @@ class Except(Combination):
         return type(self)(base, *dates, *bound, timezone=None if self._given is None else self._given.key)
 
     def _excluded_until(self, at: int) -> int | None:
-        """Return when the excluded days around an instant end, or ``None`` if it is on none."""
+        """Return the end of the excluded days that an instant is on, or ``None`` if it is on no excluded day."""
         if self._zone is not None:
             day = day_of(self._zone, at)
             index = bisect_right(self._dates, (day, _LAST_DAY)) - 1
@@ -251,13 +256,13 @@ class Except(Combination):
     def _spans(
         self, after: int, until: int, schedules: Iterable[tuple[Schedule, Zone]], limit: int
     ) -> list[tuple[int, int]] | None:
-        """Return the excluded time that meets ``(after, until]``, as pairs of the same kind.
+        """Return the excluded days on which ``(after, until]`` has instants, as spans of that form.
 
         Args:
             after: The instant before the first.
-            until: The last.
-            schedules: Those of the excluded schedules that are to be listed, each with the zone of its days.
-            limit: How many days of them are listed; ``None`` is returned if there are more.
+            until: The last instant.
+            schedules: The excluded schedules that are to be listed, each with the zone of its days.
+            limit: The number of days of these schedules that may be listed; if there are more, return ``None``.
         """
         found: list[tuple[int, int]] = []
         if self._zone is not None:
@@ -266,7 +271,7 @@ class Except(Combination):
                 if days[1] >= first - 1 and days[0] <= last + 1:
                     found += spans(self._zone, (max(days[0], first - 2), min(days[1], last + 2)))
         for each, where in schedules:
-            # One day more at each end: where the clock goes back over midnight, the days overlap.
+            # One more day at each end, because days overlap where the clock goes back over midnight.
             at = _adapter.next_after_us(each, day_start(where, day_of(where, after) - 1) - 1)
             last = day_of(where, until) + 1
             while at is not None and (day := day_of(where, at)) <= last:
@@ -315,7 +320,7 @@ class Except(Combination):
 
 
 def _near_changes(plan: Plan, days: Schedule, where: Zone) -> list[tuple[int, int, bool]]:
-    """Return the pieces of days near a change of the clock, ``[start, end)``, and whether each day is excluded."""
+    """Return the pieces of the days near each clock change, as spans ``[start, end)``, and whether each is excluded."""
     near: dict[int, None] = {}
     for change in plan.changes(where):
         for day in range(day_of(where, change - 1) - 1, day_of(where, change) + 2):
@@ -329,7 +334,7 @@ def _near_changes(plan: Plan, days: Schedule, where: Zone) -> list[tuple[int, in
     return sorted(found)
 
 
-def _happens_on(asked: Schedule, where: Zone, day: int) -> bool:
+def _happens_on(schedule: Schedule, where: Zone, day: int) -> bool:
     """Return whether a schedule has an occurrence on a day."""
     pieces = spans(where, (day, day))
-    return any((at := _adapter.next_after_us(asked, low)) is not None and at <= high for low, high in pieces)
+    return any((at := _adapter.next_after_us(schedule, low)) is not None and at <= high for low, high in pieces)

@@ -1,4 +1,4 @@
-"""What never happens by itself."""
+"""`Never`: a schedule without any occurrence."""
 
 from typing import Any, Self, final
 
@@ -9,16 +9,16 @@ __all__ = ["Never"]
 
 @final
 class Never(BuiltinSchedule):
-    """Never by itself: a job that runs only when it is triggered, or at its initial run time."""
+    """No occurrence at all, for a job that runs only when it is triggered, or at its initial run time."""
 
     __slots__ = ()
     kind = "never"
 
-    def next_after_us(self, after: int) -> int | None:  # noqa: ARG002  (never)
+    def next_after_us(self, after: int) -> int | None:  # noqa: ARG002  (the answer is always the same)
         """Return ``None``."""
         return None
 
-    def count_between_us(self, after: int, until: int) -> int:  # noqa: ARG002  (never)
+    def count_between_us(self, after: int, until: int) -> int:  # noqa: ARG002  (the answer is always the same)
         """Return 0."""
         return 0
 

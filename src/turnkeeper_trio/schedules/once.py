@@ -1,28 +1,35 @@
-"""What happens once: at an instant, which a datetime must name exactly, or after a delay."""
+"""Schedules with one occurrence: `Once`, at an instant, and `After`, a delay after the job is accepted."""
 
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self, final
 from zoneinfo import ZoneInfo
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, set_slot
-from turnkeeper_trio.schedules._literals import duration_code, instant_code, instant_from_text, instant_text, total_us
+from turnkeeper_trio.schedules._base import BuiltinSchedule, set_slot
+from turnkeeper_trio.schedules._elapsed import ElapsedSchedule
+from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
 from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
 
 __all__ = ["After", "Once"]
 
 
 def label_us(at: object, timezone: str | tzinfo | None, fold: object) -> tuple[int, Zone | None]:
-    """Return the instant, and the zone it was named in if that has a name and is not UTC.
+    """Return the instant that ``at`` names, and its zone if that has an IANA name and is not UTC.
+
+    Args:
+        at: An aware datetime; or a naive one, which is a wall label in ``timezone``.
+        timezone: The zone of a naive label.
+        fold: Which pass of an overlap a naive label means: 0 the first, 1 the second.
 
     Raises:
-        ConfigurationError: It names no instant, or two.
+        ConfigurationError: ``at`` names no instant, or two.
     """
     if not isinstance(at, datetime):
         raise ConfigurationError(
-            f"at must be a datetime, such as datetime(2026, 3, 1, 9, tzinfo=UTC), not {at!r}", parameter="at"
+            f"at must be a datetime, such as datetime(2026, 3, 1, 9, tzinfo=UTC), not {guard.shown(at)}", parameter="at"
         )
     where: Zone | None
     if at.tzinfo is None:
@@ -32,29 +39,31 @@ def label_us(at: object, timezone: str | tzinfo | None, fold: object) -> tuple[i
     else:
         extra = "timezone" if timezone is not None else "fold"
         raise ConfigurationError(
-            f"{extra} belongs to a naive label, and at has a timezone of its own: {at!r}; leave one of them out",
+            f"{extra} belongs to a naive label, and at has a timezone of its own: {guard.shown(at)}; "
+            f"leave one of them out",
             parameter=extra,
         )
     if not MIN_INSTANT <= instant <= MAX_INSTANT:
-        raise ConfigurationError(f"at is outside the years 1 to 9999 in UTC: {at!r}", parameter="at")
+        raise ConfigurationError(f"at is outside the years 1 to 9999 in UTC: {guard.shown(at)}", parameter="at")
     return instant, named_zone(where)
 
 
 def named_zone(where: Zone | None) -> Zone | None:
-    """Return a zone, or ``None`` for UTC: an instant given in UTC belongs to no place."""
+    """Return the zone, or ``None`` for UTC, because an instant that is given in UTC belongs to no place."""
     return None if where is None or where.key == "UTC" else where
 
 
 def _aware(at: datetime) -> int:
-    # Rebuilt as a plain datetime: pendulum's moves a label out of a gap when its fold is replaced.
+    # Rebuilt as a plain datetime, because pendulum's moves a label out of a gap when its fold is replaced.
     first, second = (
         datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, at.tzinfo, fold=fold)
         for fold in (0, 1)
     )
-    try:
-        early, late = instant_us(first), instant_us(second)
-    except ValueError:
-        raise ConfigurationError(f"at has a timezone that gives no offset: {at!r}", parameter="at") from None
+    instants, fault = guard.call(lambda: (instant_us(first), instant_us(second)))
+    if instants is None:
+        message = f"at has a timezone that gives no offset: {guard.shown(at)}"
+        raise ConfigurationError(message, parameter="at") from fault
+    early, late = instants
     if early > late:
         raise ConfigurationError(_gap(at, at.tzinfo, early, late), parameter="at")
     return late if at.fold else early
@@ -63,12 +72,14 @@ def _aware(at: datetime) -> int:
 def _naive(at: datetime, timezone: str | tzinfo | None, fold: object) -> tuple[int, Zone]:
     if timezone is None:
         raise ConfigurationError(
-            f"at must have a timezone: {at!r} names no instant; write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) "
-            f"or Once({at!r}, timezone='Europe/Berlin')",
+            f"at must have a timezone: {guard.shown(at)} names no instant; write "
+            f"datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or Once({guard.shown(at)}, timezone='Europe/Berlin')",
             parameter="at",
         )
     if fold is not None and (isinstance(fold, bool) or fold not in (0, 1)):
-        raise ConfigurationError(f"fold must be 0 (the first pass) or 1 (the second), not {fold!r}", parameter="fold")
+        raise ConfigurationError(
+            f"fold must be 0 (the first pass) or 1 (the second), not {guard.shown(fold)}", parameter="fold"
+        )
     where = zone(timezone)
     early, late = where.both(instant_us(at.replace(tzinfo=UTC, fold=0)))
     if early > late:
@@ -84,7 +95,7 @@ def _naive(at: datetime, timezone: str | tzinfo | None, fold: object) -> tuple[i
 
 
 def _gap(at: datetime, where: tzinfo | None, early: int, late: int) -> str:
-    """Say that a label does not exist, and which labels around it do."""
+    """Return the message that a label is in a gap; it names the labels that the clock shows instead."""
     length = timedelta(microseconds=early - late)
     label = at.replace(tzinfo=None)
     before = utc_datetime(late).astimezone(where).replace(tzinfo=None)
@@ -96,23 +107,23 @@ def _gap(at: datetime, where: tzinfo | None, early: int, late: int) -> str:
 
 
 def _known(where: tzinfo | None) -> Zone | None:
-    """Return the zone of an aware datetime if it has an IANA name."""
+    """Return the zone of an aware datetime, or ``None`` if it has no IANA name that is known."""
     if isinstance(where, ZoneInfo) and where.key:
         try:
             return zone(where)
         except ConfigurationError:
-            return None  # the instant is clear all the same
+            return None  # the offset is known, so the instant is clear without the name
     return None
 
 
 class _Single(BuiltinSchedule):
-    """One occurrence."""
+    """A schedule with one occurrence."""
 
     __slots__ = ()
 
     @abstractmethod
     def _instant(self) -> int:
-        """Return the one occurrence."""
+        """Return the one occurrence; it may lie beyond the year 9999, and then there is none."""
 
     def next_after_us(self, after: int) -> int | None:
         """Return the one occurrence, if it is later than ``after``."""
@@ -127,24 +138,24 @@ class _Single(BuiltinSchedule):
         """Return the one occurrence if it lies in ``(after, until]``, or ``None``."""
         return self._instant() if self.count_between_us(after, until) else None
 
-    def first_us(self, at: int) -> int | None:  # noqa: ARG002  (what happens once is due, however late)
-        """Return the one occurrence, even if it has passed."""
+    def first_us(self, at: int) -> int | None:  # noqa: ARG002  (it is due, however late)
+        """Return the one occurrence, even if it has passed, or ``None`` if it lies beyond the year 9999."""
         instant = self._instant()
         return instant if instant <= MAX_INSTANT else None
 
 
 @final
 class Once(_Single):
-    """Once, at an instant.
+    """One occurrence, at an instant.
 
     Args:
-        at: An aware datetime, taken as it is; or, with ``timezone``, a naive wall label in that zone.
+        at: An aware datetime; or, with ``timezone``, a naive one: a wall label in that zone.
         timezone: The zone of a naive label: an IANA name, or a ``ZoneInfo``.
-        fold: Which one is meant (0 the first, 1 the second) if the clock shows the label twice.
+        fold: Which pass is meant if the clock shows a naive label twice: 0 the first, 1 the second.
 
     Raises:
-        ConfigurationError: The label does not exist, or happens twice and ``fold`` is not given; or ``at`` names no
-            instant, or one too many.
+        ConfigurationError: ``at`` is naive and has no ``timezone``; or is aware and has a ``timezone`` or ``fold``; or
+            the clock never shows the label; or it shows a naive label twice, and ``fold`` is not given.
     """
 
     __slots__ = ("_at", "_zone")
@@ -153,10 +164,9 @@ class Once(_Single):
     _zone: Zone | None
 
     def __init__(self, at: datetime, *, timezone: str | tzinfo | None = None, fold: int | None = None) -> None:
-        """Make the one occurrence."""
-        us, zone = label_us(at, timezone, fold)
+        us, where = label_us(at, timezone, fold)
         set_slot(self, "_at", us)
-        set_slot(self, "_zone", zone)
+        set_slot(self, "_zone", where)
 
     @property
     def at(self) -> datetime:
@@ -165,12 +175,12 @@ class Once(_Single):
 
     @property
     def timezone(self) -> str:
-        """The zone in which the instant was given; ``"UTC"`` if it had no name."""
+        """The IANA name of the zone in which the instant was given; ``"UTC"`` if the zone has none."""
         return "UTC" if self._zone is None else self._zone.key
 
     @property
     def zones(self) -> frozenset[str]:
-        """The zone in which the instant was given, if it had a name and is not UTC."""
+        """The zone in which the instant was given, if it has an IANA name and is not UTC."""
         return frozenset() if self._zone is None else frozenset((self._zone.key,))
 
     def _instant(self) -> int:
@@ -195,26 +205,25 @@ class Once(_Single):
 
 
 @final
-class After(_Single):
-    """Once, a given time after the job is accepted.
+class After(_Single, ElapsedSchedule):
+    """One occurrence, a given time after the job is accepted.
 
     Args:
-        delay: Seconds, or a ``timedelta``; 0, which is the default, is at once. Or else units, which add up:
+        delay: Seconds, or a ``timedelta``; 0, the default, means at once. Instead of it, give units, which add up:
         weeks: Weeks of 7 * 24 hours.
         days: Days of 24 hours.
         hours: Hours.
         minutes: Minutes.
         seconds: Seconds.
-        anchor: The instant it is counted from, where it is bound already.
+        anchor: The instant from which it is counted, any aware datetime; without it, that of acceptance.
 
     Raises:
-        ConfigurationError: The delay is negative or not finite.
+        ConfigurationError: The delay is negative, is no finite number, has months or years, or is given in two ways; or
+            ``anchor`` is naive.
     """
 
-    __slots__ = ("_anchor", "_delay")
+    __slots__ = ()
     kind = "after"
-    _delay: int
-    _anchor: int | None
 
     def __init__(
         self,
@@ -227,32 +236,18 @@ class After(_Single):
         seconds: float | None = None,
         anchor: datetime | None = None,
     ) -> None:
-        """Make the delayed occurrence."""
-        units: dict[str, object] = {
-            "weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds,
-        }  # fmt: skip
+        units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
         by_units = delay == 0 and any(value is not None for value in units.values())
-        set_slot(self, "_delay", total_us("delay", None if by_units else delay, units, least=0))
-        set_slot(self, "_anchor", None if anchor is None else instant_in_range("anchor", anchor))
+        self._fill("delay", None if by_units else delay, anchor, least=0, **units)
 
     @property
     def delay(self) -> timedelta:
         """The time between acceptance and the occurrence."""
-        return timedelta(microseconds=self._delay)
-
-    @property
-    def anchor(self) -> datetime | None:
-        """The instant it is counted from, in UTC; ``None`` until it is bound."""
-        return None if self._anchor is None else utc_datetime(self._anchor)
+        return timedelta(microseconds=self._length)
 
     def anchored_us(self, at: int) -> Self:
-        """Return the delay counted from ``at``, or itself if it is bound already."""
-        if self._anchor is not None:
-            return self
-        bound = type(self).__new__(type(self))
-        set_slot(bound, "_delay", self._delay)
-        set_slot(bound, "_anchor", at)
-        return bound
+        """Return the delay counted from ``at``; itself if it is bound already."""
+        return self._bound_at(at) if self._anchor is None else self
 
     def _instant(self) -> int:
         if self._anchor is None:
@@ -261,19 +256,4 @@ class After(_Single):
                 f"bind it with anchored(at), or write Once(at)",
                 parameter="anchor",
             )
-        return self._anchor + self._delay
-
-    def _meaning(self) -> tuple[object, ...]:
-        return self._delay, self._anchor
-
-    def _code(self) -> str:
-        return duration_code(self._delay) + ("" if self._anchor is None else f", anchor={instant_code(self._anchor)}")
-
-    def _fields(self) -> dict[str, Any]:
-        anchor = None if self._anchor is None else instant_text(self._anchor)
-        return {"microseconds": self._delay, "anchor": anchor}
-
-    @classmethod
-    def _from_fields(cls, data: dict[str, Any]) -> Self:
-        anchor = None if data["anchor"] is None else instant_from_text(data["anchor"])
-        return cls(timedelta(microseconds=data["microseconds"]), anchor=anchor)
+        return self._anchor + self._length

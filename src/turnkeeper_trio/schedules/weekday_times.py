@@ -1,4 +1,4 @@
-"""Times of day on days of the week."""
+"""`WeekdayTimes`: given times of day on given days of the week; and `Weekday`, how a day is given."""
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable
@@ -21,7 +21,7 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
 @final
 class Weekday(StrEnum):
-    """A day of the week. Numbers are not taken for days: cron, Python and Quartz each count them differently."""
+    """A day of the week. A number is not accepted as a day, because cron, Python and Quartz count days differently."""
 
     MONDAY = "mon"
     TUESDAY = "tue"
@@ -43,7 +43,7 @@ class Weekday(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Weekday | None":
-        """Take full and three-letter names in any case."""
+        """Return the member with this full or three-letter name, in any case."""
         if isinstance(value, str) and value.isascii():
             return cls.__members__.get(value.upper())
         return None
@@ -65,20 +65,25 @@ _INDEX: Final = {day: index for index, day in enumerate(EVERY_DAY)}
 
 
 _GROUPS: Final = {"WORKDAYS": WORKDAYS, "WEEKEND": WEEKEND, "EVERY_DAY": EVERY_DAY}
+"""The tuples of days that have a name, by that name."""
+
+
 _WORDS: Final = {
     "workdays": "WORKDAYS", "workday": "WORKDAYS", "weekdays": "WORKDAYS", "weekday": "WORKDAYS",
     "weekend": "WEEKEND", "weekends": "WEEKEND",
     "daily": "EVERY_DAY", "everyday": "EVERY_DAY", "*": "EVERY_DAY",
 }  # fmt: skip
+"""Texts that users write for such a tuple, and its name."""
 
 
 def _days_meant(text: str) -> str:
-    """Return the code of the days that were probably meant by a text such as ``mon-fri``; empty if none is known."""
+    """Return the code of the days that a text such as ``mon-fri`` probably means; empty if it cannot be read."""
     group = _WORDS.get(text.lower().replace(" ", "").replace("_", ""), "")
     return group or guard.call(_listed_days, text)[0] or ""
 
 
 def _listed_days(text: str) -> str:
+    """Return the code of the days in a text such as ``mon, wed-fri``; raise if there is anything else in it."""
     days: list[Weekday] = []
     for each in text.split(","):
         first, *last = (Weekday(end.strip()) for end in each.split("-"))
@@ -90,12 +95,12 @@ def _listed_days(text: str) -> str:
 
 
 def _weekday(name: str, value: object, must: str) -> Weekday:
-    """Return a day given as a member, by name, or as a member of another library's enumeration of weekdays.
+    """Return the day that is given as a member, by its name, or as a member of a different library's ``IntEnum``.
 
     Args:
         name: The name of the parameter.
         value: What was given.
-        must: How the sentence begins that says what it must be: ``"days must be"``.
+        must: How the message of an error begins: ``"days must be"``.
     """
     day: object = value.name if isinstance(value, IntEnum) else value
     hint = ""
@@ -109,25 +114,26 @@ def _weekday(name: str, value: object, must: str) -> Weekday:
     if isinstance(value, int):
         hint = "; a number could be counted from Sunday or from Monday, from 0 or from 1"
     raise ConfigurationError(
-        f"{must} Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', not {value!r}{hint}",
+        f"{must} Weekday.MONDAY … Weekday.SUNDAY, or a name such as 'mon' or 'Monday', not {guard.shown(value)}{hint}",
         parameter=name,
     )
 
 
 @final
 class WeekdayTimes(WallSchedule):
-    """At given times of day on given days of the week, by the wall clock of a zone.
+    """Given times of day on given days of the week, by the wall clock of a zone.
 
-    Each day and time happens once: a time that the clock leaves out (02:30 in the night it goes forward) happens at
-    the end of the gap, a time it shows twice happens the first time. Seconds and microseconds of a time count.
+    Each day and time is one occurrence. If the clock leaves the time out (02:30 in the night in which it goes forward),
+    the occurrence is at the end of the gap. If the clock shows the time twice, the occurrence is at the first pass.
+    Times are exact to the microsecond.
 
     Args:
-        pairs: Pairs of a day (`Weekday`, or its full or three-letter name in any case) and a ``datetime.time``. Equal
-            pairs merge; without any, it never happens.
+        pairs: Pairs of a day (a `Weekday`, or its full or three-letter name in any case) and a ``datetime.time``. Equal
+            pairs count once. Without any pair, there is no occurrence.
         timezone: An IANA name, or a ``ZoneInfo``.
 
     Raises:
-        ConfigurationError: A day or zone is unknown, or a time has an offset.
+        ConfigurationError: A day or the zone is unknown, or a time has a timezone or ``fold=1``.
     """
 
     __slots__ = ("_times",)
@@ -135,7 +141,6 @@ class WeekdayTimes(WallSchedule):
     _times: tuple[tuple[int, ...], ...]
 
     def __init__(self, pairs: Iterable[tuple[Weekday | str, time]], *, timezone: str | tzinfo = "UTC") -> None:
-        """Make the schedule of these days and times."""
         self._fill(_pairs(pairs), timezone)
 
     def _fill(self, pairs: Iterable[tuple[Weekday, int]], timezone: str | tzinfo) -> None:
@@ -147,7 +152,7 @@ class WeekdayTimes(WallSchedule):
 
     @classmethod
     def on(cls, days: Iterable[Weekday | str] | Weekday | str, *times: time, timezone: str | tzinfo = "UTC") -> Self:
-        """Make the schedule of each of ``times`` on each of ``days``.
+        """Return a schedule with each of ``times`` on each of ``days``.
 
         Args:
             days: Days, as in ``pairs``: `WORKDAYS`, `WEEKEND`, `EVERY_DAY`, any iterable of days, or one day.
@@ -155,7 +160,7 @@ class WeekdayTimes(WallSchedule):
             timezone: An IANA name, or a ``ZoneInfo``.
 
         Raises:
-            ConfigurationError: As the constructor, or there is no time.
+            ConfigurationError: As the constructor; or no time is given.
         """
         if not times:
             raise ConfigurationError(
@@ -163,8 +168,10 @@ class WeekdayTimes(WallSchedule):
             )
         named = cast("object", [days] if isinstance(days, str) else days)
         if not isinstance(named, Iterable):
-            raise ConfigurationError(f"days must be weekdays, such as WORKDAYS, not {days!r}", parameter="days")
-        listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]
+            raise ConfigurationError(
+                f"days must be weekdays, such as WORKDAYS, not {guard.shown(days)}", parameter="days"
+            )
+        listed: Iterable[Any] = named  # pyright: ignore[reportUnknownVariableType]  (the user's)
         hours = [_time(at) for at in times]
         made = cls.__new__(cls)
         made._fill([(_weekday("days", day, "days must be"), at) for day in listed for at in hours], timezone)  # noqa: SLF001  (its own)
@@ -199,12 +206,12 @@ class WeekdayTimes(WallSchedule):
 
     @property
     def turn(self) -> int:
-        """They repeat each week."""
+        """The number of days after which the labels repeat: a week."""
         return 7
 
     @property
     def fractions(self) -> frozenset[int]:
-        """The fractions of a second that they use, in microseconds."""
+        """The fractions of a second that labels have, in microseconds."""
         return frozenset(at % MICROSECONDS for times in self._times for at in times)
 
     def day_key(self, day: int) -> int | None:
@@ -213,12 +220,12 @@ class WeekdayTimes(WallSchedule):
         return weekday if self._times[weekday] else None
 
     def seconds(self, key: Hashable, fraction: int) -> int:
-        """Return the times of a weekday with this fraction of a second: bit n is second n."""
+        """Return the seconds of a weekday that have a label with this fraction: bit n is second n."""
         assert isinstance(key, int)
         return sum(1 << at // MICROSECONDS for at in self._times[key] if at % MICROSECONDS == fraction)
 
     def _count_until(self, until: int) -> int:
-        """Return the number of labels up to ``until``, from the Monday before the epoch on; negative before it."""
+        """Return the number of labels from the Monday before the epoch up to ``until``; negative for one before it."""
         day, at = divmod(until, DAY)
         weeks, weekday = divmod(day + _EPOCH_WEEKDAY, 7)
         sizes = [len(times) for times in self._times]
@@ -241,18 +248,17 @@ class WeekdayTimes(WallSchedule):
 
 
 def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
-    """Yield each pair as a day and the microseconds since midnight."""
-    if isinstance(pairs, str | bytes | dict) or not isinstance(pairs, Iterable):
+    """Yield each pair as a day and a time in microseconds since midnight."""
+    if guard.is_a(pairs, (str, bytes, dict)) or not guard.is_a(pairs, Iterable):
         raise ConfigurationError(
-            f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not {pairs!r}; "
-            f"for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
+            f"pairs must be pairs of a weekday and a time, such as [(Weekday.MONDAY, time(9))], not "
+            f"{guard.shown(pairs)}; for the same times on several days write WeekdayTimes.on(WORKDAYS, time(9))",
             parameter="pairs",
         )
-    listed: Iterable[Any] = pairs  # pyright: ignore[reportUnknownVariableType]
-    for each in listed:
-        if not isinstance(each, tuple | list) or len(each) != 2:  # noqa: PLR2004  (a pair)  # pyright: ignore[reportUnknownArgumentType]
+    for each in cast("Iterable[Any]", pairs):
+        if not guard.is_a(each, (tuple, list)) or len(each) != 2:  # noqa: PLR2004  (a pair)
             raise ConfigurationError(
-                f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {each!r}",
+                f"each of pairs must be (weekday, time), such as (Weekday.MONDAY, time(9)), not {guard.shown(each)}",
                 parameter="pairs",
             )
         day, at = cast("tuple[object, object]", each)
@@ -264,9 +270,10 @@ def _pairs(pairs: object) -> Iterable[tuple[Weekday, int]]:
 
 def _time(at: object) -> int:
     """Return one of the times of `WeekdayTimes.on` in microseconds since midnight."""
-    if isinstance(at, list | tuple | set | frozenset):
+    if guard.is_a(at, (list, tuple, set, frozenset)):
         raise ConfigurationError(
-            f"each of times must be a datetime.time, not {at!r}; put a * before it, or write time(9), time(17)",
+            f"each of times must be a datetime.time, not {guard.shown(at)}; put a * before it, "
+            f"or write time(9), time(17)",
             parameter="times",
         )
     return time_us("times", at, "each of times must be")

@@ -1,6 +1,6 @@
-"""Tools for testing schedules and jobs in virtual time. The fixtures and markers are in the plugin for pytest."""
+"""Tools for testing schedules and jobs in virtual time. Fixtures and markers are in `turnkeeper_trio.pytest_plugin`."""
 
-import turnkeeper_trio._public  # noqa: F401  # pyright: ignore[reportUnusedImport]  (what is shown in tests says that it is from the package)
+import turnkeeper_trio._public  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it sets the module that public objects show)
 from turnkeeper_trio.testing._asyncio_loop import VirtualEventLoop
 from turnkeeper_trio.testing._cancel_sweep import SweepError, cancel_sweep
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault
@@ -30,4 +30,4 @@ __all__ = [
 ]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from; its file is not a promise
+    globals()[_name].__module__ = __name__  # the module to import it from; the private module may change

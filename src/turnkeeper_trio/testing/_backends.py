@@ -1,4 +1,4 @@
-"""Event loops in virtual time, trio's and asyncio's: how they are made, and how their schedule depends on a seed."""
+"""Event loops in virtual time, of trio and of asyncio: how they are made, seeded, and driven by a `TimeGate`."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -12,7 +12,7 @@ import trio.testing
 from turnkeeper_trio.testing._asyncio_loop import VirtualEventLoop
 from turnkeeper_trio.testing._virtual_time import MOMENT, TimeGate
 
-__all__ = ["Backend", "born_virtual", "seeded_schedule", "virtual_options"]
+__all__ = ["Backend", "seeded_schedule", "virtual_by_default", "virtual_options"]
 
 
 Backend = Literal["trio", "asyncio"]
@@ -20,12 +20,13 @@ Backend = Literal["trio", "asyncio"]
 
 @contextmanager
 def seeded_schedule(seed: object) -> Generator[None]:
-    """Make trio's schedules inside the block depend on ``seed`` alone.
+    """Make the order in which trio runs tasks, inside the ``with`` block, depend on ``seed`` only.
 
-    In every turn trio shuffles the tasks that are ready. The same seed gives the same shuffles, another seed
-    gives others, both all permitted. asyncio has one schedule, first in, first out.
+    In each turn trio shuffles the tasks that are ready. A seed always gives the same shuffles, and different seeds give
+    different ones; all of them are orders in which trio may run the tasks. asyncio has only one order: first in, first
+    out.
     """
-    inside = import_module("trio._core._run").__dict__  # the switch and the source are not public
+    inside = import_module("trio._core._run").__dict__  # the switch and the source of chance are not public
     deterministic, chance = inside["_ALLOW_DETERMINISTIC_SCHEDULING"], inside["_r"].getstate()
     inside["_ALLOW_DETERMINISTIC_SCHEDULING"] = True
     inside["_r"].seed(repr(seed))
@@ -37,17 +38,18 @@ def seeded_schedule(seed: object) -> Generator[None]:
 
 
 def virtual_options(backend: Backend) -> dict[str, Any]:
-    """Return the options with which anyio runs the back end in virtual time; they are good for one run."""
+    """Return the options with which ``anyio.run`` runs a back end in virtual time, once."""
     if backend == "trio":
         return {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return {"loop_factory": VirtualEventLoop, "debug": False}
 
 
 @contextmanager
-def born_virtual(born: Callable[[object], object]) -> Generator[None]:
-    """Have ``trio.run``, ``asyncio.run``, ``anyio.run`` and the plugins of pytest start loops in virtual time.
+def virtual_by_default(started: Callable[[object], object]) -> Generator[None]:
+    """Make ``trio.run``, ``asyncio.run``, ``anyio.run`` and plugins of pytest start loops in virtual time.
 
-    What asks for a clock or a loop factory of its own gets it. ``born`` is told of each loop in virtual time.
+    This holds inside the ``with`` block. A caller that passes its own clock or loop factory gets that. ``started`` is
+    called with each loop in virtual time: an asyncio event loop, or the clock of a run of trio.
     """
     run, start_guest_run = trio.run, trio.lowlevel.start_guest_run
 
@@ -56,7 +58,7 @@ def born_virtual(born: Callable[[object], object]) -> Generator[None]:
         if clock is None:
             clock = options["clock"] = trio.testing.MockClock(autojump_threshold=0)
         if virtual_loop(clock) is not None:
-            born(clock)
+            started(clock)
         return options
 
     def run_virtually(*args: Any, **options: Any) -> Any:
@@ -67,7 +69,7 @@ def born_virtual(born: Callable[[object], object]) -> Generator[None]:
 
     def new_event_loop() -> asyncio.AbstractEventLoop:
         loop = VirtualEventLoop()
-        born(loop)
+        started(loop)
         return loop
 
     changes: list[tuple[Any, str, Any]] = [
@@ -94,19 +96,18 @@ Loop = VirtualEventLoop | trio.testing.MockClock
 class TrioBackend:
     """A run of trio with a mock clock.
 
-    A `MockClock` jumps by itself as soon as everything waits. trio has no public way to ask somebody first (its issue
-    1587), so the clock's own method for it is replaced, on this one clock.
+    A `MockClock` jumps by itself as soon as everything waits. trio has no public way to decide about the jump first
+    (its issue 1587), so the method with which the clock does it is replaced, on this one clock.
     """
 
     def __init__(self, clock: trio.testing.MockClock) -> None:
-        """Take over a clock."""
         self._clock = clock
         self._gate: TimeGate | None = None
         self.time: Callable[[], float] = clock.current_time
-        """The loop's time."""
+        """Returns the loop's time, in seconds."""
 
     def follow(self, gate: TimeGate) -> None:
-        """Ask this pace from now on."""
+        """Ask this gate from now on, each time there is nothing to do."""
         self._gate = gate
         vars(self._clock)["_autojump"] = self._at_rest
         self._clock.autojump_threshold = 0
@@ -120,49 +121,48 @@ class TrioBackend:
             clock.autojump_threshold = threshold
 
     def jump_to(self, instant: float) -> None:
-        """Make it ``instant``."""
+        """Set the loop's time forward to ``instant``."""
         self._clock.jump(max(0.0, instant - self._clock.current_time()))
 
     def next_timer(self) -> float:
-        """Return when the next timer fires; infinity if there is none. Only on the loop."""
+        """Return the loop time at which the next timer fires; infinity if there is none. Call it in the run of trio."""
         return self._clock.current_time() + trio.lowlevel.current_statistics().seconds_to_next_deadline
 
     def hurry(self) -> None:
-        """Ask again soon."""
+        """Ask the gate again soon."""
         self._clock.autojump_threshold = 0
 
 
 @final
 class AsyncioBackend:
-    """A virtual event loop of asyncio."""
+    """A run of asyncio on a `VirtualEventLoop`."""
 
     def __init__(self, loop: VirtualEventLoop) -> None:
-        """Take over a loop."""
         self._loop = loop
         self.time: Callable[[], float] = loop.time
-        """The loop's time."""
+        """Returns the loop's time, in seconds."""
 
     def follow(self, gate: TimeGate) -> None:
-        """Ask this pace from now on."""
+        """Ask this gate from now on, each time there is nothing to do."""
         self._loop.gate = gate
 
     def jump_to(self, instant: float) -> None:
-        """Make it ``instant``."""
+        """Set the loop's time forward to ``instant``."""
         self._loop.jump(instant)
 
     def next_timer(self) -> float:
-        """Return when the next timer fires; infinity if there is none."""
+        """Return the loop time at which the next timer fires; infinity if there is none."""
         return self._loop.next_timer()
 
     def hurry(self) -> None:
-        """Do nothing: whoever can say so has woken the loop."""
+        """Do nothing, because what ends a hold runs on the loop and so has woken it."""
 
 
 def backend_of(loop: Loop) -> TrioBackend | AsyncioBackend:
-    """Return the ground of a loop."""
+    """Return the back end of a loop."""
     return AsyncioBackend(loop) if isinstance(loop, VirtualEventLoop) else TrioBackend(loop)
 
 
 def virtual_loop(loop: object) -> Loop | None:
-    """Return a loop, if it is one in virtual time."""
+    """Return ``loop`` if it is a loop in virtual time, else ``None``. A run of trio is known by its clock."""
     return loop if isinstance(loop, VirtualEventLoop | trio.testing.MockClock) else None

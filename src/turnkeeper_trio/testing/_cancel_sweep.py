@@ -1,9 +1,9 @@
-"""A scenario, run again and again in virtual time, and cancelled each time one step later.
+"""`cancel_sweep`: runs a scenario again and again in virtual time, and cancels it one step later each time.
 
-A step is the resumption of a task, or a moment at which all tasks wait and time is about to jump.
-Cancellation comes just before it. So all steps together visit every place where cancellation can arrive on
-one schedule: in a task that waits, in one that is about to be given what it waited for, in one that has yet
-to wait. Seeds add schedules.
+A step is the resumption of a task, or a moment at which all tasks wait and time is about to jump. The cancellation
+comes just before the step. So a sweep over all steps tries each place where a cancellation can arrive, for one order of
+the tasks: in a task that waits, in a task that is about to get what it waits for, and in a task that does not wait yet.
+Seeds give different orders.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,25 +23,24 @@ __all__ = ["SweepError", "cancel_sweep"]
 S = TypeVar("S")
 
 
-_PATIENCE: Final = 30 * 86_400.0
+_PATIENCE: Final = 30 * 86_400.0  # 30 days, in seconds
 
 
 @final
 class SweepError(AssertionError):
-    """What a sweep found, and where: the same seed and step find it again."""
+    """A sweep has found an error. The message says at which step; the same seed and step find it again."""
 
     def __init__(self, problem: str, *, backend: Backend, how: How, seed: object, step: int, where: str) -> None:
-        """Describe a finding."""
         when = f"cancelled ({how}) at step {step}" if step else "not cancelled at all"
         super().__init__(f"{problem}\n{backend}, seed {seed!r}, {when}\n{where}".rstrip())
         self.backend = backend
-        """The event loop on which it happened."""
+        """The kind of event loop on which it was found."""
         self.how = how
-        """What was cancelled: the scope around the scenario, or its native task."""
+        """What was cancelled: ``"scope"`` or ``"task"``, as in `cancel_sweep`."""
         self.seed = seed
-        """The seed of the schedule."""
+        """The seed of the run."""
         self.step = step
-        """The step before which cancellation came; 0 if it happens without any."""
+        """The step before which the scenario was cancelled; 0 if the error is found without a cancellation."""
 
 
 @overload
@@ -91,34 +90,33 @@ def cancel_sweep(
     allow: type[BaseException] | tuple[type[BaseException], ...] = (),
     patience: float = _PATIENCE,
 ) -> int:
-    """Run ``scenario(state())`` undisturbed, then cancel it at step 1, at step 2, ... as far as it has steps.
+    """Run ``scenario(state())`` without a cancellation; then again, cancelled at step 1, at step 2, and so on.
 
-    Each run must end, by the cancellation or as if nothing had been; must leave no task alive that it
-    started; the books of each scheduler that was opened in it must balance; and then ``invariant(state)``
-    must pass. A scenario that waits for a thread must hold time meanwhile, or is taken for one that hangs; a
-    scheduler does for its jobs.
+    Each run must end, by the cancellation or as if there were none. It must leave no task alive that it started, and
+    the books of each scheduler that it opened must balance. Then ``invariant(state)`` must pass. A scenario that waits
+    for a thread must hold time while it waits, because it seems to hang otherwise; a scheduler does this for its jobs.
 
     Args:
-        scenario: The function under test. All that it shares with the invariant, it keeps in the state.
-        invariant: Raises if the state is not as it must be; an ordinary function or an async one.
+        scenario: The async function under test. Everything that it shares with the invariant is in the state.
+        invariant: Raises if the state is wrong; a plain or an async function.
         state: Makes the state of one run. Without it, both functions are called without arguments.
-        backend: The kind of event loop; both, one after the other, if not given.
-        how: What is cancelled: ``"scope"``, an anyio scope around the scenario; ``"task"`` (asyncio only),
-            the scenario's task, natively and once, as foreign asyncio code does.
-        seed: Which of trio's schedules to take, and which jitter.
-        start: What the wall clock shows first: an instant, or a label in ``timezone``.
+        backend: The kind of event loop; if it is not given, first trio, then asyncio.
+        how: What is cancelled. With ``"scope"``, an anyio scope around the scenario; with ``"task"`` (asyncio only),
+            the scenario's task, natively and once, as asyncio code without anyio does.
+        seed: Chooses the order in which trio runs tasks (asyncio has only one order), and the jitter.
+        start: The wall time at the beginning: an instant, or a label in ``timezone``.
         timezone: The timezone of labels.
-        stride: Cancel at every ``stride``-th step only, to save time.
-        allow: Errors that may leave the scenario.
-        patience: The virtual seconds that a run may take. Time jumps when nothing else can happen, so that
-            this finds a run that hangs, whatever it waits for, without delay.
+        stride: Cancel only at every ``stride``-th step, to save time.
+        allow: The errors that may leave the scenario.
+        patience: The virtual seconds that a run may take. A run that hangs, whatever it waits for, is found without
+            delay, because time jumps when nothing else can happen.
 
     Returns:
-        How many steps the undisturbed run has; on both back ends together, if none was chosen.
+        The number of steps of a run without a cancellation; if no back end was chosen, the sum of both.
 
     Raises:
-        SweepError: Something was found.
-        ConfigurationError: ``how="task"`` on trio, or another parameter makes no sense.
+        SweepError: An error was found.
+        ConfigurationError: ``how="task"`` on trio, or a parameter makes no sense.
     """
     if how == "task" and backend == "trio":
         raise ConfigurationError("how='task' is for asyncio: only asyncio has native cancellation", parameter="how")
@@ -129,7 +127,7 @@ def cancel_sweep(
     def sweep_one(backend: Backend) -> int:
         step, steps = NO_STEP, 0
         while True:
-            attempt = SweepRun(
+            sweep_run = SweepRun(
                 scenario,
                 invariant,
                 make_state(),
@@ -139,13 +137,13 @@ def cancel_sweep(
                 how=how,
                 step=step,
             )
-            problem = attempt.run(backend, seed)
+            problem = sweep_run.run(backend, seed)
             if problem is not None:
-                error = SweepError(problem, backend=backend, how=how, seed=seed, step=step, where=attempt.where)
-                raise error from attempt.cause
+                error = SweepError(problem, backend=backend, how=how, seed=seed, step=step, where=sweep_run.where)
+                raise error from sweep_run.cause
             if step == NO_STEP:
-                steps, step = attempt.steps, 1
-            elif attempt.reached:
+                steps, step = sweep_run.steps, 1
+            elif sweep_run.reached:
                 step += stride
             else:
                 return steps

@@ -1,9 +1,9 @@
-"""Faults on purpose: the n-th call of a chosen job, observer or store fails."""
+"""`FaultPlan`: makes the n-th call of a job, an observer or a store fail."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, final
+from typing import Any, Final, Literal, Self, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model.change import Change, Refusal
@@ -15,6 +15,8 @@ __all__ = ["FaultPlan", "InjectedFault"]
 
 When = Literal["before", "after"]
 
+_MESSAGE: Final = "injected by a fault plan"
+
 
 @final
 class InjectedFault(Exception):
@@ -24,6 +26,8 @@ class InjectedFault(Exception):
 @final
 @dataclass(frozen=True, slots=True)
 class _Fault:
+    """A planned fault of one call; ``of`` is the observer, or its class, if it matters which."""
+
     call: int
     error: BaseException | type[BaseException]
     when: When
@@ -35,14 +39,13 @@ class _Fault:
 
 @final
 class FaultPlan:
-    """Which calls are to fail. It reaches each scheduler that a test opens in virtual time, in unchanged code too.
+    """The plan of the calls that are to fail, in each scheduler that a test opens in virtual time.
 
-    ``FaultPlan().job("fetch", 2).job("fetch", 3, OSError("no route"))``: the second and the third attempt of the job
-    ``fetch`` fail. Calls are counted from 1, from the moment at which the first fault is planned for them.
+    With ``FaultPlan().job("fetch", 2).job("fetch", 3, OSError("no route"))``, the second and the third attempt of the
+    job ``fetch`` fail. Calls are counted from 1, and from the moment at which the first fault is planned for them.
     """
 
     def __init__(self) -> None:
-        """Plan nothing yet."""
         self._faults: dict[str, list[_Fault]] = {}
         self._calls: Counter[tuple[str, int]] = Counter()
         self._reached: set[tuple[str, int]] = set()
@@ -51,50 +54,67 @@ class FaultPlan:
         self,
         name: str,
         call: int = 1,
-        error: BaseException | type[BaseException] = InjectedFault("injected by a fault plan"),  # noqa: B008  (never written to)
+        error: BaseException | type[BaseException] | None = None,
         *,
         when: When = "before",
     ) -> Self:
-        """Have the ``call``-th attempt of the job ``name`` fail: ``before`` its function is called, or ``after``.
+        """Make an attempt of a job fail.
+
+        Args:
+            name: The name of the job.
+            call: Which attempt, counted over all runs.
+            error: What the attempt raises; if it is not given, an `InjectedFault`.
+            when: With ``"before"``, the attempt fails instead of the call of its function; with ``"after"``, when the
+                function has returned.
 
         Raises:
-            ConfigurationError: a value makes no sense.
+            ConfigurationError: A value makes no sense.
         """
         if when not in {"before", "after"}:
             raise ConfigurationError(f"when must be 'before' or 'after', not {when!r}", parameter="when")
-        return self._plan(f"job {_validation.text('name', name)!r}", _Fault(_call(call), error, when))
+        planned = InjectedFault(_MESSAGE) if error is None else error
+        return self._plan(f"job {_validation.text('name', name)!r}", _Fault(_call(call), planned, when))
 
     def observer(
         self,
         method: str,
         call: int = 1,
-        error: Exception | type[Exception] = InjectedFault("injected by a fault plan"),  # noqa: B008  (never written to)
+        error: Exception | type[Exception] | None = None,
         *,
         of: object = None,
     ) -> Self:
-        """Have the ``call``-th call of an observer's ``method`` (``"on_run_finished"``) fail.
+        """Make a call of an observer's method fail.
 
         Args:
-            method: The name of the method.
-            call: Which call.
-            error: What it raises.
-            of: The observer, or its class; any observer if not given.
-        """
-        return self._plan(f"observer {method}", _Fault(_call(call), error, "before", of))
-
-    def store(
-        self,
-        call: int = 1,
-        error: Exception | type[Exception] = StoreUnavailable("injected by a fault plan"),  # noqa: B008  (never written to)
-    ) -> Self:
-        """Have the ``call``-th batch that is given to a store fail: as if it were unavailable, if nothing is said."""
-        return self._plan("store", _Fault(_call(call), error, "before"))
-
-    def assert_reached(self) -> None:
-        """Assert that every fault has struck: a test that plans one and never meets it tests something else.
+            method: The name of the method, such as ``"on_run_finished"``.
+            call: Which call, counted for each observer.
+            error: What the call raises; if it is not given, an `InjectedFault`.
+            of: The observer, or its class; if it is not given, any observer.
 
         Raises:
-            AssertionError: some have not; the message names them.
+            ConfigurationError: ``call`` is no integer of at least 1.
+        """
+        planned = InjectedFault(_MESSAGE) if error is None else error
+        return self._plan(f"observer {method}", _Fault(_call(call), planned, "before", of))
+
+    def store(self, call: int = 1, error: Exception | type[Exception] | None = None) -> Self:
+        """Make a call of a store's ``apply`` fail.
+
+        Args:
+            call: Which call.
+            error: What the call raises; if it is not given, a `StoreUnavailable`.
+
+        Raises:
+            ConfigurationError: ``call`` is no integer of at least 1.
+        """
+        planned = StoreUnavailable(_MESSAGE) if error is None else error
+        return self._plan("store", _Fault(_call(call), planned, "before"))
+
+    def assert_reached(self) -> None:
+        """Assert that each planned fault has struck. A test whose fault never strikes does not test what it says.
+
+        Raises:
+            AssertionError: Some have not; the message names them.
         """
         if self.unreached:
             raise AssertionError(f"planned faults that never struck: {'; '.join(self.unreached)}")
@@ -127,7 +147,7 @@ class FaultPlan:
         return None
 
     def on_job(self, name: str, function: Function) -> Function:
-        """Return what is to be called for the next attempt of a job."""
+        """Return the function for the next attempt of a job, with the fault that is planned for it."""
         fault = self._due(f"job {name!r}") if self._faults else None
         if fault is None:
             return function
@@ -149,15 +169,15 @@ class FaultPlan:
         return Function(faulty)
 
     def on_observers(self, observers: tuple[object, ...]) -> tuple[object, ...]:
-        """Return the observers, with what is planned for them."""
+        """Return the observers with their planned faults."""
         return tuple(_Observer(observer, self) for observer in observers)
 
     def on_store(self, store: Store | None) -> Store | None:
-        """Return the store, with what is planned for it."""
+        """Return the store with its planned faults."""
         return None if store is None else _Store(store, self)
 
     def strike(self, what: str, callee: object = None) -> None:
-        """Count a call of an observer or a store, and fail if that is planned."""
+        """Count a call of an observer or a store, and raise if a fault is planned for it."""
         fault = self._due(what, callee) if self._faults else None
         if fault is not None:
             fault.strike()
@@ -177,13 +197,13 @@ class _Observer:
         method = getattr(self._observer, name)
         if not name.startswith("on_") or not callable(method):
             return method
-        told: Callable[[Any], object] = method
+        observe: Callable[[Any], object] = method
 
-        def tell(event: object) -> None:
+        def counted(event: object) -> None:
             self._plan.strike(f"observer {name}", self._observer)
-            told(event)
+            observe(event)
 
-        return tell
+        return counted
 
 
 class _Store:
@@ -197,14 +217,16 @@ class _Store:
         return getattr(self._store, name)
 
     async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
-        """Commit the changes, unless this batch is to fail."""
+        """Commit the changes, unless a fault is planned for this call."""
         self._plan.strike("store")
         return await self._store.apply(changes)
 
 
 def _call(call: int) -> int:
+    """Return the number of a call if it is an integer of at least 1."""
     return _validation.integer("call", call, least=1)
 
 
 def _is_meant(callee: object, of: object) -> bool:
+    """Return whether a fault that is planned ``of`` an observer, a class or anything is meant for this callee."""
     return of is None or callee is of or (isinstance(of, type) and isinstance(callee, of))

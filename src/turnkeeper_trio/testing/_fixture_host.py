@@ -1,8 +1,7 @@
-"""A scheduler whose block is hosted by a task of its own.
+"""`HostedScheduler`: a scheduler whose ``async with`` block runs in its own task.
 
-An ``async with`` must be left by the task that entered it. The plugins of pytest set a fixture up in one task and tear
-it down in the same one, in another, or beside the test; none of them promises which. So the block stands in a task that
-belongs to nobody else, and set-up and tear-down only wait for it.
+The task that entered an ``async with`` block must also leave it. But plugins of pytest may set a fixture up in one task
+and tear it down in a different one. So the block runs in its own task, and set-up and tear-down only wait for it.
 """
 
 import asyncio
@@ -20,10 +19,9 @@ from turnkeeper_trio._runtime.scheduler import Scheduler
 
 @final
 class HostedScheduler:
-    """One scheduler, and the task that hosts it."""
+    """A scheduler with these options of `open_scheduler`, and the task in which its block runs."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        """Prepare to open a scheduler with these options."""
         self._options = options
         self._changed = anyio.Event()
         self._leave = anyio.Event()
@@ -33,7 +31,10 @@ class HostedScheduler:
         self._task: object = None
 
     async def open(self) -> Scheduler:
-        """Open it, in a new task, and return it once it is open."""
+        """Open the scheduler in a new task, wait until it is open, and return it.
+
+        Raises what opening it raises.
+        """
         self._task = _start(self._host)
         await self._changed.wait()
         if self._scheduler is None:
@@ -42,7 +43,11 @@ class HostedScheduler:
         return self._scheduler
 
     async def close(self) -> None:
-        """Leave its block, and raise what left it."""
+        """Have the task leave the block, wait until it has, and raise what left the block.
+
+        Raises:
+            AssertionError: A `KeyboardInterrupt` or `SystemExit` left it.
+        """
         self._leave.set()
         await self._ended.wait()
         if isinstance(self._error, Exception):
@@ -57,7 +62,7 @@ class HostedScheduler:
                 await self._leave.wait()
         except anyio.get_cancelled_exc_class():
             raise
-        except BaseException as exc:  # noqa: BLE001  (whoever closes it is told)
+        except BaseException as exc:  # noqa: BLE001  (`close` raises it)
             self._error = exc
         finally:
             self._changed.set()
@@ -65,7 +70,7 @@ class HostedScheduler:
 
 
 def _start(host: Callable[[], Any]) -> object:
-    """Start a task that belongs to nobody, and return it: asyncio's loop holds its tasks weakly."""
+    """Start a task outside of any task group, and return it, because asyncio's loop refers to tasks only weakly."""
     name = "the host of the fixture 'scheduler'"
     if in_trio():
         return trio.lowlevel.spawn_system_task(host, name=name, context=copy_context())

@@ -1,4 +1,8 @@
-"""What the harness keeps of an event loop in virtual time, and tells a test when the time it asks for cannot come."""
+"""Sessions and harnesses: a `Session` is one test; a `LoopHarness` is attached to each of its event loops.
+
+The harness gives schedulers their clock, chance and faults, remembers the schedulers, guards the body of the test, and
+raises `SchedulerTimeError` when the test waits for a time that cannot come.
+"""
 
 import math
 import random
@@ -31,25 +35,24 @@ __all__ = ["SchedulerTimeError"]
 
 @final
 class SchedulerTimeError(AssertionError):
-    """The time or the event that a test asked for, or waits for, cannot come. The message names what is due next."""
+    """The time or the event that a test asks for, or waits for, cannot come. The message names what is due next."""
 
     def __init__(
         self, message: str, *, now: pendulum.DateTime, next_due: tuple[tuple[pendulum.DateTime, str], ...]
     ) -> None:
-        """Describe what cannot come."""
         super().__init__(message)
         self.now = now
-        """What time it was."""
+        """The wall time at the error, in the test's timezone."""
         self.next_due = next_due
-        """The next planned occurrences, the first ones: when, and the name of the job."""
+        """What is due next, up to five: when, in the test's timezone, and the name of the job."""
 
 
 HORIZON: Final = timedelta(days=1096)
-"""How long virtual time may pass by itself before a test is taken to wait for what never comes."""
+"""How long virtual time may pass by itself. A test that lasts longer fails, because it probably waits for ever."""
 
 
 SHOWN: Final = 5
-"""How many of the next due jobs a message names."""
+"""The number of jobs that a message names as due next."""
 
 
 _DEAD_ENDS: Final[dict[DeadEnd, str]] = {
@@ -66,7 +69,7 @@ _DEAD_ENDS: Final[dict[DeadEnd, str]] = {
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a test asks of its virtual time."""
+    """The settings of a test in virtual time. `run` documents them."""
 
     start: int = instant_us(VIRTUAL_START)
     local: Local = field(default_factory=lambda: Local("UTC"))
@@ -78,65 +81,64 @@ class Settings:
 
 @final
 class LoopHarness(TestHooks):
-    """What is attached to an event loop."""
+    """What a test attaches to an event loop in virtual time."""
 
     def __init__(self, loop: Loop, settings: Settings) -> None:
-        """Attach to a loop in virtual time."""
         self.settings: Final = settings
         self.backend: Final = backend_of(loop)
         self.gate: Final = TimeGate(self.backend, self._help)
-        self.wall: Final = SettableClock(settings.start, self.backend.time, self.gate)
+        self.settable_clock: Final = SettableClock(settings.start, self.backend.time, self.gate)
         self.opened_here: Final[list[Opened]] = []
-        """The schedulers that were opened on this loop."""
+        """The schedulers that were opened on this loop, in order."""
         self.on_time: Final[list[Callable[[], object]]] = self.gate.on_jump
-        """What is called after the wall time has changed."""
+        """The functions to call after the wall time has changed."""
         self._rng = random.Random(settings.seed)  # noqa: S311  (for jitter)
         self._guard: anyio.CancelScope | None = None
-        self._guarded: Callable[[], str] = str
+        self._where: Callable[[], str] = str
         self._dead_end: SchedulerTimeError | None = None
         self.backend.follow(self.gate)
         attach(loop, self)
 
     def clock(self) -> SettableClock:
-        """Return the clock of a scheduler that was told none."""
-        return self.wall
+        """Return the clock for a scheduler that is opened without ``clock``."""
+        return self.settable_clock
 
     def rng(self) -> random.Random:
-        """Return the source of chance of a scheduler that was told none."""
+        """Return the source of chance for a scheduler that is opened without ``rng``."""
         return self._rng
 
     def observers(self, observers: tuple[object, ...]) -> tuple[object, ...]:
-        """Return the observers, with the faults that are planned for them."""
+        """Return the observers with their planned faults."""
         return self.settings.faults.on_observers(observers)
 
     def store(self, store: Store | None) -> Store | None:
-        """Return the store, with the faults that are planned for it."""
+        """Return the store with its planned faults."""
         return self.settings.faults.on_store(store)
 
     def function(self, name: str, function: Function) -> Function:
-        """Return the function of a job, with the faults that are planned for it."""
+        """Return the function of a job with the fault that is planned for its next attempt."""
         return self.settings.faults.on_job(name, function)
 
     def opened(self, scheduler: object) -> None:
-        """Remember a scheduler."""
+        """Remember a scheduler that is about to open on this loop."""
         assert isinstance(scheduler, Scheduler)
         self.opened_here.append(Opened(scheduler))
 
     def step(self, us: int) -> None:
-        """Set the wall clock, and have the schedulers look at it."""
-        self.wall.step(us)
+        """Set the wall clock forward by ``us`` microseconds, back if negative, and have the schedulers look at it."""
+        self.settable_clock.step(us)
         for opened in self.opened_here:
             opened.wake()
-        for tell in self.on_time:
-            tell()
+        for listener in self.on_time:
+            listener()
 
     def planned(self) -> list[tuple[int, str]]:
-        """Return what is planned next: when, and the name of the job."""
+        """Return what is planned in all schedulers, in order: when, and the name of the job."""
         return sorted(planned for opened in self.opened_here for planned in opened.planned())
 
     def error(self, problem: str, *more: str) -> SchedulerTimeError:
-        """Return the error of a time that cannot come: it tells what time it is and names the next due jobs."""
-        local, now, planned = self.settings.local, self.wall.wall(), self.planned()
+        """Return an error whose message has ``problem``, the time, what is due next, and the lines in ``more``."""
+        local, now, planned = self.settings.local, self.settable_clock.wall(), self.planned()
         lines = [problem, f"it is {local.show(now)} ({local.timezone})"]
         if planned:
             lines.append("next due:")
@@ -150,18 +152,23 @@ class LoopHarness(TestHooks):
         return SchedulerTimeError("\n".join([*lines, *more]), now=local.read(now), next_due=next_due)
 
     def _help(self, why: DeadEnd) -> None:
-        """Time has come to a dead end: end the test, if one is being guarded."""
+        """At a dead end, cancel the body of the test if it is guarded, so that `guarded` raises."""
         if self._guard is None or self._dead_end is not None:
             return
-        self._dead_end = self.error(_DEAD_ENDS[why], "the test stands at", self._guarded())
+        self._dead_end = self.error(_DEAD_ENDS[why], "the test stands at", self._where())
         self._thaw()
         self._guard.cancel()
 
     @contextmanager
     def guarded(self) -> Generator[None]:
-        """Guard the body of a test: it fails where it waits for what never comes, or if a scheduler ended wrong."""
+        """Guard the body of a test.
+
+        Raises:
+            SchedulerTimeError: The body waits for something that cannot come.
+            AssertionError: A scheduler that has ended is wrong (`check_ended`).
+        """
         settings, task = self.settings, current_task()
-        self._guarded = lambda: stack(task)
+        self._where = lambda: stack(task)
         self.gate.frozen = settings.mode == "explicit"
         try:
             with anyio.CancelScope() as self._guard:
@@ -176,7 +183,7 @@ class LoopHarness(TestHooks):
         self.check_ended()
 
     def extend_horizon(self) -> None:
-        """Let time pass by itself for as long again."""
+        """Move the horizon of a guarded test to its full distance from now."""
         if self._guard is not None:
             self.gate.horizon = self.backend.time() + self.settings.horizon.total_seconds()
 
@@ -185,10 +192,10 @@ class LoopHarness(TestHooks):
         self.gate.horizon = math.inf
 
     def check_ended(self) -> None:
-        """Check the schedulers that have ended: that their books balance, and that nothing of them is left alive.
+        """Check each scheduler that has ended: its books balance, and no task of its jobs is left alive.
 
         Raises:
-            AssertionError: something is wrong, and what.
+            AssertionError: Something is wrong; the message says what.
         """
         for opened in self.opened_here:
             if opened.ended:
@@ -198,23 +205,26 @@ class LoopHarness(TestHooks):
 
 
 def harness_of_loop() -> LoopHarness | None:
-    """Return the harness of the running event loop, if one of this kind is attached."""
+    """Return the harness of the running event loop, or ``None`` if it has no harness of a test."""
     harness = attached()
     return harness if isinstance(harness, LoopHarness) else None
 
 
 @final
 class Session:
-    """One test."""
+    """One test: its settings, and the harness of each event loop that it starts."""
 
     def __init__(self, settings: Settings) -> None:
-        """Have the settings of a test; loops come later."""
         self.settings: Final = settings
         self._harness: LoopHarness | None = None
         self._listeners: list[Callable[[], object]] = []
 
     def bind(self, loop: object) -> LoopHarness:
-        """Take over a loop in virtual time."""
+        """Attach a harness to a loop in virtual time, and return it.
+
+        Raises:
+            ConfigurationError: The loop's time is not virtual, or its mock clock has a rate.
+        """
         virtual = virtual_loop(loop)
         if virtual is None:
             raise ConfigurationError(
@@ -238,7 +248,12 @@ class Session:
 
     @property
     def harness(self) -> LoopHarness:
-        """The harness of the running loop; outside of any, of the last one."""
+        """The harness of the running loop; outside of a loop, that of the last one.
+
+        Raises:
+            RuntimeError: No loop is running, and the test has started none.
+            ConfigurationError: The running loop's time is not virtual.
+        """
         try:
             loop = running_loop()
         except RuntimeError:
@@ -248,17 +263,17 @@ class Session:
         return harness_of_loop() or self.bind(loop)
 
     def listen(self, listener: Callable[[], object]) -> None:
-        """Have ``listener`` called whenever the wall time has changed, in the loops of now and of later."""
+        """Call ``listener`` whenever the wall time has changed, on the last loop of the test and on later ones."""
         self._listeners.append(listener)
         if self._harness is not None:
             self._harness.on_time.append(listener)
 
 
 def current_session() -> Session:
-    """Return a session on the running event loop: with the settings of the harness that it has, or with the usual ones.
+    """Return a session for the running event loop, with the settings of its harness, or else with the defaults.
 
     Raises:
-        ConfigurationError: its time is not virtual.
+        ConfigurationError: The loop's time is not virtual.
     """
     harness = harness_of_loop()
     session = Session(Settings() if harness is None else harness.settings)

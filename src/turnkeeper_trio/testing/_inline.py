@@ -1,8 +1,7 @@
-"""One run without a scheduler: the function is called here and now, and the engine decides about its retries.
+"""`run_inline`: one run of a job without a scheduler. It calls the function at once; the engine decides on retries.
 
-It is the same engine that decides in a scheduler, driven by hand: so what it says of a failure, a ``False`` or a policy
-that gives up is what a scheduler would say. Time passes only where the engine waits for a retry, or where an
-asynchronous function sleeps.
+It is the engine of a scheduler, so it decides about a failure, a ``False`` or a policy that gives up as a scheduler
+does. Time passes only while the engine waits for a retry, or while an async function sleeps.
 """
 
 import math
@@ -19,7 +18,7 @@ import pendulum
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine import queries
-from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, Options, Submission
+from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine, NoScope, Options, Submission
 from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._model.text import duration_text, error_text, listed
 from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds, utc_datetime, utc_pendulum
@@ -27,7 +26,7 @@ from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.thread_call import call_plainly
-from turnkeeper_trio._runtime.worker import heard
+from turnkeeper_trio._runtime.worker import verdict_or_error
 from turnkeeper_trio.events import Event, RunRetrying
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
@@ -46,17 +45,17 @@ class InlineAttempt:
     """One call of the function."""
 
     number: int
-    """Which attempt it was; the first is 1."""
+    """The number of the attempt; the first is 1."""
 
     started_at: pendulum.DateTime
     reason: str
-    """What became of it, in words; empty if it succeeded."""
+    """Why it did not succeed, in words; empty if it did."""
 
     error: BaseException | None
-    """What it raised."""
+    """What it raised, or ``None``."""
 
     retry_in: float | None
-    """After how many seconds it was tried again; ``None`` if it was not."""
+    """The seconds until the next attempt; ``None`` if there was none."""
 
     def __str__(self) -> str:
         """Return what became of it: ``attempt 1: berlin-1 is down, tried again after 1.00 min``."""
@@ -68,10 +67,10 @@ class InlineAttempt:
 @final
 @dataclass(frozen=True, slots=True)
 class InlineRun:
-    """What became of a run."""
+    """The result of `run_inline`: the record of the run, and its attempts."""
 
     record: RunRecord
-    """As a scheduler would keep it."""
+    """The record that a scheduler would keep."""
 
     attempts: tuple[InlineAttempt, ...]
 
@@ -87,7 +86,7 @@ class InlineRun:
 
     @property
     def delays(self) -> list[float]:
-        """The seconds between an attempt that failed and the next one."""
+        """The seconds between each attempt that was tried again and the next one."""
         return [attempt.retry_in for attempt in self.attempts if attempt.retry_in is not None]
 
 
@@ -102,23 +101,23 @@ def run_inline(
     seed: int = 0,
     **unexpected: NoKeyword,
 ) -> InlineRun:
-    """Perform one run of a job with its retries, without a scheduler, and return what became of it.
+    """Perform one run of a job with its retries, without a scheduler, and return its result.
 
-    A plain function is called in this thread, and its timeout cannot cut it off. A coroutine function runs on a fresh
-    event loop in virtual time, one for each attempt. The waits between attempts take no time. `current_run` works.
+    A plain function is called in this thread, and its timeout cannot interrupt it. An async function runs in virtual
+    time, in a new event loop for each attempt. The waits between attempts take no real time. `current_run` works.
 
     Args:
-        request: The rules: retries, timeout. Its schedule does not matter.
+        request: The request of the job: its retries and its timeout. The schedule is not used.
         fn: The function.
         *args: Its positional arguments.
         kwargs: Its keyword arguments.
-        start: When the run is planned for, and begins.
-        backend: The kind of event loop for a coroutine function.
-        seed: The seed of the jitter of its retries.
-        **unexpected: Nothing else is taken: the error says where it belongs.
+        start: The instant for which the run is planned, and at which it begins.
+        backend: The kind of event loop for an async function.
+        seed: The seed of the jitter of retries.
+        **unexpected: No other keyword is accepted; the error says where it belongs.
 
     Raises:
-        ConfigurationError: a parameter makes no sense.
+        ConfigurationError: A parameter makes no sense.
         TypeError: ``fn`` is no function, or a keyword belongs somewhere else, as ``timeout=3`` to the request.
     """
     if unexpected:
@@ -145,10 +144,10 @@ def run_inline(
 
 
 def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, backend: Backend, seed: int) -> Now:
-    """Call the function for an attempt, and note on it what happened; return when it ended."""
+    """Call the function for an attempt, write the result into the attempt, and return when it ended."""
     job = attempt.run.job
     args, kwargs = job.args, job.kwargs or {}
-    attempt.claim(now, _Scope())
+    attempt.claim(now, NoScope())
     context = copy_context()
     call = _Call(attempt, now, backend, seed)
     context.run(CURRENT_RUN.set, RunContext(engine, attempt, None, call.time))
@@ -161,32 +160,16 @@ def _perform(engine: Engine, attempt: Attempt, function: Function, now: Now, *, 
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (whatever a job raises, it is the outcome)
-        error = heard(exc)
+        error = verdict_or_error(exc)
     ended = Now(now.wall + call.took, now.loop + call.took)
-    ending = (
-        AttemptResult.RAISED
-        if error is not None
-        else AttemptResult.TIMED_OUT
-        if call.timed_out
-        else AttemptResult.RETURNED
-    )
-    attempt.end(ended, ending, value=value, error=error)
+    result = AttemptResult.TIMED_OUT if call.timed_out else AttemptResult.RETURNED
+    attempt.end(ended, result if error is None else AttemptResult.RAISED, value=value, error=error)
     return ended
 
 
 @final
-class _Scope:
-    """The scope of an attempt that nobody cancels."""
-
-    cancel_called = False
-
-    def cancel(self) -> None:
-        """Do nothing."""
-
-
-@final
 class _Call:
-    """A call of a coroutine function on an event loop of its own."""
+    """The call of an async function, in its own event loop in virtual time."""
 
     def __init__(self, attempt: Attempt, now: Now, backend: Backend, seed: int) -> None:
         timeout = attempt.run.job.request.timeout_us
@@ -197,15 +180,15 @@ class _Call:
         self._seed = seed
         self._elapsed: Callable[[], float] = float
         self.took = 0
-        """Microseconds of virtual time."""
+        """How long it took, in microseconds of virtual time."""
         self.timed_out = False
 
     def time(self) -> float:
-        """Return the time of the loop that the function runs on; without one it stands still."""
+        """Return the time of the event loop on which the function runs, in seconds; 0 before there is one."""
         return self._elapsed()
 
     def in_virtual_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Call it, and return what it returns."""
+        """Call the function on a new event loop; return what it returns, or raise what it raises."""
 
         async def main() -> Any:
             self._elapsed = current_session().harness.backend.time
@@ -227,7 +210,7 @@ class _Call:
 
 
 def _described(attempt: Attempt, events: list[Event]) -> InlineAttempt:
-    """Return what became of an attempt; it was tried again if the engine told so."""
+    """Return the description of an attempt that has ended; a `RunRetrying` among the events means a next attempt."""
     retry = next((event for event in events if isinstance(event, RunRetrying)), None)
     return InlineAttempt(
         number=attempt.number,

@@ -1,4 +1,4 @@
-"""What the harness reads off an open scheduler that its handle does not tell: the only place that looks inside."""
+"""`Opened`: what the harness reads from a scheduler beyond its public methods. Only this module looks inside of one."""
 
 from typing import Any, final
 from uuid import UUID
@@ -12,10 +12,12 @@ from turnkeeper_trio._runtime.scheduler import Scheduler
 
 @final
 class Opened:
-    """One scheduler. All answers are as of its last turn: what is staged is not in them, so rest first."""
+    """A scheduler that has been opened. Answers are as of its last turn: they do not contain what is still staged.
+
+    So a test lets other tasks run first (`TimeGate.rest`).
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
-        """Look at a scheduler."""
         self.scheduler = scheduler
 
     @property
@@ -29,23 +31,23 @@ class Opened:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether its coordinator has ended."""
         ended: bool = self._parts.coordinator.ended.is_set()
         return ended
 
     def wake(self) -> None:
-        """Have it look at the clock."""
+        """Wake its coordinator, so that it looks at the clock."""
         self._parts.coordinator.wake()
 
     def planned(self) -> list[tuple[int, str]]:
-        """Return when something of a job is to happen next, and the name of the job, in order."""
+        """Return the next occurrence of each job, and the next retry, in order: when, and the name of the job."""
         return [] if self.scheduler.is_closed else self._engine.decide(queries.planned, read(self._parts.clock))
 
     def records(self) -> list[RunRecord]:
-        """Return the records of all that has ended, the oldest first.
+        """Return all records, the oldest first.
 
         Raises:
-            AssertionError: some have been forgotten.
+            AssertionError: It has forgotten some.
         """
         records, forgotten = self._engine.ask(queries.all_records)
         if forgotten:
@@ -56,11 +58,14 @@ class Opened:
         return records
 
     def names(self) -> list[str]:
-        """Return the names of the jobs, in the order of submission."""
+        """Return the names of its jobs, in the order of submission."""
         return self._engine.ask(queries.job_names)
 
     def ended_runs(self, which: UUID | str, after: int) -> list[tuple[int, Run]]:
-        """Return the runs of a job, or of all with a name, that ended after a mark; each with a mark of its own."""
+        """Return the runs that ended after the mark ``after``, each with its own mark.
+
+        ``which`` is the id of a job, or the name of one or more jobs.
+        """
         return self._engine.ask(queries.ended_runs, which, after)
 
     def record(self, run: Run) -> RunRecord:
@@ -68,15 +73,15 @@ class Opened:
         return self._engine.record(run)
 
     def mark(self) -> int:
-        """Return a mark that is after all that has ended so far."""
+        """Return a mark that is not before that of any run that has ended."""
         return self._engine.ask(queries.newest_mark)
 
     def outlook(self, which: UUID | str) -> list[tuple[str, bool]]:
-        """Return for each job: its state, and whether a run of it is active or planned."""
+        """Return the state of each job with this id or name, and whether a run of it is active or planned."""
         return self._engine.ask(queries.outlook, which)
 
     def faults(self) -> list[str]:
-        """Return what is wrong with its books, in words, once it has ended."""
+        """Return what is wrong in the books of a scheduler that has ended, in words."""
         faults: list[str] = []
         books = self.scheduler.get_metrics_snapshot().books
         if not books.balanced:

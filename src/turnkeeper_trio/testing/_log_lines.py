@@ -1,4 +1,4 @@
-"""Lines of a run log as a test writes them, and the records that they are held against, on the clock of one zone."""
+"""Lines of a run log: those that a test expects, and those of records. Also how instants are shown in a timezone."""
 
 import re
 from datetime import datetime
@@ -15,27 +15,27 @@ from turnkeeper_trio.schedules.once import label_us
 
 @final
 class Local:
-    """The wall clock of a zone."""
+    """The wall clock of a timezone: reads labels and shows instants."""
 
     def __init__(self, timezone: str) -> None:
-        """Read wall clocks in this zone.
+        """Make the wall clock of a timezone, an IANA name.
 
         Raises:
-            ConfigurationError: there is no such zone.
+            ConfigurationError: There is no such timezone.
         """
         self._zone: Final = zone(timezone)
         self._pendulum = pendulum.timezone(self._zone.key)
 
     @property
     def timezone(self) -> str:
-        """The name of the zone."""
+        """The name of the timezone."""
         return self._zone.key
 
     def instant(self, name: str, value: object) -> int:
-        """Return the instant that a datetime, or its text, names; without an offset it is a label in this zone.
+        """Return the instant that a datetime, or its text, names; without an offset it is a label in this timezone.
 
         Raises:
-            ConfigurationError: it names no instant, or two.
+            ConfigurationError: ``value`` names no instant, or two; the message calls it ``name``.
         """
         if isinstance(value, str):
             try:
@@ -51,15 +51,15 @@ class Local:
             raise ConfigurationError(str(exc).replace("at ", f"{name} ", 1), parameter=name) from None
 
     def read(self, us: int) -> pendulum.DateTime:
-        """Return an instant as a datetime in this zone."""
+        """Return an instant, in microseconds, as a datetime in this timezone."""
         return self.convert(utc_pendulum(us))
 
     def convert(self, at: pendulum.DateTime) -> pendulum.DateTime:
-        """Return a datetime in this zone."""
+        """Return a datetime in this timezone."""
         return at if self._zone.key == "UTC" else at.in_timezone(self._pendulum)
 
     def show(self, us: int) -> str:
-        """Return the label of an instant, as short as is clear: with the offset only where the clock shows it twice."""
+        """Return the label of an instant. It has seconds only if they are not 0, and an offset only in an overlap."""
         at = self._zone.local(us)
         label = f"{at:%Y-%m-%d %H:%M}"
         if at.second or us % MICROSECONDS:
@@ -75,6 +75,7 @@ class Local:
 
 
 OK: Final = "ok"
+"""The outcome, in a line, of a run that succeeded."""
 
 
 _OUTCOMES: Final = "|".join([OK, *(outcome.value for outcome in Outcome)])
@@ -91,31 +92,32 @@ _DETAIL: Final = re.compile(r"(attempts|count|late|took)=(\S+)")
 
 @final
 class LogLine:
-    """A line of what happened."""
+    """The line of a record."""
 
-    def __init__(self, when: str, name: str, outcome: str, details: dict[str, str], text: str) -> None:
-        """Write a line down."""
+    def __init__(self, when: str, name: str, outcome: str, details: dict[str, str], reason: str) -> None:
         self.key = (when, name, outcome)
+        """What an expected line must be equal in."""
         self.outcome = outcome
         self.details = details
-        self.story = text
-        """What an error or a reason says."""
+        self.reason = reason
+        """The error, or the reason that the record has."""
         shown = [f"{detail}={value}" for detail, value in details.items()]
-        self.text = " ".join([when, name, outcome, *shown, *([text] if text else [])])
+        self.text = " ".join([when, name, outcome, *shown, *([reason] if reason else [])])
 
 
 @final
 class Expected:
-    """A line of what was expected."""
+    """A line that a test expects."""
 
     def __init__(self, text: str) -> None:
         """Read a line.
 
         Raises:
-            ConfigurationError: it is none.
+            ConfigurationError: It is no line of a run log.
         """
         self.text = text
         self.anything = text == "..."
+        """Whether it stands for any number of lines."""
         match = _LINE.fullmatch(text)
         if self.anything or match is None:
             if not self.anything:
@@ -130,19 +132,23 @@ class Expected:
         self.key = (_label(match["date"], match["time"]), match["name"], outcome)
         rest = match["rest"] or ""
         self._details = dict(_DETAIL.findall(rest))
-        self._story = _DETAIL.sub("", rest).strip()
+        self._reason = _DETAIL.sub("", rest).strip()
 
     def fits(self, line: LogLine) -> bool:
-        """Return whether what happened is what was expected."""
+        """Return whether the line of a record has all that is expected."""
         return (
             self.key == line.key
             and all(line.details.get(detail) == value for detail, value in self._details.items())
-            and self._story in line.story
+            and self._reason in line.reason
         )
 
 
 def _label(date: str, time: str) -> str:
-    """Return a label as it is shown: without seconds that are zero."""
+    """Return a label in the form of `Local.show`: without seconds if they are 0.
+
+    Raises:
+        ConfigurationError: It is no date and time.
+    """
     try:
         datetime.fromisoformat(f"{date} {time}")
     except ValueError as exc:
@@ -159,18 +165,18 @@ def line_of(record: RunRecord, local: Local) -> LogLine:
         "took": _duration(record.duration),
     }
     error = record.error
-    story = record.reason if error is None else f"{type(error).__name__}: {error}"
+    reason = record.reason if error is None else f"{type(error).__name__}: {error}"
     return LogLine(
         local.show(instant_us(record.started_at or record.scheduled_at)),
         record.name,
         OK if record.outcome is Outcome.SUCCEEDED else record.outcome.value,
         {name: value for name, value in details.items() if value},
-        story,
+        reason,
     )
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration as people write it: ``1h30m``, ``0.25s``; nothing for none."""
+    """Return a duration as text, such as ``1h30m`` or ``0.25s``; empty if it is 0."""
     us = round(seconds * 1_000_000)
     parts: list[str] = []
     for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)):

@@ -1,4 +1,4 @@
-"""`run`: an async function in virtual time, from a plain test, without any plugin."""
+"""`run`: runs an async function in virtual time, from a plain test function, without a plugin."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import anyio
 from turnkeeper_trio import _validation
 from turnkeeper_trio._runtime.clock import VIRTUAL_START
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.testing._backends import Backend, born_virtual, seeded_schedule
+from turnkeeper_trio.testing._backends import Backend, seeded_schedule, virtual_by_default
 from turnkeeper_trio.testing._faults import FaultPlan
 from turnkeeper_trio.testing._harness import HORIZON, Session, Settings
 from turnkeeper_trio.testing._log_lines import Local
@@ -33,10 +33,10 @@ def settings(
     seed: int = 0,
     faults: FaultPlan | None = None,
 ) -> Settings:
-    """Check what a test asks of its virtual time.
+    """Check the settings of a test, which `run` documents, and return them.
 
     Raises:
-        ConfigurationError: a value makes no sense.
+        ConfigurationError: A value makes no sense.
     """
     local = Local(timezone)
     if mode not in {"auto", "explicit"}:
@@ -65,35 +65,36 @@ def run(
 ) -> _T:
     """Run ``async_fn(*args)`` on a fresh event loop in virtual time, and return what it returns.
 
-    Every scheduler that is opened in it, in unchanged code too, goes by that time. When it has ended, the schedulers
-    that ended are checked: that their books balance, and that no task of a job is left alive. The same arguments give
-    the same trace, in any process.
+    Each scheduler that is opened in it runs in that time, also in code that knows nothing of the test. After the
+    function, each scheduler that has ended is checked: its books balance, and no task of its jobs is left alive. Then
+    each planned fault must have struck. The same arguments give the same steps, in each process.
 
     Args:
         async_fn: The function to run.
         *args: Its arguments.
-        start: What the wall clock shows first: an instant, or a label in ``timezone``.
-        timezone: The timezone of labels; inside, `current_scheduler_time` shows instants in it, too.
+        start: The wall time at the beginning: an instant, or a label in ``timezone``.
+        timezone: The timezone of labels, in which `current_scheduler_time` also shows instants.
         backend: The kind of event loop.
-        seed: Which of trio's schedules to take (asyncio has but one), and which jitter.
-        mode: ``"auto"``: time passes whenever everything waits. ``"explicit"``: only where the test moves it.
-        horizon: How long time may pass by itself before the test is taken to wait for what never comes.
-        faults: Which calls of jobs, observers and stores are to fail.
+        seed: Chooses the order in which trio runs tasks (asyncio has only one order), and the jitter.
+        mode: With ``"auto"``, time passes whenever everything waits. With ``"explicit"``, it passes only where the test
+            moves it.
+        horizon: How long time may pass by itself. A test that lasts longer fails, because it probably waits for ever.
+        faults: The plan of the calls of jobs, observers and stores that are to fail.
 
     Raises:
-        SchedulerTimeError: it waits for what never comes.
-        AssertionError: a scheduler has not ended as it must.
-        ConfigurationError: a parameter makes no sense.
+        SchedulerTimeError: The function waits for something that cannot come.
+        AssertionError: A scheduler has not ended as it must, or a planned fault has not struck.
+        ConfigurationError: A parameter makes no sense.
     """
     session = Session(settings(start=start, timezone=timezone, mode=mode, horizon=horizon, seed=seed, faults=faults))
 
     async def guarded() -> _T:
         with session.harness.guarded():
             return await async_fn(*args)
-        raise AssertionError  # pragma: no cover  (the guard swallows nothing)
+        raise AssertionError  # pragma: no cover  (guarded() suppresses no error, but type checkers do not know)
 
     options: dict[str, Any] = {"debug": False} if backend == "asyncio" else {}
-    with seeded_schedule(seed), born_virtual(session.bind):
+    with seeded_schedule(seed), virtual_by_default(session.bind):
         value = anyio.run(guarded, backend=backend, backend_options=options)
     session.settings.faults.assert_reached()
     return value

@@ -1,4 +1,4 @@
-"""The log of a scheduler, as an assertion with a readable difference."""
+"""`runs`, the records of a scheduler, and `assert_run_log`, which compares them with the lines that a test expects."""
 
 from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio.testing._harness import LoopHarness, harness_of_loop
@@ -10,15 +10,15 @@ __all__ = ["assert_run_log", "runs"]
 
 
 def runs(scheduler: Scheduler | SchedulerTime, name: str | None = None, *, timezone: str | None = None) -> Runs:
-    """Return what has become of a job's occurrences so far, or of all jobs', the oldest first. Also after the end.
+    """Return the records of all occurrences so far, the oldest first. The scheduler may have ended.
 
     Args:
-        scheduler: A scheduler, or the virtual time of a test for all schedulers in it.
-        name: The name of a job.
-        timezone: In which to show instants; the test's if not given, else UTC.
+        scheduler: A scheduler; or the virtual time of a test, for all its schedulers.
+        name: Return only the records of jobs with this name.
+        timezone: The timezone in which to show instants; if it is not given, that of the test, or UTC without one.
 
     Raises:
-        AssertionError: the scheduler has forgotten records (``history_limit``, ``history_per_job``).
+        AssertionError: The scheduler has forgotten records (``history_limit``, ``history_per_job``, a deleted job).
     """
     if isinstance(scheduler, SchedulerTime):
         return Runs(scheduler.runs(name), timezone=timezone or scheduler.timezone)
@@ -26,6 +26,7 @@ def runs(scheduler: Scheduler | SchedulerTime, name: str | None = None, *, timez
 
 
 def _timezone_here() -> str:
+    """Return the timezone of the test on the running event loop; UTC if there is none."""
     try:
         harness: LoopHarness | None = harness_of_loop()
     except RuntimeError:
@@ -34,27 +35,28 @@ def _timezone_here() -> str:
 
 
 def assert_run_log(scheduler: Scheduler | SchedulerTime, expected: str, *, timezone: str | None = None) -> None:
-    """Assert what has become of all occurrences so far, one line each, in the order of time.
+    """Assert that the occurrences so far have the expected records, one line for each, in the order of time.
 
-    A line is when it began (for what did not run: its instant), the name of the job, the outcome, and what you want to
-    say beyond that; what a line does not mention is not compared::
+    A line has the time at which the run began (or the instant of an occurrence that did not run), the name of the job,
+    the outcome and, if you wish, details and a part of the error or reason. Details that a line does not have are not
+    compared::
 
         2026-03-30 09:00 weekly ok
         2026-03-30 09:05 fetch failed attempts=3 late=1m OSError
         2026-03-30 09:10 fetch skipped count=2
         ...
 
-    Outcomes are ``ok`` and those of `Outcome`. ``...`` stands for any number of lines; blank lines and lines that begin
-    with ``#`` are left out.
+    The details are ``attempts=``, ``count=``, ``late=`` and ``took=``. Outcomes are ``ok`` and those of `Outcome`.
+    ``...`` stands for any number of lines. Blank lines and lines that begin with ``#`` are ignored.
 
     Args:
-        scheduler: A scheduler, or the virtual time of a test for all schedulers in it.
-        expected: The log.
-        timezone: In which it is written; the test's if not given, else UTC.
+        scheduler: A scheduler; or the virtual time of a test, for all its schedulers.
+        expected: The expected lines.
+        timezone: The timezone of the expected lines; if it is not given, that of the test, or UTC without one.
 
     Raises:
-        AssertionError: it is another log; the message is the difference. Or records have been forgotten.
-        ConfigurationError: a line cannot be read.
+        AssertionError: The lines differ, and the message is the difference; or the scheduler has forgotten records.
+        ConfigurationError: A line cannot be read.
     """
     __tracebackhide__ = True
     runs(scheduler, timezone=timezone).assert_log(expected)

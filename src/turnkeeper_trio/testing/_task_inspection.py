@@ -1,4 +1,4 @@
-"""Which tasks there are, and where each of them stands."""
+"""Which tasks there are, where each of them is suspended, and which of them a scheduler has left alive."""
 
 import asyncio
 from contextvars import Context
@@ -10,6 +10,7 @@ import trio
 from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN
 from turnkeeper_trio._runtime.scheduler import Scheduler
+from turnkeeper_trio._runtime.stacks import suspended_frames
 
 AnyTask = asyncio.Task[Any] | trio.lowlevel.Task
 
@@ -20,7 +21,7 @@ def alive() -> dict[int, str]:
 
 
 def current_task() -> AnyTask:
-    """Return the running task."""
+    """Return the running task, of trio or of asyncio."""
     if trio.lowlevel.in_trio_run():
         return trio.lowlevel.current_task()
     task = asyncio.current_task()
@@ -29,39 +30,32 @@ def current_task() -> AnyTask:
 
 
 def trio_tasks() -> list[trio.lowlevel.Task]:
-    """Return all tasks of the running trio, parents before their children."""
+    """Return all tasks of the current run of trio, parents before their children."""
     root = trio.lowlevel.current_root_task()
     tasks = [root] if root is not None else []
-    for task in tasks:  # it grows underway
+    for task in tasks:  # the list grows during the loop
         for nursery in task.child_nurseries:
             tasks.extend(nursery.child_tasks)
     return tasks
 
 
 def name(task: AnyTask) -> str:
-    """Return the name of a task."""
+    """Return the name of a task, of trio or of asyncio."""
     return task.get_name() if isinstance(task, asyncio.Task) else task.name
 
 
 def stack(task: AnyTask) -> str:
-    """Return where a suspended task stands, outermost call first."""
-    coro: Any = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
-    lines: list[str] = []
-    while coro is not None:
-        for kind in ("cr", "gi", "ag"):
-            frame = getattr(coro, f"{kind}_frame", None)
-            if frame is not None:
-                code = frame.f_code
-                lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_qualname}')
-                coro = getattr(coro, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
-                break
-        else:
-            return "\n".join(lines)
-    return "\n".join(lines)
+    """Return the stack of a suspended task as text, the outermost call first."""
+    coro = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
+    calls = ((frame.f_code, frame.f_lineno) for frame in suspended_frames(coro))
+    return "\n".join(f'  File "{code.co_filename}", line {line}, in {code.co_qualname}' for code, line in calls)
 
 
 def leaks(scheduler: Scheduler) -> list[str]:
-    """Return what is alive of a scheduler that has ended, in words. A task belongs to a job if a job started it."""
+    """Return the tasks of jobs that are still alive although the scheduler has ended, in words.
+
+    A task belongs to a job if it was started in the context of one of the job's runs.
+    """
     tasks: list[AnyTask] = list(trio_tasks() if in_trio() else asyncio.all_tasks())
     found: list[str] = []
     for task in tasks:

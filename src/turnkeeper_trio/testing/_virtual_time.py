@@ -1,14 +1,14 @@
-"""When virtual time may pass: the one place that decides it, for trio and asyncio alike.
+"""When virtual time may pass. This module decides it for both trio and asyncio.
 
-The loop asks each time it has nothing left to do before its next timer. The rule, in this order:
+An event loop asks the `TimeGate` each time that it has nothing to do before its next timer. The rules, in this order:
 
-1. While somebody holds time, it stands still, and the loop really waits: for the thread that it is held for.
-2. Whoever waits for the present instant to be over (`rest`) goes on, before time does.
-3. While time is frozen it passes for travellers only.
-4. Else it jumps to the next timer.
+1. While time is held, it stands still, and the loop waits in real time for the thread that time is held for.
+2. The tasks that wait in `TimeGate.rest` go on. Time stands still for them.
+3. While time is frozen, it passes only as far as a task has asked for in `TimeGate.travel`.
+4. Otherwise time jumps to the next timer.
 
-Where that comes to a dead end (nothing is planned, time is frozen, or what comes lies beyond the horizon), the loop
-really waits for a moment, since a socket or a thread may yet wake it, and then calls for help.
+At a dead end (time is held or frozen, there is no timer, or the next one is beyond the horizon), the loop waits in real
+time, because a socket or a thread may still wake it. If that takes too long, the gate calls ``help_wanted``.
 """
 
 import math
@@ -26,59 +26,61 @@ Mode = Literal["auto", "explicit"]
 
 
 DeadEnd = Literal["held", "frozen", "nothing", "horizon"]
-"""Why time does not pass: it is held, it is frozen, there is no timer, or the next one lies beyond the horizon."""
+"""Why time does not pass: it is held, it is frozen, there is no timer, or the next one is beyond the horizon."""
 
 
 MOMENT: Final = 0.05
-"""Real seconds that a loop waits before it asks again; whatever wakes it ends the wait."""
+"""The real seconds that a loop waits before it asks again, unless something wakes it earlier."""
 
 
 PATIENCE: Final = 1.0
-"""Real seconds to wait for a thread or a socket that nobody holds time for, where nothing else can happen."""
+"""The real seconds to wait, when time is not held, for a thread or a socket that may still wake the loop."""
 
 
 LONG_PATIENCE: Final = 30.0
-"""Real seconds for which time may be held."""
+"""The real seconds for which time may be held."""
 
 
 class LoopBackend(Protocol):
-    """What a pace needs of an event loop."""
+    """What a `TimeGate` needs of an event loop."""
 
     @property
     def time(self) -> Callable[[], float]:
-        """What returns the loop's time."""
+        """The function that returns the loop's time, in seconds."""
         ...
 
     def jump_to(self, instant: float) -> None:
-        """Make it ``instant``."""
+        """Set the loop's time forward to ``instant``."""
         ...
 
     def hurry(self) -> None:
-        """Ask again soon: what made the loop really wait may be over."""
+        """Have the loop ask the gate again soon, because the reason to wait in real time may be gone."""
         ...
 
 
 @final
 class TimeGate:
-    """Decides for one event loop."""
+    """Decides when time passes on one event loop. ``help_wanted`` is called at a dead end."""
 
     def __init__(self, backend: LoopBackend, help_wanted: Callable[[DeadEnd], None]) -> None:
-        """Let time pass whenever everything waits; ``help_wanted`` is called at a dead end."""
         self._backend = backend
         self._help_wanted = help_wanted
         self._holds = 0
         self._travellers = 0
         self._resting: list[anyio.Event] = []
-        self._waiting: tuple[DeadEnd, float] | None = None
+        self._waiting: tuple[DeadEnd, float] | None = None  # why, and since when in real time
         self.frozen: bool = False
-        """Whether time passes for travellers only."""
+        """Whether time passes only in `travel`."""
         self.horizon: float = math.inf
-        """The loop time up to which time may pass by itself."""
+        """The loop time up to which time may pass without `travel`."""
         self.on_jump: list[Callable[[], object]] = []
-        """What is called after each jump."""
+        """The functions to call after each jump."""
 
     def at_rest(self, deadline: float, *, held: bool = False) -> bool:
-        """The loop has nothing to do before ``deadline``: decide, and return whether it should really wait a moment."""
+        """Decide what a loop does that has nothing to do before ``deadline``, its next timer.
+
+        Return whether it must wait in real time, for a `MOMENT`. Otherwise tasks have been woken, or time has jumped.
+        """
         if held or self._holds:
             return self._wait("held", LONG_PATIENCE)
         if self._resting:
@@ -96,11 +98,12 @@ class TimeGate:
             return self._wait("nothing", PATIENCE)
         self._waiting = None
         self._backend.jump_to(deadline)
-        for tell in self.on_jump:
-            tell()
+        for listener in self.on_jump:
+            listener()
         return False
 
     def _wait(self, why: DeadEnd, patience: float) -> bool:
+        """Have the loop wait; call for help if it has waited for this reason for ``patience`` real seconds."""
         now = time.monotonic()
         if self._waiting is None or self._waiting[0] != why:
             self._waiting = (why, now)
@@ -111,7 +114,7 @@ class TimeGate:
 
     @contextmanager
     def hold(self) -> Generator[None]:
-        """Let time stand still inside; where holds overlap, until the last has been left."""
+        """Hold time inside the ``with`` block. If several blocks overlap, time is held until the last one ends."""
         self._holds += 1
         try:
             yield
@@ -120,13 +123,13 @@ class TimeGate:
             self._backend.hurry()
 
     async def rest(self) -> None:
-        """Wait until all has happened that can happen before time passes, threads that time is held for included."""
+        """Wait until everything has happened that can happen before time passes, threads that hold time included."""
         event = anyio.Event()
         self._resting.append(event)
         await event.wait()
 
     async def travel(self, instant: float) -> None:
-        """Wait until it is ``instant``, frozen or not, then rest."""
+        """Wait until the loop's time is ``instant``, even if time is frozen; then `rest`."""
         if instant > self._backend.time():
             self._travellers += 1
             try:
@@ -139,10 +142,10 @@ class TimeGate:
 
 @final
 class SettableClock:
-    """A `Clock` for the schedulers of one event loop."""
+    """A `Clock` for the schedulers of one event loop. Its wall time can be set."""
 
     def __init__(self, start: int, time: Callable[[], float], gate: TimeGate) -> None:
-        """Show ``start`` now; ``time`` is the loop's."""
+        """Make a clock whose wall time is ``start`` now; ``time`` returns the loop's time in seconds."""
         self._time = time
         self._gate = gate
         self._zero = start - round(time() * MICROSECONDS)
@@ -156,13 +159,13 @@ class SettableClock:
         return round(self._time() * MICROSECONDS)
 
     def deadline(self, wall: int, /) -> float:
-        """Return the loop time at which the wall time is ``wall``."""
+        """Return the loop time, in seconds, at which the wall time is ``wall``."""
         return (wall - self._zero) / MICROSECONDS
 
     def hold(self) -> AbstractContextManager[None]:
-        """Let time stand still inside."""
+        """Hold time inside the ``with`` block."""
         return self._gate.hold()
 
     def step(self, us: int) -> None:
-        """Set the clock forward, or back."""
+        """Set the wall time forward by ``us`` microseconds; back if it is negative."""
         self._zero += us

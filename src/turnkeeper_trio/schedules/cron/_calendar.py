@@ -1,9 +1,9 @@
-"""Which days an expression means, by months as bit masks.
+"""Which days of the calendar a cron expression means, as a bit mask for each month.
 
-The days of a month that match depend on two things only: how many days the month has, and the weekday of its first.
-That makes 28 masks at most, each made when first needed. Whether a year has any matching day depends on its kind
-(common or leap, and the weekday of 1 January): 14 kinds. So the years that have one are a mask as well, and a
-29 February that falls on a Monday is found without walking through the years between.
+The matching days of a month depend only on the number of days in the month and on the weekday of its first day. So
+there are at most 28 different masks, and each is made when it is first needed. Whether a year has a matching day
+depends only on its kind: common or leap, and the weekday of 1 January. There are 14 kinds. So the years with a matching
+day are a mask as well, and a 29 February that is a Monday is found without a look at each year before it.
 """
 
 from datetime import date
@@ -12,11 +12,15 @@ from typing import Final, final
 from turnkeeper_trio.schedules.cron._parser import MonthDays, Spec, WeekDays
 
 ALL_DAYS: Final = (1 << 32) - 2
-"""Days 1 to 31."""
+"""The mask of days 1 to 31."""
+
+
+ALL_MONTHS: Final = (1 << 13) - 2
+"""The mask of months 1 to 12."""
 
 
 ALL_WEEKDAYS: Final = (1 << 7) - 1
-"""Weekdays 0 to 6."""
+"""The mask of weekdays 0 to 6."""
 
 
 _LENGTHS: Final = (
@@ -31,7 +35,7 @@ _EACH_WEEK: Final = sum(1 << 7 * week for week in range(5))
 _SATURDAY: Final = 6
 
 
-_ALWAYS_THERE: Final = 28  # each month has these days
+_SHORTEST_MONTH: Final = 28
 
 
 def _leap(year: int) -> bool:
@@ -39,7 +43,7 @@ def _leap(year: int) -> bool:
 
 
 def _kinds_of_years() -> tuple[int, ...]:
-    """Return the years 1 to 9999 of each kind, as masks; kind = weekday of 1 January + 7 if it is a leap year."""
+    """Return the years 1 to 9999 of each kind, as masks. A kind is the weekday of 1 January, plus 7 in a leap year."""
     cycle = [0] * 14  # the calendar repeats every 400 years, weekdays included
     for year in range(1, 401):
         cycle[date(year, 1, 1).toordinal() % 7 + 7 * _leap(year)] |= 1 << year
@@ -55,12 +59,11 @@ _EVERY_YEAR: Final = sum(_YEARS_OF_KIND)
 
 @final
 class Days:
-    """The days of a `Spec`."""
+    """The days of the calendar that a `Spec` means."""
 
     __slots__ = ("_counts", "_days", "_masks", "_months", "_spec", "_weekdays", "_years", "every_day")
 
     def __init__(self, spec: Spec) -> None:
-        """Take the days of an expression."""
         self._spec = spec
         self._days = spec.days
         self._weekdays = spec.weekdays
@@ -69,37 +72,37 @@ class Days:
         self._counts: dict[int, int] = {}
         whole_days, whole_week = spec.days.plain == ALL_DAYS, spec.weekdays.plain == ALL_WEEKDAYS
         any_day = (whole_days and whole_week) if spec.both_days else (whole_days or whole_week)
-        self.every_day = any_day and spec.months == (1 << 13) - 2 and spec.years is None
+        self.every_day = any_day and spec.months == ALL_MONTHS and spec.years is None
         """Whether each day of the calendar matches."""
         self._years: int | None = None
 
     @property
     def exist(self) -> bool:
-        """Whether any day of the calendar matches; costs less than to find all years."""
+        """Whether any day of the calendar matches; this costs less than `years`."""
         allowed = _EVERY_YEAR if self._spec.years is None else self._spec.years
         if self._each_month():
             return bool(allowed)
-        # Leap years first: they have all the days that common years have, and 29 February.
+        # Leap years first, because they have all days of common years and 29 February.
         return any(allowed & _YEARS_OF_KIND[kind] and self._in_kind(kind) for kind in reversed(range(14)))
 
     @property
     def turn(self) -> int:
-        """After how many days they repeat: 1, 7, or 0 for "not at all"."""
+        """The number of days after which the days repeat: 1 or 7; 0 if they do not repeat."""
         if self.every_day:
             return 1
         spec = self._spec
         plain = spec.days.plain == ALL_DAYS and spec.both_days and not spec.weekdays.nth and not spec.weekdays.last
-        return 7 if plain and spec.months == (1 << 13) - 2 and spec.years is None else 0
+        return 7 if plain and spec.months == ALL_MONTHS and spec.years is None else 0
 
     @property
     def years(self) -> int:
-        """The years that have a matching day, as a mask."""
+        """The mask of the years that have a matching day."""
         if self._years is None:
             self._years = self._all_years() if self._spec.years is None else self._all_years() & self._spec.years
         return self._years
 
     def next_day(self, day: int) -> int | None:
-        """Return the first matching day on or after a day, both as ordinals, or ``None``."""
+        """Return the first matching day that is not before a day, both as ordinals, or ``None``."""
         at = date.fromordinal(day)
         year, month = at.year, at.month
         if self.years >> year & 1:
@@ -123,6 +126,7 @@ class Days:
     # -- months and years
 
     def _in_year(self, year: int, month: int, day: int) -> int | None:
+        """Return the first matching day of a year that is not before a month and day, as an ordinal, or ``None``."""
         months = self._months >> month
         while months:
             skipped = (months & -months).bit_length() - 1
@@ -136,13 +140,14 @@ class Days:
         return None
 
     def _mask(self, year: int, month: int) -> int:
-        """Return the matching days of a month, one that the month field need not have."""
+        """Return the mask of the matching days of a month of a year; it is empty if the month does not match."""
         if not self._months >> month & 1:
             return 0
         return self._month_mask(_LENGTHS[_leap(year)][month], date(year, month, 1).toordinal() % 7)
 
     def _month_mask(self, length: int, first: int) -> int:
-        at = (length - _ALWAYS_THERE) * 7 + first
+        """Return the mask of the matching days of a matching month; ``first`` is the weekday of day 1."""
+        at = (length - _SHORTEST_MONTH) * 7 + first
         mask = self._masks[at]
         if mask is None:
             days, weekdays = _days_mask(self._days, length, first), _weekdays_mask(self._weekdays, length, first)
@@ -150,7 +155,7 @@ class Days:
         return mask
 
     def _all_years(self) -> int:
-        """Return the years that have a matching day, not looking at the year field."""
+        """Return the mask of the years that would have a matching day without the field of the year."""
         if self._each_month():
             return _EVERY_YEAR
         return sum(of_kind for kind, of_kind in enumerate(_YEARS_OF_KIND) if self._in_kind(kind))
@@ -165,16 +170,16 @@ class Days:
         return False
 
     def _each_month(self) -> bool:
-        """Return whether it is plain to see that each month has a matching day, as it nearly always is."""
+        """Return ``True`` if each month surely has a matching day, which spares the search; nearly always it has."""
         days, weekdays = self._days, self._weekdays
-        low = (1 << _ALWAYS_THERE + 1) - 1
+        low = (1 << _SHORTEST_MONTH + 1) - 1
         some_day = bool(
             days.plain & low
-            or any(before < _ALWAYS_THERE for before in (*days.before_last, *days.near_last))
-            or any(before < _ALWAYS_THERE - 2 for before in days.before_last_weekday)
-            or any(near <= _ALWAYS_THERE for near in days.nearest)
+            or any(before < _SHORTEST_MONTH for before in (*days.before_last, *days.near_last))
+            or any(before < _SHORTEST_MONTH - 2 for before in days.before_last_weekday)
+            or any(near <= _SHORTEST_MONTH for near in days.nearest)
         )
-        some_weekday = bool(weekdays.plain or weekdays.last or any(nth < 5 for _, nth in weekdays.nth))  # noqa: PLR2004  (of five)
+        some_weekday = bool(weekdays.plain or weekdays.last or any(nth < 5 for _, nth in weekdays.nth))  # noqa: PLR2004  (each month has four)
         if self._spec.both_days:
             whole_days, whole_week = days.plain == ALL_DAYS, weekdays.plain == ALL_WEEKDAYS
             return (whole_week and some_day) or (whole_days and some_weekday)
@@ -211,7 +216,7 @@ class Days:
 
 
 def _days_mask(days: MonthDays, length: int, first: int) -> int:
-    """Return the days of a month that the day-of-month field means; ``first`` is the weekday of day 1."""
+    """Return the mask of the days of a month that the day-of-month field means; ``first`` is the weekday of day 1."""
     mask = days.plain
     for before in days.before_last:
         if before < length:
@@ -230,7 +235,7 @@ def _days_mask(days: MonthDays, length: int, first: int) -> int:
 
 
 def _nearest_weekday(day: int, length: int, first: int) -> int:
-    """Return the weekday (Monday to Friday) nearest to a day within its month."""
+    """Return the day from Monday to Friday that is nearest to a day, within its month."""
     weekday = (first + day - 1) % 7
     if weekday == _SATURDAY:
         return day - 1 if day > 1 else day + 2
@@ -240,7 +245,7 @@ def _nearest_weekday(day: int, length: int, first: int) -> int:
 
 
 def _weekdays_mask(weekdays: WeekDays, length: int, first: int) -> int:
-    """Return the days of a month that the weekday field means; ``first`` is the weekday of day 1."""
+    """Return the mask of the days of a month that the weekday field means; ``first`` is the weekday of day 1."""
     first_week = (weekdays.plain >> first | weekdays.plain << 7 - first) & ALL_WEEKDAYS
     mask = (first_week * _EACH_WEEK) << 1
     for weekday, nth in weekdays.nth:

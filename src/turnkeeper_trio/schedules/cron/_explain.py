@@ -1,10 +1,11 @@
-"""A cron expression as a sentence that a person can check."""
+"""Explains a cron expression in words, so that a person can check it."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from turnkeeper_trio.schedules.cron._calendar import ALL_DAYS, ALL_WEEKDAYS
+from turnkeeper_trio.schedules.cron._calendar import ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS
+from turnkeeper_trio.schedules.cron._field import YEAR
 from turnkeeper_trio.schedules.cron._parser import MonthDays, Spec, WeekDays, bits
 
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -13,14 +14,13 @@ _MONTHS: Final = (
     "December",
 )  # fmt: skip
 _ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth")
-_MOST_TIMES: Final = 6
-_MOST_LISTED: Final = 3
+_MOST_TIMES: Final = 6  # more times of day than this are explained by their fields
+_MOST_LISTED: Final = 3  # more values than this are explained as steps if they are at equal distances
 _MONDAY_FIRST: Final = (1, 2, 3, 4, 5, 6, 0)
-_ALL_MONTHS: Final = (1 << 13) - 2
 
 
 def sentence(spec: Spec) -> str:
-    """Return what a spec says, without its zone."""
+    """Return what a spec means, in words, without a zone."""
     parts = [_times(spec), _days(spec), _months(spec)]
     if spec.years is not None:
         parts.append(_years(bits(spec.years)))
@@ -28,7 +28,10 @@ def sentence(spec: Spec) -> str:
 
 
 def _years(years: Sequence[int]) -> str:
-    stepped = len(years) > _MOST_LISTED and years[1] - years[0] > 1
+    step = years[1] - years[0] if len(years) > _MOST_LISTED else 0
+    stepped = step > 1
+    if stepped and years[-1] + step > YEAR.high and len(years) == len(range(years[0], YEAR.high + 1, step)):
+        return f"in every {_nth(step)} year from {years[0]} on"
     return f"in {_numbers('year', years) if stepped else _and(_runs([str(year) for year in years], years))}"
 
 
@@ -59,7 +62,7 @@ def _unit(name: str, values: Sequence[int], size: int, *, starred: bool) -> str:
 
 
 def _numbers(name: str, values: Sequence[int]) -> str:
-    """Return numbers as runs, or as every n-th from the first to the last."""
+    """Return numbers in words: as "every n-th … from … to …" if their distances are equal and not 1, else as runs."""
     step = values[1] - values[0] if len(values) > _MOST_LISTED else 0
     if step > 1 and all(later - value == step for value, later in pairwise(values)):
         return f"every {_nth(step)} {name} from {values[0]} to {values[-1]}"
@@ -120,14 +123,14 @@ def _week_days(weekdays: WeekDays) -> str:
 
 
 def _months(spec: Spec) -> str:
-    if spec.months == _ALL_MONTHS:
+    if spec.months == ALL_MONTHS:
         return ""
     numbers = bits(spec.months)
     return f"in {_and(_runs([_MONTHS[number] for number in numbers], numbers))}"
 
 
 def _runs(texts: Sequence[str], places: Sequence[int]) -> list[str]:
-    """Join texts at three or more places in a row to ``first to last``."""
+    """Return the texts, where three or more whose places are in a row become one: ``first to last``."""
     joined: list[str] = []
     start = 0
     for end in range(1, len(texts) + 1):
@@ -142,7 +145,7 @@ def _runs(texts: Sequence[str], places: Sequence[int]) -> list[str]:
 
 
 def _and(parts: Iterable[str]) -> str:
-    """Join parts as people do."""
+    """Return parts as a list in words: ``a, b and c``."""
     listed = list(parts)
     if len(listed) == 1:
         return listed[0]

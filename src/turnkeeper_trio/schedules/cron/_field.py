@@ -1,19 +1,19 @@
-"""The fields of a cron expression: their ranges and names, and how the text of one is read."""
+"""The fields of a cron expression: the values and names that each accepts, and how the text of a field is read."""
 
 import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-"""January first."""
+"""The names of the months, in order."""
 
 
 WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-"""Sunday first, as cron counts: 0, and 7 as well."""
+"""The names of the weekdays, in order. The first is Sunday, because cron counts it as 0."""
 
 
 class Field(NamedTuple):
-    """What one field may hold."""
+    """What one field of an expression accepts."""
 
     title: str
     """What messages call it."""
@@ -27,7 +27,7 @@ class Field(NamedTuple):
     """The highest number that may be written: ``high``, or 7 for Sunday."""
 
     def text(self, value: int, *, named: bool) -> str:
-        """Return a value as it was written: by its name, or as a number."""
+        """Return a value as text: its name if ``named`` and it has one, else its number."""
         return next((name for name, number in self.names.items() if named and number == value), str(value))
 
 
@@ -61,7 +61,7 @@ LAYOUTS: Final = {
     6: (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY),
     7: (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY, YEAR),
 }
-"""The fields by their number."""
+"""The fields of an expression, in order, by how many it has."""
 
 
 FULL_NAMES: Final = {
@@ -72,7 +72,7 @@ FULL_NAMES: Final = {
         "THUR", "THURS", "SEPT",
     )
 }  # fmt: skip
-"""Names that people write, and cron does not take."""
+"""Names that people write and cron does not accept, each with the name that it does accept."""
 
 
 _NUMBER: Final = re.compile(r"[0-9]+")
@@ -109,11 +109,11 @@ _ELSEWHERE: Final = {
     "weekday": "CalendarInterval(days={})",
     "year": "CalendarInterval(years={})",
 }
-"""How to write steps that a field cannot hold."""
+"""What to write instead of a step that is larger than the field, by the field's title."""
 
 
 _STARRED: Final = {"minute": "*/60,0", "hour": "*/24,0", "day of month": "*/31", "weekday": "*/7"}
-"""How to write only the first value where it matters that the field starts with a star."""
+"""How to write only the first value of a field that must still start with a star, by the field's title."""
 
 
 _MOST_BEFORE_LAST = 30
@@ -123,16 +123,19 @@ _WEEKS = 5
 
 
 class Refused(Exception):
-    """What is wrong with an item, and what to write instead."""
+    """An item of a field is not understood. The message says what is wrong, and what to write instead."""
 
 
 @dataclass(slots=True)
 class Parsed:
-    """The numbers in a field."""
+    """What a field means. The special days are as in `MonthDays` and `WeekDays` of `_parser`."""
 
     text: str
+    """The field, in upper case."""
     plain: int = 0
+    """The mask of the plain values."""
     whole: bool = False
+    """Whether the field is only ``*`` or ``?``."""
     before_last: set[int] = field(default_factory=set[int])
     nearest: set[int] = field(default_factory=set[int])
     near_last: set[int] = field(default_factory=set[int])
@@ -142,12 +145,12 @@ class Parsed:
 
     @property
     def starred(self) -> bool:
-        """Whether the field starts with ``*``; ``?`` is another way to write it."""
+        """Whether the field starts with ``*``, or with ``?``, which means the same."""
         return self.text.startswith(("*", "?"))
 
 
 def parse_field(kind: Field, text: str) -> Parsed:
-    """Return the numbers in a field.
+    """Return what a field means.
 
     Raises:
         Refused: An item is not understood.
@@ -170,19 +173,20 @@ def parse_field(kind: Field, text: str) -> Parsed:
 
 
 def _mask(values: range) -> int:
+    """Return numbers as a mask: bit n is number n."""
     if values.step == 1:
         return (1 << values.stop) - (1 << values.start)
     return int(("0" * (values.step - 1) + "1") * len(values), 2) << values.start
 
 
 def _day_special(item: str, parsed: Parsed) -> bool:
-    """Take ``L``, ``L-n``, ``LW``, ``L-nW``, ``LW-n``, ``n-L``, ``nW`` and ``n-mW``; return whether it was one."""
+    """Add ``L``, ``L-n``, ``LW``, ``L-nW``, ``LW-n``, ``n-L``, ``nW`` or ``n-mW``; return whether ``item`` is one."""
     if match := _LAST.fullmatch(item):
         before = 0 if match[1] is None else _number(match[1], 1, _MOST_BEFORE_LAST, "L-1 to L-30")
         (parsed.before_last if match[2] is None else parsed.near_last).add(before)
     elif match := _BEFORE_LAST_WEEKDAY.fullmatch(item):
         parsed.before_last_weekday.add(_number(match[1], 1, _MOST_BEFORE_LAST, "LW-1 to LW-30"))
-    elif match := _TO_LAST.fullmatch(item):  # a mask of days ends with the month
+    elif match := _TO_LAST.fullmatch(item):  # days after the end of a month do not match, so 31 stands for the last
         parsed.plain |= _mask(range(_number(match[1], DAY.low, DAY.high, "1-L to 31-L"), DAY.high + 1))
     elif match := _NEAREST.fullmatch(item):
         first = _number(match[1], DAY.low, DAY.high, "1W to 31W")
@@ -190,15 +194,22 @@ def _day_special(item: str, parsed: Parsed) -> bool:
         if last < first:
             raise Refused(f"the range is reversed; write {last}-{first}W")
         parsed.nearest.update(range(first, last + 1))
+    elif match := re.fullmatch("([0-9]+)W-([0-9]+)W", item):
+        raise Refused(f"of a range, W stands at the end; write {match[1]}-{match[2]}W")
     else:
         return False
     return True
 
 
 def _week_special(item: str, parsed: Parsed) -> bool:
-    """Take ``d#n``, ``d-e#n`` and ``dL``; return whether it was one."""
+    """Add ``d#n``, ``d-e#n`` or ``dL``; return whether ``item`` is one."""
     if match := _NTH.fullmatch(item):
         days = _values(WEEKDAY, match[1])
+        if twice := re.fullmatch("([1-5])-([0-7]|[A-Z]{3})#([1-5])", match[2]):
+            raise Refused(f"of a range, # stands at the end; write {match[1]}-{twice[2]}#{twice[1]}")
+        if several := re.fullmatch("([1-5])-([1-5])", match[2]):
+            each = [f"{match[1]}#{nth}" for nth in range(int(several[1]), int(several[2]) + 1)]
+            raise Refused(f"after # stands one number; write {','.join(each) or f'{match[1]}#{several[1]}'}")
         if not re.fullmatch("0*[1-5]", match[2]):
             raise Refused(
                 f"a month has a weekday up to {_WEEKS} times; write {match[1]}#1 to {match[1]}#{_WEEKS}, "
@@ -213,7 +224,10 @@ def _week_special(item: str, parsed: Parsed) -> bool:
 
 
 def _values(kind: Field, item: str, *, alone: bool = True) -> range:
-    """Return the values of ``*``, a value or a range, with or without a step; ``alone`` in its field, or in a list."""
+    """Return the values of ``*``, a value or a range, with or without a step.
+
+    ``alone`` says whether the item is the only one of its field.
+    """
     base, slash, step_text = item.partition("/")
     if base == "*":
         low, high = kind.low, kind.high
@@ -221,7 +235,7 @@ def _values(kind: Field, item: str, *, alone: bool = True) -> range:
         low, high = _range(kind, base, step_text)
     else:
         low = _value(kind, base) if base or not slash else _missing_base(item)
-        if slash:  # a value with a step goes on to the end of the field: 5/15 is 5-59/15
+        if slash:  # a value with a step goes on to the end of the field: 5/15 means 5-59/15
             low, high = low % 7 if kind is WEEKDAY else low, kind.high
         else:
             high = low
@@ -242,7 +256,7 @@ def _step(kind: Field, base: str, text: str, *, alone: bool) -> int:
         raise Refused(f"the step {text!r} is not a whole number; write {base}/2")
     if step == 0:
         raise Refused(f"a step of 0 never moves on; write {base}/1 or more")
-    if step > kind.top and alone:  # In a list it is how people write a field that starts with a star.
+    if step > kind.top and alone:  # in a list such as */100,1-7 it makes the field start with a star, and is wanted
         once = kind.low if base == "*" else base.split("-", maxsplit=1)[0]
         raise Refused(
             f"the step {text} is larger than the field, which ends at {kind.top}: only {once} would be left; "
@@ -267,7 +281,7 @@ def _range(kind: Field, base: str, step: str) -> tuple[int, int]:
 
 
 def _rewritten(kind: Field, ends: list[str], low: int, high: int, step: str) -> str:
-    """Return what a reversed range means where it goes round, as a list."""
+    """Return a reversed range as a list that means the same: the values go on from the start of the field."""
     named = not all(_NUMBER.fullmatch(end) for end in ends)
     if kind.title == "year":
         return f"{high}-{low}"
@@ -284,7 +298,7 @@ def _rewritten(kind: Field, ends: list[str], low: int, high: int, step: str) -> 
 
 
 def _value(kind: Field, text: str) -> int:
-    """Return the value of a number or a name."""
+    """Return the value that a number or a name means."""
     if (value := kind.names.get(text)) is not None:
         return value
     if _NUMBER.fullmatch(text):
@@ -293,6 +307,7 @@ def _value(kind: Field, text: str) -> int:
 
 
 def _number(text: str, low: int, high: int, bounds: str) -> int:
+    """Return a number from ``low`` to ``high``; ``bounds`` is how the message names the two."""
     value = _digits(text)
     if not low <= value <= high:
         raise Refused(f"{text} is out of range; write {bounds}")
@@ -300,13 +315,13 @@ def _number(text: str, low: int, high: int, bounds: str) -> int:
 
 
 def _digits(text: str) -> int:
-    """Return a number; one with many digits as some number that is out of each range."""
+    """Return a number. One with too many digits becomes 10,000, which no field accepts."""
     text = text.lstrip("0")
     return int(text or "0") if len(text) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
-def _why(kind: Field, text: str) -> str:  # noqa: PLR0911  (one line a mistake)
-    """Say what is wrong with a text that is no value of the field."""
+def _why(kind: Field, text: str) -> str:  # noqa: PLR0911  (a return for each mistake)
+    """Return what is wrong with a text that is no value of the field, and what to write instead."""
     bounds = f"{kind.low} to {kind.top}" + (f" or {', '.join(kind.names)}" if kind.names else "")
     if "?" in text:
         return f"? stands alone, and only for the day of month or the weekday; write * or {bounds}"

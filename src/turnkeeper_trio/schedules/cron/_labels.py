@@ -1,4 +1,4 @@
-"""The wall labels of an expression: its days, and its times of day to the second."""
+"""The wall labels that a cron expression means: its days combined with its times of day, to the second."""
 
 from collections.abc import Hashable
 from datetime import date
@@ -19,27 +19,21 @@ _LAST_DAY: Final = date.max.toordinal()
 
 @final
 class CronLabels:
-    """The set of wall labels that an expression means."""
+    """The set of wall labels that a `Spec` means: a `Labels` of `_wall_clock`."""
 
     __slots__ = ("_bits", "_days", "_first", "_hours", "_last", "_minutes", "_seconds")
 
     def __init__(self, spec: Spec) -> None:
-        """Take the labels of an expression."""
         self._days = Days(spec)
-        self._bits: int | None = None
+        self._bits: int | None = None  # the times of day as a set of seconds, made when first needed
         self._seconds, self._minutes, self._hours = spec.seconds, spec.minutes, spec.hours
         self._first = (_lowest(self._hours) * 60 + _lowest(self._minutes)) * 60 + _lowest(self._seconds)
         self._last = (_highest(self._hours) * 60 + _highest(self._minutes)) * 60 + _highest(self._seconds)
 
     @property
     def exist(self) -> bool:
-        """Whether there is any label at all."""
+        """Whether there is any label."""
         return self._days.exist
-
-    @property
-    def first_year(self) -> int:
-        """The first year that has one."""
-        return _lowest(self._days.years)
 
     def next_label(self, after: int) -> int | None:
         """Return the first label greater than ``after``, or ``None``."""
@@ -67,12 +61,12 @@ class CronLabels:
 
     @property
     def turn(self) -> int:
-        """After how many days they repeat: 1, 7, or 0 for "not at all"."""
+        """The number of days after which the labels repeat: 1 or 7; 0 if they do not repeat."""
         return self._days.turn
 
     @property
     def fractions(self) -> frozenset[int]:
-        """The fractions of a second that they use: none but 0."""
+        """The fractions of a second that labels have: only 0."""
         return frozenset((0,))
 
     def day_key(self, day: int) -> bool | None:
@@ -80,7 +74,7 @@ class CronLabels:
         return True if self._days.every_day or self._days.matches(day + _EPOCH) else None
 
     def seconds(self, key: Hashable, fraction: int) -> int:  # noqa: ARG002  (each day that matches is the same)
-        """Return the seconds of each day that matches: bit n is second n."""
+        """Return the seconds of a matching day that have a label: bit n is second n."""
         if fraction:
             return 0
         if self._bits is None:
@@ -89,7 +83,7 @@ class CronLabels:
         return self._bits
 
     def _time_from(self, at: int) -> int:
-        """Return the first time of day from ``at`` on, in seconds; there is one."""
+        """Return the first time of day that is not before ``at``, in seconds; there must be one."""
         minute_of_day, second = divmod(at, 60)
         hour, minute = divmod(minute_of_day, 60)
         if self._hours >> hour & 1:
@@ -105,7 +99,7 @@ class CronLabels:
         return hour * 3600 + self._first % 3600
 
     def _before(self, day: int, at: int) -> int:
-        """Return the number of labels on a day before a time of day."""
+        """Return the number of labels on a day that are before a time of day."""
         if at == 0 or not self._days.matches(day + _EPOCH):
             return 0
         minute_of_day, second = divmod(at, 60)
@@ -120,12 +114,15 @@ class CronLabels:
 
 
 def _lowest(mask: int) -> int:
+    """Return the lowest number in a mask, which must not be empty."""
     return (mask & -mask).bit_length() - 1
 
 
 def _highest(mask: int) -> int:
+    """Return the highest number in a mask, which must not be empty."""
     return mask.bit_length() - 1
 
 
 def _below(mask: int, number: int) -> int:
+    """Return how many numbers in a mask are less than ``number``."""
     return (mask & (1 << number) - 1).bit_count()

@@ -1,10 +1,11 @@
-"""What a cron expression means, taken apart: sets of numbers as bit masks, and the special days."""
+"""Parses a cron expression into a `Spec`: for each field the numbers, as a bit mask, and the special days."""
 
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from turnkeeper_trio._model import guard
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules.cron._field import (
     DAY,
@@ -22,35 +23,38 @@ from turnkeeper_trio.schedules.cron._field import (
 
 @dataclass(frozen=True, slots=True)
 class MonthDays:
-    """The day-of-month field."""
+    """What the day-of-month field means. A weekday is here a day from Monday to Friday."""
 
     plain: int
-    """Bit n is day n."""
+    """The mask of days: bit n is day n."""
     before_last: frozenset[int] = frozenset()
-    """``L`` is 0, ``L-n`` is n."""
+    """``L`` is 0 and ``L-n`` is n: the day n days before the last."""
     nearest: frozenset[int] = frozenset()
-    """``nW``: the weekday nearest to day n."""
+    """``nW`` is n: the weekday nearest to day n."""
     near_last: frozenset[int] = frozenset()
-    """``LW`` is 0, ``L-nW`` is n: the weekday nearest to the day n days before the last."""
+    """``LW`` is 0 and ``L-nW`` is n: the weekday nearest to the day n days before the last."""
     before_last_weekday: frozenset[int] = frozenset()
-    """``LW-n``: n days before the last weekday of the month."""
+    """``LW-n`` is n: the day n days before the last weekday."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeekDays:
-    """The weekday field; Sunday is 0."""
+    """What the weekday field means. Sunday is 0."""
 
     plain: int
-    """Bit n is weekday n."""
+    """The mask of weekdays: bit n is weekday n."""
     nth: frozenset[tuple[int, int]] = frozenset()
-    """``d#n`` as (d, n)."""
+    """``d#n`` is (d, n): the n-th weekday d of the month."""
     last: frozenset[int] = frozenset()
-    """``dL``."""
+    """``dL`` is d: the last weekday d of the month."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """The meaning of an expression. Two expressions that mean the same are equal here."""
+    """What an expression means. The numbers of a field are a mask: bit n is number n.
+
+    Expressions with the same numbers in each field have equal specs, however they are written.
+    """
 
     seconds: int
     minutes: int
@@ -59,13 +63,13 @@ class Spec:
     months: int
     weekdays: WeekDays
     years: int | None
-    """``None`` is every year."""
+    """``None`` means every year."""
     both_days: bool
-    """A day must match both fields of days (one of them starts with ``*``), rather than either."""
+    """Whether a day must match both fields of days, because one of them starts with ``*``, and not only one of them."""
     every_pass: bool
-    """The minute or hour field starts with ``*``: it follows the clock through gaps and overlaps."""
+    """Whether the rule at a clock change is "every pass", because the minute or hour field starts with ``*``."""
     stars: frozenset[str] = field(default=frozenset(), compare=False)
-    """The titles of the fields that are ``*`` or start with it, for explanation."""
+    """The titles of the fields that start with ``*``; only the explanation depends on it."""
 
 
 def bits(mask: int) -> list[int]:
@@ -82,25 +86,26 @@ ALIASES: Final = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-"""What each alias stands for."""
+"""The expression that each alias stands for."""
 
 
 LONGEST: Final = 1000
-"""Characters in an expression, so that none takes long to read."""
+"""The number of characters that an expression may have, so that none takes long to read."""
 
 
 _PRINTABLE = re.compile(r"[ -~\t]*")
 
 
 def normal(expression: object) -> str:
-    """Return an expression with single spaces.
+    """Return an expression with single spaces between its fields.
 
     Raises:
-        ConfigurationError: It is no text of a sensible length in ASCII.
+        ConfigurationError: It is no string, is too long, or has characters other than printable ASCII, spaces and tabs.
     """
     if not isinstance(expression, str):
         raise ConfigurationError(
-            f"expression must be a string such as '0 9 * * MON-FRI', not {expression!r}", parameter="expression"
+            f"expression must be a string such as '0 9 * * MON-FRI', not {guard.shown(expression)}",
+            parameter="expression",
         )
     text = expression.strip(" \t\r\n")
     if len(text) > LONGEST:
@@ -112,10 +117,10 @@ def normal(expression: object) -> str:
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Spec:
-    """Return the meaning of a normal expression.
+    """Return what an expression means; it must come from `normal`.
 
     Raises:
-        ConfigurationError: It is none; the message says what to write instead.
+        ConfigurationError: It is not understood; the message says what to write instead.
     """
     fields = _fields(text).split()
     layout = LAYOUTS.get(len(fields))
@@ -182,7 +187,7 @@ def _error(text: str, problem: str) -> ConfigurationError:
 
 
 def never_fires(text: str) -> ConfigurationError:
-    """Return the error of an expression without any occurrence."""
+    """Return the error for an expression that has no occurrence."""
     return _error(
         text,
         "it can never fire: no such day exists (or only where the clock leaves it out); write days that months have, "

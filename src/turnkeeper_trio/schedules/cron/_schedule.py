@@ -1,4 +1,4 @@
-"""Cron expressions."""
+"""`Cron`: the schedule that a cron expression means."""
 
 from datetime import tzinfo
 from functools import lru_cache
@@ -6,7 +6,7 @@ from typing import Any, Self, final
 
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._wall_clock import WallSchedule, next_every_pass, next_once
-from turnkeeper_trio.schedules._zones import Zone, zone
+from turnkeeper_trio.schedules._zones import DAY, Zone, zone
 from turnkeeper_trio.schedules.cron._explain import sentence
 from turnkeeper_trio.schedules.cron._labels import CronLabels
 from turnkeeper_trio.schedules.cron._parser import Spec, never_fires, normal, parse
@@ -14,27 +14,30 @@ from turnkeeper_trio.schedules.cron._parser import Spec, never_fires, normal, pa
 
 @final
 class Cron(WallSchedule):
-    """What a cron expression says, by the wall clock of a zone.
+    """The times that a cron expression means, by the wall clock of a zone.
 
-    Five fields are minute, hour, day of month, month, weekday; six have the second first; seven have the second first
-    and the year last. Each is ``*``, or a list of values, ranges (``9-17``) and steps (``*/15``, ``8-18/2``, ``5/15``),
-    with names for months and weekdays in any case; 0 and 7 are Sunday. Special days of the month are ``L``, ``L-n``,
-    ``LW`` and ``nW``, special weekdays ``d#n`` and ``dL``; ``?`` is ``*`` in the two fields of days. Aliases:
-    ``@yearly @annually @monthly @weekly @daily @midnight @hourly``.
+    Five fields are minute, hour, day of month, month and weekday. Six fields have the second first. Seven fields have
+    the second first and the year last. Each field is ``*``, or a list of values, ranges (``9-17``) and steps (``*/15``,
+    ``8-18/2``, ``5/15``). Months and weekdays may be names, in any case; Sunday is 0 or 7. Special days of the month
+    are ``L``, ``L-n``, ``n-L``, ``LW``, ``L-nW``, ``LW-n``, ``nW`` and ``n-mW``; special weekdays are ``d#n``,
+    ``d-e#n`` and ``dL``. In the two fields of days, ``?`` means ``*``. Aliases: ``@yearly @annually @monthly @weekly
+    @daily @midnight @hourly``.
 
-    If both fields of days are given, a day must match either; if one of them starts with ``*``, it must match both
-    (crontab(5), Vixie cron).
+    If one of the two fields of days starts with ``*`` or is ``?``, a day must match both fields. If neither does, a day
+    must match at least one of them. This is the rule of crontab(5) in Vixie cron.
 
-    When clocks change: if neither the minute nor the hour field starts with ``*``, each time happens once, at the end
-    of the gap if the clock leaves it out, the first time if it is shown twice. If one of them does, it happens
-    whenever the clock shows such a time: not in a gap, and twice in an overlap. A second or a year changes neither.
+    When the clock changes, the rule depends on the minute and hour fields, as in Vixie cron. If neither of them starts
+    with ``*``, each time is one occurrence: at the end of the gap if the clock leaves the time out, at the first pass
+    if the clock shows it twice. If one of them starts with ``*``, there is an occurrence whenever the clock shows such
+    a time: none in a gap, two in an overlap. The fields of the second and the year do not matter for this.
 
     Args:
         expression: The expression.
         timezone: An IANA name, or a ``ZoneInfo``.
 
     Raises:
-        ConfigurationError: The expression is not understood, or can never fire; the message says what to write.
+        ConfigurationError: The expression is not understood, or has no occurrence; the message says what to write
+            instead. Or the zone is unknown.
     """
 
     __slots__ = ("_expression", "_labels", "_spec")
@@ -44,7 +47,6 @@ class Cron(WallSchedule):
     _labels: CronLabels
 
     def __init__(self, expression: str, *, timezone: str | tzinfo = "UTC") -> None:
-        """Read the expression."""
         text = normal(expression)
         spec = parse(text)
         labels = _labels_of(spec)
@@ -58,7 +60,7 @@ class Cron(WallSchedule):
 
     @property
     def expression(self) -> str:
-        """The expression, with single spaces."""
+        """The expression as it was given, with single spaces."""
         return self._expression
 
     @property
@@ -72,7 +74,7 @@ class Cron(WallSchedule):
         return self._spec.every_pass
 
     def explain(self) -> str:
-        """Return what the expression says, as a sentence: ``at 09:30 on Monday to Friday, Europe/Berlin``."""
+        """Return what the expression means, in words: ``at 09:30 on Monday to Friday, Europe/Berlin``."""
         return f"{sentence(self._spec)}, {self._zone.key}"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,12 +100,11 @@ def _remade(expression: str, where: Zone) -> Cron:
 
 @lru_cache(maxsize=1024)
 def _labels_of(spec: Spec) -> CronLabels:
-    """Return the labels of a meaning, one object for all jobs that share it."""
+    """Return the labels that a `Spec` means. All schedules with an equal `Spec` share one object."""
     return CronLabels(spec)
 
 
 def _in_zone(where: Zone, spec: Spec, labels: CronLabels) -> bool:
-    """Return whether a schedule of certain years has an occurrence, which a gap of the clock can prevent."""
-    years = (labels.first_year - 1970) * 366 * 86_400_000_000 if labels.first_year < 1970 else 0  # noqa: PLR2004  (the epoch)
-    start = years - 2 * 86_400_000_000
+    """Return whether an expression with years has an occurrence; none, if all of its labels are in gaps."""
+    start = -2 * DAY  # before the first label, because the field of the year begins with 1970
     return (next_every_pass if spec.every_pass else next_once)(where, labels, start) is not None

@@ -1,0 +1,1 @@
+"""The endurance test, a part a module, and what the parts share. ``python -m benchmarks.endurance`` runs it."""

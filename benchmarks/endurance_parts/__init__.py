@@ -1,1 +1,0 @@
-"""What `endurance.py` measures, a part a module, and what the parts share."""
