@@ -68,11 +68,15 @@ def test_the_object_of_an_attribute_error_is_let_go():
     assert kept[0]() is None
 
 
+@pytest.mark.usefixtures("collect_only_own")
 def test_an_error_that_is_its_own_cause_is_gone_through_once():
-    error = ValueError()
-    error.__context__ = other = TypeError()
-    other.__context__ = error
+    kept: list[Any] = []
+    error, other = raised_in(raising, kept), raised_in(raising, kept)
+    error.__context__, other.__context__ = other, error
     forget_locals(error)
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
+    assert error.__context__ is other
 
 
 def test_the_frame_of_something_that_may_go_on_is_left_alone():

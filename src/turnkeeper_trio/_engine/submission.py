@@ -18,6 +18,7 @@ from turnkeeper_trio._engine.rows import Job
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.store_sync import definition
 from turnkeeper_trio._engine.updates import Call, change_job, has_same_schedule
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
@@ -105,7 +106,7 @@ def accept_all(state: State, now: Now, submissions: Sequence[Submission]) -> lis
         if submission.on_conflict is OnConflict.RAISE:
             job = state.jobs.get(submission.job_id)
             if submission.job_id in seen or (job is not None and job.state not in ENDED_STATES):
-                message = f"there is a job with the key {submission.request.key!r}"
+                message = f"there is a job with the key {guard.shown(submission.request.key)}"
                 raise JobExists(message, job_id=submission.job_id)
             seen.add(submission.job_id)
     for submission in submissions:
