@@ -76,6 +76,7 @@ def test_an_error_that_is_its_own_cause_is_gone_through_once():
     forget_locals(error)
     gc.collect()
     assert [reference() for reference in kept] == [None, None]
+    assert error.__context__ is other
 
 
 def test_the_frame_of_something_that_may_go_on_is_left_alone():

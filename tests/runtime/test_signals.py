@@ -207,3 +207,16 @@ async def test_on_an_event_loop_without_signals_it_says_what_to_do_instead(monke
         with pytest.raises(RuntimeError, match=r"has no signals.*scheduler\.stop\(\)"):
             await scheduler.run_until_signal(SIGNAL)
         assert not scheduler.is_closed
+
+
+async def test_a_sigint_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        async with open_scheduler(max_workers=1) as scheduler:
+            send(signal.SIGINT)
+            await scheduler.wait_idle()
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert not scheduler.shutdown_report.interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

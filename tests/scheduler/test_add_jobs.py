@@ -300,3 +300,23 @@ async def test_the_end_of_the_scheduler_while_a_store_commits(atomic: bool) -> N
         tasks.start_soon(bulk)
         await anyio.sleep(0.5)
         scheduler.stop(force=True)
+
+
+@WAYS
+async def test_a_scheduler_that_waits_for_its_runs_takes_nothing_new(atomic: bool) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        await scheduler.add_job(NOW, anyio.sleep, 60)
+        await anyio.sleep(1)
+        scheduler.stop()
+        await anyio.sleep(1)
+        with pytest.raises(SchedulerClosed):
+            await scheduler.add_jobs([(LATER, nothing)], atomic=atomic)
+        assert await known(scheduler) == 1
+
+
+async def test_a_wrong_policy_for_conflicts() -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        with pytest.raises(ConfigurationError, match="on_conflict must be one of"):
+            await scheduler.add_jobs([(NOW, nothing)], on_conflict="raise")  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="on_conflict must be one of"):
+            await scheduler.add_job(NOW, nothing, on_conflict="raise")  # type: ignore[call-overload]
