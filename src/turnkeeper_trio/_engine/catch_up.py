@@ -134,15 +134,23 @@ def _inconsistent(schedule: Schedule) -> ScheduleFault:
 
 
 def _with_behind(schedule: Schedule, after: int, latest: int, behind: int) -> int:
-    """Return the first instant that has at most so many others behind it, up to the latest: by bisection."""
+    """Return the first instant that has at most so many others behind it, up to the latest: by bisection.
+
+    Where they cannot be counted exactly, there are taken to be more.
+    """
+
+    def few(since: int) -> bool:
+        count, exact = count_between_us(schedule, since, latest, behind + 1)
+        return exact and count <= behind
+
     back = LATE
-    while latest - back > after and count_between_us(schedule, latest - back, latest, behind + 1)[0] <= behind:
+    while latest - back > after and few(latest - back):
         back *= 8  # Near ones first: a long time costs more to count.
     low, high = max(after, latest - back), latest
     while high - low > 1:
         middle = (low + high) // 2
-        if count_between_us(schedule, middle, latest, behind + 1)[0] > behind:
-            low = middle
-        else:
+        if few(middle):
             high = middle
+        else:
+            low = middle
     return high
