@@ -6,8 +6,9 @@ import pytest
 from engine_driver import Driver, at
 from user_schedules import CannotCount, Listed
 
-from turnkeeper_trio import CatchUp, Interval, JobState, Once, Outcome, Overlap
+from turnkeeper_trio import CatchUp, Cron, Except, Interval, JobState, Once, Outcome, Overlap
 from turnkeeper_trio.events import OccurrenceMissed
+from turnkeeper_trio.schedules import _counting, exclusion
 
 
 def late(seconds, **options):
@@ -250,3 +251,21 @@ def test_a_schedule_that_counts_too_few_is_not_listed_without_end():
 
     _, job = late(10_000_000, schedule=CountsNothing(), catch_up=CatchUp.ALL, max_waiting=5)
     assert job.reason == "CountsNothing contradicts itself: it must always answer alike"
+
+
+@pytest.mark.parametrize("max_waiting", [5, 20, 200])
+def test_all_of_a_schedule_whose_count_is_given_up(max_waiting, monkeypatch):
+    """What cannot be counted exactly is taken to be more than may wait: fewer run, and the record says "at least"."""
+    monkeypatch.setattr(exclusion, "DAYS_IN_A_ROW", 7)
+    monkeypatch.setattr(_counting, "MOST_DAYS", 1)
+    schedule = Except(Cron("0 9 * * *"), Except(Cron("0 9 * * *"), Cron("0 9 * * 1-5")))
+    driver, job = late(
+        100 * 86_400, schedule=schedule, catch_up=CatchUp.ALL, max_waiting=max_waiting, overlap=Overlap.ALLOW_ALL
+    )
+    assert job.state is JobState.ACTIVE
+    ran = [attempt.run.occurrence.scheduled_at for attempt in driver.start_all()]
+    assert 5 <= len(ran) <= max_waiting
+    assert ran == sorted(ran)
+    (missed,) = (record for record in driver.history(job) if record.outcome is Outcome.MISSED)
+    assert "at least" in missed.reason
+    driver.check()

@@ -140,15 +140,23 @@ def _inconsistent(schedule: Schedule) -> ScheduleFault:
 
 
 def _start_of_last(schedule: Schedule, after: int, latest: int, behind: int) -> int:
-    """Return the first of the last ``behind + 1`` instants up to ``latest``, found by bisection."""
+    """Return the first of the last ``behind + 1`` instants up to ``latest``, found by bisection.
+
+    Where they cannot be counted exactly, there are taken to be more.
+    """
+
+    def are_few(since: int) -> bool:
+        count, exact = count_between_us(schedule, since, latest, behind + 1)
+        return exact and count <= behind
+
     back = LATE
-    while latest - back > after and count_between_us(schedule, latest - back, latest, behind + 1)[0] <= behind:
+    while latest - back > after and are_few(latest - back):
         back *= 8  # Begin near ``latest``, because counting over a long time costs more.
     low, high = max(after, latest - back), latest
     while high - low > 1:
         middle = (low + high) // 2
-        if count_between_us(schedule, middle, latest, behind + 1)[0] > behind:
-            low = middle
-        else:
+        if are_few(middle):
             high = middle
+        else:
+            low = middle
     return high

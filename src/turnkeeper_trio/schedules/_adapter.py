@@ -18,6 +18,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, latest_by_search
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
 from turnkeeper_trio.schedules._hints import no_schedule
+from turnkeeper_trio.schedules._search import Search
 
 LISTING_LIMIT: Final = 1000
 """How many occurrences are listed, at most, to count a schedule that has no ``count_between``."""
@@ -65,6 +66,36 @@ def next_after_us(schedule: Schedule, after: int) -> int | None:
             f"{moment.isoformat()}, it answered {guard.shown(answer)}"
         )
     return at if at <= MAX_INSTANT else None
+
+
+def next_within_us(schedule: Schedule, after: int, until: int, search: Search) -> int | None:
+    """Return the first occurrence t with ``after < t <= until``, or ``None``.
+
+    Raises:
+        ScheduleFault: As `next_after_us`.
+    """
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).next_within_us(after, until, search)
+    at = next_after_us(schedule, after)
+    return at if at is not None and at <= until else None
+
+
+def not_before_us(schedule: Schedule, after: int, search: Search) -> int | None:
+    """Return an instant later than ``after`` before which there is no occurrence, or ``None`` if there is none at all.
+
+    This costs no steps, because it does not look at excluded days.
+
+    Raises:
+        ScheduleFault: As `next_after_us`.
+    """
+    if guard.is_a(schedule, BuiltinSchedule):
+        return cast("BuiltinSchedule", schedule).not_before_us(after, search)
+    return next_after_us(schedule, after)
+
+
+def most_steps(schedule: Schedule) -> int:
+    """Return the number of steps that one search for an occurrence may have; 0 for a user's schedule."""
+    return cast("BuiltinSchedule", schedule).most_steps if guard.is_a(schedule, BuiltinSchedule) else 0
 
 
 def first_us(schedule: Schedule, at: int) -> int | None:
@@ -116,7 +147,8 @@ def latest_us(schedule: Schedule, after: int, until: int) -> int | None:
     """
     if guard.is_a(schedule, BuiltinSchedule):
         return cast("BuiltinSchedule", schedule).latest_us(after, until)
-    return latest_by_search(lambda at: next_after_us(schedule, at), after, until)
+    search = Search(0)
+    return latest_by_search(lambda low, high: next_within_us(schedule, low, high, search), after, until)
 
 
 def node(schedule: Schedule, plan: Plan) -> Node:

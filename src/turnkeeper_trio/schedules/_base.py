@@ -17,6 +17,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
+from turnkeeper_trio.schedules._search import Search
 
 JSON_VERSION: Final = 1
 """The version that `to_json` writes, and the only one that `schedule_from_json` reads."""
@@ -46,6 +47,23 @@ class BuiltinSchedule:
     def next_after_us(self, after: int) -> int | None:
         """Return the first occurrence strictly later than ``after``, or ``None``."""
 
+    def next_within_us(self, after: int, until: int, search: Search) -> int | None:  # noqa: ARG002  (for combinations)
+        """Return the first occurrence t with ``after < t <= until``, or ``None``.
+
+        A combination asks its parts by this method, because what is beyond ``until`` may cost a lot.
+        """
+        at = self.next_after_us(after)
+        return at if at is not None and at <= until else None
+
+    def not_before_us(self, after: int, search: Search) -> int | None:  # noqa: ARG002  (for combinations)
+        """Return an instant later than ``after`` before which there is no occurrence, or ``None`` if there is none."""
+        return self.next_after_us(after)
+
+    @property
+    def most_steps(self) -> int:
+        """The number of steps that one search may have (`_search`); 0 if none is ever needed."""
+        return 0
+
     @abstractmethod
     def count_between_us(self, after: int, until: int) -> int:
         """Return the number of occurrences t with ``after < t <= until``."""
@@ -70,7 +88,8 @@ class BuiltinSchedule:
 
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``."""
-        return latest_by_search(self.next_after_us, after, until)
+        search = Search(0)
+        return latest_by_search(lambda low, high: self.next_within_us(low, high, search), after, until)
 
     def anchored_us(self, at: int) -> Self:  # noqa: ARG002  (most kinds have nothing to bind)
         """Return the schedule bound to ``at``, the instant of acceptance; itself if it needs no binding."""
@@ -112,7 +131,8 @@ class BuiltinSchedule:
         """Return the number of occurrences t with ``after < t <= until``.
 
         The library's schedules are counted by arithmetic, between the clock changes of their zone. Occurrences are
-        listed only for a part of a combination that cannot be counted so.
+        listed only for a part of a combination that cannot be counted so. The number is always exact, so that costs
+        time in proportion to the number of these occurrences, without a limit.
 
         Args:
             after: Any aware datetime; an occurrence at this instant is not counted.
@@ -267,32 +287,28 @@ def instant_in_range(name: str, value: object) -> int:
     return at
 
 
-def latest_by_search(next_after: Callable[[int], int | None], after: int, until: int) -> int | None:
-    """Return the last occurrence in ``(after, until]``, found by calls of ``next_after``, or ``None``.
+def latest_by_search(next_within: Callable[[int, int], int | None], after: int, until: int) -> int | None:
+    """Return the last occurrence in ``(after, until]``, found by calls of ``next_within``, or ``None``.
 
     The search steps back from ``until``, each step eight times as long as the one before, until an occurrence lies
-    between. Bisection does the rest.
+    between. Bisection does the rest. No stretch of time in which there is nothing is looked at again.
     """
-
-    def within(at: int) -> int | None:
-        found = next_after(at)
-        return None if found is None or found > until else found
-
-    last = within(after)
+    last = next_within(after, until)
     if last is None:
         return None
     back = 1_000_000
+    late = until  # there is no occurrence later than this
     while until - back > last:
-        near = within(until - back)
+        near = next_within(until - back, late)
         if near is not None:
             last = near
             break
+        late = until - back
         back *= 8
-    late = until
-    while (later := within(last)) is not None:
+    while (later := next_within(last, late)) is not None:
         last = later
         middle = (last + late) // 2
-        further = within(middle)
+        further = next_within(middle, late)
         if further is None:
             late = middle
         else:

@@ -51,6 +51,9 @@ def days_end(zone: Zone, days: DayRange, at: int) -> int:
                 break
     if beyond > MAX_INSTANT:
         return MAX_INSTANT + 1
+    end = zone.first_pass_by_guess(beyond, offset)
+    if end is not None and end > at:
+        return end
     early = zone.first_pass(beyond)[0]
     return early if early > at else zone.both(beyond)[1]
 

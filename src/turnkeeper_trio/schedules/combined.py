@@ -1,5 +1,6 @@
 """Combinations: `AnyOf`, several schedules at once, and `Between`, a schedule within a span of time."""
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Self, cast, final
@@ -14,7 +15,8 @@ from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, s
 from turnkeeper_trio.schedules._count_nodes import Node, Plan, TooLong, Union, Window
 from turnkeeper_trio.schedules._counting import counted
 from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
-from turnkeeper_trio.schedules._zones import zone_named
+from turnkeeper_trio.schedules._search import UNBOUNDED, Search
+from turnkeeper_trio.schedules._zones import DAY, zone_named
 from turnkeeper_trio.schedules.interval import FixedDelay
 
 __all__ = ["AnyOf", "Between"]
@@ -73,10 +75,33 @@ def part_from_json(data: Any) -> Schedule:
     return schedule_from_json(data)
 
 
-class Combination(BuiltinSchedule):
-    """A schedule that is made of other schedules: its parts."""
+def happens(schedule: Schedule, at: int) -> bool:
+    """Return whether a schedule has an occurrence at an instant."""
+    return _adapter.next_within_us(schedule, at - 1, at, Search(UNBOUNDED)) is not None
 
-    __slots__ = ()
+
+class Combination(BuiltinSchedule):
+    """A schedule that is made of other schedules: its parts. It answers by one `Search`, which all parts share."""
+
+    __slots__ = ("_most_steps",)
+    _most_steps: int
+
+    @property
+    def most_steps(self) -> int:
+        """The number of steps that one search may have: the sum of those of the parts, and its own."""
+        return self._most_steps
+
+    @abstractmethod
+    def next_within_us(self, after: int, until: int, search: Search) -> int | None:
+        """Return the first occurrence t with ``after < t <= until``, or ``None``."""
+
+    @abstractmethod
+    def not_before_us(self, after: int, search: Search) -> int | None:
+        """Return an instant later than ``after`` before which there is no occurrence, or ``None`` if there is none."""
+
+    def next_after_us(self, after: int) -> int | None:
+        """Return the first occurrence strictly later than ``after``, or ``None``."""
+        return self.next_within_us(after, MAX_INSTANT, Search(self._most_steps))
 
     @property
     def timezone(self) -> str:
@@ -98,7 +123,7 @@ class Combination(BuiltinSchedule):
         try:
             node = self.node(plan)
             zone = zone_named(min(self.zones)) if self.zones else None
-            return counted(plan, node, lambda at: self.next_after_us(at - 1) == at, zone)
+            return counted(plan, node, lambda at: happens(self, at), zone)
         except TooLong:
             return None
 
@@ -127,6 +152,7 @@ class AnyOf(Combination):
         for each in schedules:
             flat += cast("AnyOf", each).schedules if guard.is_a(each, AnyOf) else (each,)
         set_slot(self, "_parts", tuple(part("schedules", each, "each of schedules") for each in flat))
+        set_slot(self, "_most_steps", sum(map(_adapter.most_steps, flat)))
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
@@ -138,9 +164,36 @@ class AnyOf(Combination):
         """The IANA names of the zones of the schedules."""
         return zones_of(self._parts)
 
-    def next_after_us(self, after: int) -> int | None:
-        """Return the first occurrence strictly later than ``after``, or ``None``."""
-        return _earliest(_adapter.next_after_us(each, after) for each in self._parts)
+    def next_within_us(self, after: int, until: int, search: Search) -> int | None:
+        """Return the first occurrence t with ``after < t <= until``, or ``None``.
+
+        Parts that may need many steps are asked last, and only up to what the others have. If there are several, they
+        are asked for one stretch of time after the other, so that none looks far beyond an occurrence of another. In
+        each stretch, at least one of them has an occurrence, or rejects one.
+        """
+        best = None
+        far = [each for each in self._parts if _adapter.most_steps(each)]
+        for each in self._parts:
+            if not _adapter.most_steps(each):
+                at = _adapter.next_within_us(each, after, until, search)
+                if at is not None:
+                    best = until = at
+        if len(far) == 1:
+            at = _adapter.next_within_us(far[0], after, until, search)
+            return best if at is None else at
+        low, length = after, DAY
+        while low < until and (at := _earliest(_adapter.not_before_us(each, low, search) for each in far)) is not None:
+            high = min(at - 1 + length, until)
+            for each in far:
+                at = _adapter.next_within_us(each, low, high, search)
+                if at is not None:
+                    best = until = high = at
+            low, length = high, 2 * length
+        return best
+
+    def not_before_us(self, after: int, search: Search) -> int | None:
+        """Return an instant later than ``after`` before which there is no occurrence, or ``None`` if there is none."""
+        return _earliest(_adapter.not_before_us(each, after, search) for each in self._parts)
 
     def latest_us(self, after: int, until: int) -> int | None:
         """Return the last occurrence t with ``after < t <= until``, or ``None``."""
@@ -166,15 +219,16 @@ class AnyOf(Combination):
             if by_days is not None:
                 return by_days, True
         rest, dense = AnyOf(*others), self._parts[most]
-        at = rest.next_after_us(after)
+        search = listing(rest, limit)
+        at = rest.next_within_us(after, until, search)
         listed = 0
-        while at is not None and at <= until:
+        while at is not None:
             if listed == limit:
                 return count, False
             listed += 1
-            count += _adapter.next_after_us(dense, at - 1) != at
-            at = rest.next_after_us(at)
-        return count, True
+            count += not happens(dense, at)
+            at = rest.next_within_us(at, until, search)
+        return count, not search.given_up
 
     def node(self, plan: Plan) -> Node:
         """Return the union of the parts."""
@@ -199,6 +253,11 @@ class AnyOf(Combination):
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         return cls(*(part_from_json(each) for each in data["schedules"]))
+
+
+def listing(schedule: BuiltinSchedule, limit: int) -> Search:
+    """Return the search by which the occurrences of a schedule are listed: at most ``limit`` of them."""
+    return Search(UNBOUNDED if limit == NO_LIMIT else schedule.most_steps)
 
 
 def _earliest(instants: Iterable[int | None]) -> int | None:
@@ -236,7 +295,9 @@ class Between(Combination):
             raise ConfigurationError(
                 f"end must not be before start: {guard.shown(end)} is before {guard.shown(start)}", parameter="end"
             )
-        set_slot(self, "_part", part("schedule", schedule))
+        base = part("schedule", schedule)
+        set_slot(self, "_part", base)
+        set_slot(self, "_most_steps", _adapter.most_steps(base))
         set_slot(self, "_start", first)
         set_slot(self, "_end", last)
 
@@ -260,12 +321,15 @@ class Between(Combination):
         """The IANA names of the zones of the schedule."""
         return zones_of((self._part,))
 
-    def next_after_us(self, after: int) -> int | None:
-        """Return the first occurrence strictly later than ``after``, or ``None``."""
+    def next_within_us(self, after: int, until: int, search: Search) -> int | None:
+        """Return the first occurrence t with ``after < t <= until``, or ``None``."""
+        low, high = self._window(after, until)
+        return _adapter.next_within_us(self._part, low, high, search) if low < high else None
+
+    def not_before_us(self, after: int, search: Search) -> int | None:
+        """Return an instant later than ``after`` before which there is no occurrence, or ``None`` if there is none."""
         low, high = self._window(after, MAX_INSTANT)
-        if low >= high:
-            return None
-        at = _adapter.next_after_us(self._part, low)
+        at = _adapter.not_before_us(self._part, low, search) if low < high else None
         return None if at is None or at > high else at
 
     def latest_us(self, after: int, until: int) -> int | None:

@@ -6,17 +6,28 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.times import MAX_INSTANT
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
-from turnkeeper_trio.schedules._base import set_slot
+from turnkeeper_trio.schedules._base import latest_by_search, set_slot
 from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
 from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan, TooLong, Window, WithoutDays
 from turnkeeper_trio.schedules._hints import instead_of
 from turnkeeper_trio.schedules._literals import date_code
+from turnkeeper_trio.schedules._search import UNBOUNDED, Search
 from turnkeeper_trio.schedules._wall_clock import WallSchedule
-from turnkeeper_trio.schedules._zones import Zone, zone, zone_named
-from turnkeeper_trio.schedules.combined import AnyOf, Combination, part, part_from_json, part_to_json, zones_of
+from turnkeeper_trio.schedules._zones import DAY, Zone, zone, zone_named
+from turnkeeper_trio.schedules.combined import (
+    NO_LIMIT,
+    AnyOf,
+    Combination,
+    listing,
+    part,
+    part_from_json,
+    part_to_json,
+    zones_of,
+)
 
 __all__ = ["Except"]
 
@@ -116,7 +127,12 @@ _LAST_DAY: Final = date.max.toordinal()
 
 DAYS_IN_A_ROW: Final = 4000
 """If this many occurrences in a row fall on days of excluded schedules, there is no further occurrence. That is over
-ten years of days. A range of dates is passed in one step, and steps for dates are added to this number."""
+ten years of days. A range of dates is passed in one step, and steps for dates are added to this number. The numbers of
+an `Except` and of those in its schedule are added, and this is how many steps one search may have (`_search`)."""
+
+
+_PROBES: Final = 3
+"""How many times these steps the search for the latest occurrence may have, because it looks back from the end."""
 
 
 @final
@@ -125,7 +141,8 @@ class Except(Combination):
 
     A day is excluded as a whole: all instants at which the calendar of the zone shows it. An excluded schedule stands
     for the days on which it has an occurrence. If 4,000 occurrences in a row fall on days of excluded schedules, there
-    is no further occurrence; for dates there is no such limit.
+    is no further occurrence; for dates there is no such limit. If ``schedule`` contains an `Except`, each has its
+    4,000, and a search ends as soon as they have rejected the sum of these.
 
     Args:
         schedule: The schedule, the library's or your own, but no `FixedDelay`.
@@ -157,6 +174,7 @@ class Except(Combination):
         involved = zones_of((base, *schedules))
         set_slot(self, "_part", base)
         set_slot(self, "_dates", dates)
+        set_slot(self, "_most_steps", _adapter.most_steps(base) + _in_a_row(dates))
         set_slot(self, "_schedules", schedules)
         set_slot(self, "_given", given)
         set_slot(self, "_zone", zone_of_days(given, (), involved) if dates else None)
@@ -180,14 +198,33 @@ class Except(Combination):
         given = frozenset[str]() if self._given is None else frozenset((self._given.key,))
         return zones_of((self._part, *self._schedules)) | given
 
-    def next_after_us(self, after: int) -> int | None:
-        """Return the first occurrence strictly later than ``after``, or ``None``."""
-        steps = DAYS_IN_A_ROW + 2 * len(self._dates)  # a range may need two, because the clock may go back into it
-        at = _adapter.next_after_us(self._part, after)
-        while at is not None and (end := self._excluded_until(at)) is not None:
-            steps -= 1
-            at = _adapter.next_after_us(self._part, end - 1) if steps else None
-        return at
+    def next_within_us(self, after: int, until: int, search: Search) -> int | None:
+        """Return the first occurrence t with ``after < t <= until``, or ``None``."""
+        start, after, rejected = search.passed_from(id(self), after)
+        found, most = None, _in_a_row(self._dates)
+        while after < until and (at := _adapter.next_within_us(self._part, after, until, search)) is not None:
+            end = self._excluded_until(at, search)
+            if end is None:
+                found, until = at, at - 1
+                break
+            rejected += 1
+            search.steps -= 1
+            after = end - 1
+            if rejected == most or search.given_up:
+                until = MAX_INSTANT
+                break
+        search.passed[id(self)] = start, max(after, until), rejected
+        return found
+
+    def not_before_us(self, after: int, search: Search) -> int | None:
+        """Return an instant later than ``after`` before which there is no occurrence, or ``None`` if there is none."""
+        _, after, _ = search.passed_from(id(self), after)
+        return _adapter.not_before_us(self._part, after, search)
+
+    def latest_us(self, after: int, until: int) -> int | None:
+        """Return the last occurrence t with ``after < t <= until``, or ``None``; if steps are short, one before it."""
+        search = Search(_PROBES * self._most_steps)
+        return latest_by_search(lambda low, high: self.next_within_us(low, high, search), after, until)
 
     def first_us(self, at: int) -> int | None:
         """Return the first occurrence for a job that was accepted at ``at``."""
@@ -221,18 +258,29 @@ class Except(Combination):
         dates = [(date.fromordinal(first), date.fromordinal(last)) for first, last in self._dates]
         return type(self)(base, *dates, *bound, timezone=None if self._given is None else self._given.key)
 
-    def _excluded_until(self, at: int) -> int | None:
+    def _excluded_until(self, at: int, search: Search) -> int | None:
         """Return the end of the excluded days that an instant is on, or ``None`` if it is on no excluded day."""
         if self._zone is not None:
             day = day_of(self._zone, at)
             index = bisect_right(self._dates, (day, _LAST_DAY)) - 1
             if index >= 0 and day <= self._dates[index][1]:
                 return days_end(self._zone, self._dates[index], at)
-        for each, where in zip(self._schedules, self._zones, strict=True):
+        for index, where in enumerate(self._zones):
             day = day_of(where, at)
-            if _happens_on(each, where, day):
+            if self._excludes(index, day, search):
                 return days_end(where, (day, day), at)
         return None
+
+    def _excludes(self, index: int, day: int, search: Search) -> bool:
+        """Return whether an excluded schedule has an occurrence on a day."""
+        schedule, where = self._schedules[index], self._zones[index]
+        if not _adapter.most_steps(schedule):
+            return _happens_on(schedule, where, day, search)
+        key = id(self), index, day
+        known = search.excluded.get(key)
+        if known is None:
+            known = search.excluded[key] = _happens_on(schedule, where, day, search.within_a_day())
+        return known
 
     def node(self, plan: Plan) -> Node:
         """Return the schedule without the excluded days."""
@@ -272,23 +320,27 @@ class Except(Combination):
                     found += spans(self._zone, (max(days[0], first - 2), min(days[1], last + 2)))
         for each, where in schedules:
             # One more day at each end, because days overlap where the clock goes back over midnight.
-            at = _adapter.next_after_us(each, day_start(where, day_of(where, after) - 1) - 1)
+            search = Search(UNBOUNDED if limit == NO_LIMIT else _adapter.most_steps(each))
+            end = until + 3 * DAY
+            at = _adapter.next_within_us(each, day_start(where, day_of(where, after) - 1) - 1, end, search)
             last = day_of(where, until) + 1
             while at is not None and (day := day_of(where, at)) <= last:
                 if not limit:
                     return None
                 limit -= 1
                 found += spans(where, (day, day))
-                at = _adapter.next_after_us(each, days_end(where, (day, day), at) - 1)
+                at = _adapter.next_within_us(each, days_end(where, (day, day), at) - 1, end, search)
+            if search.given_up:
+                return None
         return found
 
     def _listed(self, after: int, until: int, limit: int) -> tuple[int, bool]:
-        count = 0
-        at = self.next_after_us(after)
-        while at is not None and at <= until and count < limit:
+        count, search = 0, listing(self, limit)
+        at = self.next_within_us(after, until, search)
+        while at is not None and count < limit:
             count += 1
-            at = self.next_after_us(at)
-        return count, at is None or at > until
+            at = self.next_within_us(at, until, search)
+        return count, at is None and not search.given_up
 
     def _meaning(self) -> tuple[object, ...]:
         zone_key = None if self._zone is None else self._zone.key
@@ -321,20 +373,26 @@ class Except(Combination):
 
 def _near_changes(plan: Plan, days: Schedule, where: Zone) -> list[tuple[int, int, bool]]:
     """Return the pieces of the days near each clock change, as spans ``[start, end)``, and whether each is excluded."""
+    search = Search(0)  # the schedule is none that needs steps
     near: dict[int, None] = {}
     for change in plan.changes(where):
         for day in range(day_of(where, change - 1) - 1, day_of(where, change) + 2):
             near[day] = None
     found: list[tuple[int, int, bool]] = []
     for day in near:
-        excluded = _happens_on(days, where, day)
+        excluded = _happens_on(days, where, day, search)
         for low, high in spans(where, (day, day)):
             plan.cut(low + 1, high + 1)
             found.append((low + 1, high + 1, excluded))
     return sorted(found)
 
 
-def _happens_on(schedule: Schedule, where: Zone, day: int) -> bool:
+def _happens_on(schedule: Schedule, where: Zone, day: int, search: Search) -> bool:
     """Return whether a schedule has an occurrence on a day."""
     pieces = spans(where, (day, day))
-    return any((at := _adapter.next_after_us(schedule, low)) is not None and at <= high for low, high in pieces)
+    return any(_adapter.next_within_us(schedule, low, high, search) is not None for low, high in pieces)
+
+
+def _in_a_row(dates: tuple[DayRange, ...]) -> int:
+    """Return how many occurrences in a row may be rejected."""
+    return DAYS_IN_A_ROW + 2 * len(dates)  # a range may need two, because the clock may go back into it
