@@ -14,7 +14,7 @@ from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
-from turnkeeper_trio._runtime.primitives import set_event
+from turnkeeper_trio._runtime.primitives import Event, set_event
 from turnkeeper_trio.errors import InternalError, SchedulerClosed, TurnKeeperError
 
 
@@ -25,7 +25,8 @@ class Reply:
     __slots__ = ("_answer", "_answered", "_event", "given_up", "unanswered", "wait")
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
+        self._event: Event | None = None
+        """Set when it is answered; made when the caller begins to wait."""
         self._answer: Any = None
         self._answered = False
         self.given_up: bool = False
@@ -44,10 +45,23 @@ class Reply:
         """Answer the caller: `get` returns the answer, or raises it if it is an exception."""
         self._answer = answer
         self._answered = True
-        set_event(self._event)
+        if self._event is not None:
+            set_event(self._event)
+
+    def result(self) -> Any:
+        """Return the answer, or raise it."""
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
 
     async def get(self) -> Any:
-        """Wait for the answer. A cancellation gives up the answer, but does not undo what was decided."""
+        """Wait for the answer; a checkpoint if there is none yet.
+
+        A cancellation gives up the answer, but does not undo what was decided.
+        """
+        if self._answered:
+            return self.result()  # noqa: ASYNC910  (see above)
+        self._event = anyio.Event()
         try:
             await self._event.wait()
         except BaseException:
@@ -56,9 +70,7 @@ class Reply:
             if self.wait is not None:
                 self.wait.withdraw()
             raise
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
+        return self.result()
 
 
 @final
@@ -124,6 +136,10 @@ class CommandQueue:
             return
         self._replies[reply] = None
         reply.unanswered = self._replies
+
+    def add(self, command: Command) -> None:
+        """Have a command be carried out in the turn that begins now, past the stream."""
+        self._pending.append(command)
 
     def run_pending(self, now: Now, *, staged: int) -> None:
         """Carry out commands in their order, each as soon as all that was staged before it has entered the books.

@@ -11,7 +11,7 @@ to wake them and let each put its item in, lets later senders overtake earlier o
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
@@ -39,7 +39,8 @@ class Wakeup:
         self._woken = False
         """Whether `wake` was called since the last sleep."""
         self._sleeper: Event | None = None
-        self._until = math.inf
+        """What the coordinator sleeps by, while it does and has not been woken."""
+        self.until = math.inf
         """The deadline of the alarm."""
         self._alarm: anyio.CancelScope | None = None
 
@@ -49,10 +50,16 @@ class Wakeup:
             self._woken = True
             if self._sleeper is not None:
                 self._sleeper.set()
+                self._sleeper = None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the coordinator sleeps, and nothing has woken it: then nothing waits for its next turn."""
+        return self._sleeper is not None
 
     def alarm(self) -> anyio.CancelScope:
         """Return a new scope to `sleep` in. It ends at the first deadline that is reached; then a new one is needed."""
-        self._until = math.inf
+        self.until = math.inf
         self._alarm = anyio.CancelScope()
         return self._alarm
 
@@ -64,10 +71,13 @@ class Wakeup:
         if self._woken:
             await self._checkpoint()
         else:
-            if self._alarm is not None and (until < self._until or until == math.inf != self._until):
-                self._until = self._alarm.deadline = until
-            self._sleeper = self._event()
-            await self._sleeper.wait()
+            if self._alarm is not None and (until < self.until or until == math.inf != self.until):
+                self.until = self._alarm.deadline = until
+            sleeper = self._sleeper = self._event()
+            try:
+                await sleeper.wait()
+            finally:
+                self._sleeper = None
         self._woken = False
 
     def clear(self) -> None:
@@ -120,6 +130,15 @@ class Inbox(Generic[T]):
         """Return how many items are in the stream."""
         return self.sent - self.taken
 
+    @property
+    def full(self) -> bool:
+        """Whether an item has to wait for room."""
+        return not self.closed and self.sent - self.taken >= self.size
+
+    def checkpoint(self) -> Awaitable[object]:
+        """Return a checkpoint. Once the stream is closed, callers may come from any event loop, to be refused."""
+        return (checkpoint if self.closed else self._checkpoint)()
+
     async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Wait for room, then put an item in, unless ``check`` raises, which is called in the same step.
 
@@ -131,7 +150,7 @@ class Inbox(Generic[T]):
         """
         # Once it is closed, a caller may be in an event loop of either kind, and is refused.
         await (checkpoint if self.closed else self._checkpoint)()
-        if not self.closed and self.sent - self.taken >= self.size:
+        if self.full:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:

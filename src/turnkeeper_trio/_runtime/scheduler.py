@@ -1299,8 +1299,12 @@ class Scheduler:
         parts.affinity.check()
         reply = Reply()
         command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes, timed=timed)
+        await parts.commands.checkpoint()
         try:
-            await parts.commands.put(command)
+            if parts.commands.full:
+                await parts.commands.put(command)
+            elif not parts.coordinator.run_at_once(command):
+                parts.commands.put_nowait(command)
         except anyio.ClosedResourceError:
             await checkpoint()
             reply.answer(parts.command_queue.answer_after_end(command, parts.coordinator.last_turn))
