@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,9 @@ settings.load_profile(os.environ.get("TURNKEEPER_HYPOTHESIS", "fast"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Tests send Ctrl-C. A shell has that signal ignored in what it runs in the background, and processes inherit it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.pluginmanager.has_plugin("turnkeeper_trio"):  # the package is on the path, and not installed
         config.pluginmanager.register(pytest_plugin, "turnkeeper_trio")
     config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
