@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import anyio
@@ -282,3 +282,26 @@ async def test_false_is_a_failure() -> None:
             assert record.outcome is Outcome.FAILED
             assert record.reason == "it returned False"
             assert record.value is None
+
+
+async def test_what_an_async_function_returns_need_not_be_a_coroutine() -> None:
+    """A subclass of `functools.partial` may call its async function in its own way, and return any awaitable."""
+
+    class Later:
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def __await__(self) -> Generator[Any, Any, int]:
+            yield from anyio.sleep(3).__await__()
+            return self.value
+
+    class Wrapped(functools.partial[Any]):
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Later:
+            return Later(args[0])
+
+    async def function(value: int) -> int:
+        raise AssertionError(value)
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        record = await run(scheduler, Wrapped(function), 7)
+        assert (record.value, record.duration) == (7, pytest.approx(3, abs=1e-3))

@@ -121,9 +121,11 @@ def take_due(state: State, now: Now, limit: int) -> bool:
 
 def fire(state: State, now: Now, occurrence: Occurrence) -> None:
     """Handle an occurrence that is due and has left its queue: begin its run, and plan the next occurrence."""
-    occurrence.job.pending = None
-    handle_due(state, now, occurrence, occurrence.job.request.catch_up)
-    settle_job(state, now, occurrence.job)
+    job = occurrence.job
+    job.pending = None
+    handle_due(state, now, occurrence, job.request.catch_up)
+    if not job.runs:
+        settle_job(state, now, job)
 
 
 def handle_due(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> None:

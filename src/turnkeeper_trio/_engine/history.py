@@ -100,8 +100,9 @@ class History:
 
     def add_run(self, run: Run) -> None:
         """Keep a run that has ended."""
-        run.number = self.next_number()
-        history = history_of(run.job)
+        self._numbers += 1
+        run.number = self._numbers
+        history = run.job.history or history_of(run.job)
         history.last_run = run
         if history.skipped == history.skipped_before:
             history.skipped = 0

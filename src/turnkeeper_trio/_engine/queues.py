@@ -111,8 +111,12 @@ class HandleQueue(Generic[T]):
 
     def push(self, entry: tuple[Any, ...], /) -> None:
         """Add an entry."""
+        place = len(self._entries)
         self._entries.append(entry)
-        self._rise(len(self._entries) - 1, entry)
+        if place:
+            self._rise(place, entry)
+        else:
+            entry[-1].place = 0
 
     def peek(self) -> tuple[Any, ...] | None:
         """Return the least entry without removing it; ``None`` if there is none."""
@@ -121,7 +125,9 @@ class HandleQueue(Generic[T]):
     def pop(self) -> T:
         """Remove the least entry and return its item."""
         item: T = self._entries[0][-1]
-        self._take_out(0)
+        last = self._entries.pop()
+        if self._entries:
+            self._sink(0, last)
         item.place = OUT
         return item
 

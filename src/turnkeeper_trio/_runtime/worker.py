@@ -241,14 +241,15 @@ class Worker:
         dispatcher, clock, scope_guard = self._dispatcher, self._dispatcher.clock, ScopeGuard()
         until = math.inf
         self._inside = min(self._inside, self._references())
+        now = clock.read()
         while True:
             attempt = dispatcher.take_nowait()
             if attempt is None:
                 if until != math.inf:
                     until = scope.deadline = math.inf
                 attempt = await dispatcher.take()
+                now = clock.read()
             self._attempt = attempt
-            now = clock.read()
             if not attempt.claim(now, scope):
                 self._attempt = None
                 dispatcher.report(attempt)
@@ -302,14 +303,18 @@ class Worker:
         run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
-        if function.is_async:
-            attempt.body = _await(function, args, kwargs)
-        else:
-            # To read the id makes it, in a table of the engine. A thread must not do that, so it is done here.
-            _ = run_context.run_id
-            attempt.body = self._in_thread(attempt, function, args, kwargs)
         try:
-            return await InContext(context, attempt.body)
+            body: Any
+            if function.is_async:
+                body = context.run(function.call, *args, **kwargs)
+                if not guard.is_coroutine(body):
+                    body = _await(body)
+            else:
+                # To read the id makes it, in a table of the engine. A thread must not do that, so it is done here.
+                _ = run_context.run_id
+                body = self._in_thread(attempt, function, args, kwargs)
+            attempt.body = body
+            return await InContext(context, body)
         except BaseException as exc:
             if guard.holds(exc, anyio.get_cancelled_exc_class()):
                 raise  # The scope removes its own cancellation from it.
@@ -325,8 +330,9 @@ class Worker:
         return value
 
 
-async def _await(function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
-    return await function.call(*args, **kwargs)
+async def _await(awaitable: Any) -> Any:
+    """Await what is no coroutine, such as a future that an async function of a different kind returns."""
+    return await awaitable
 
 
 def _trim_traceback(error: BaseException) -> None:
