@@ -1,7 +1,7 @@
-"""What is entered by ``async with`` and written as a generator of one ``yield``.
+"""Blocks: asynchronous context managers that are written as a generator with one ``yield``.
 
-`contextlib.asynccontextmanager` does that, too, but it writes to the error that leaves the block, by the error's own
-``__setattr__``: a frozen dataclass refuses, and what left was its refusal.
+`contextlib.asynccontextmanager` does the same, but it sets an attribute of the error that leaves the block. An error
+that is a frozen dataclass refuses that, and then its refusal would leave the block instead of the error.
 """
 
 import functools
@@ -18,17 +18,17 @@ T = TypeVar("T")
 
 @final
 class Block(AbstractAsyncContextManager[T], Generic[T]):
-    """One block: what stands before the ``yield`` enters it, what stands after it leaves it."""
+    """A block: the code before the ``yield`` enters it, the code after the ``yield`` leaves it."""
 
     def __init__(self, steps: AsyncGenerator[T]) -> None:
-        """Make a block of a generator that has not begun."""
+        """Make a block from a generator that has not begun."""
         self._steps = steps
 
     async def __aenter__(self) -> T:
-        """Enter it.
+        """Enter the block.
 
         Raises:
-            RuntimeError: it has been entered before.
+            RuntimeError: it was entered before.
         """
         async for entered in self._steps:
             return entered
@@ -37,7 +37,7 @@ class Block(AbstractAsyncContextManager[T], Generic[T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Leave it; what leaves is the very error that came, where it is not another that is raised."""
+        """Leave the block. An error of its body leaves unchanged, unless the code after the ``yield`` raises."""
         try:
             await (self._steps.asend(None) if error is None else self._steps.athrow(error))  # noqa: ASYNC102  (the steps shield)
         except StopAsyncIteration as exc:
@@ -51,12 +51,12 @@ class Block(AbstractAsyncContextManager[T], Generic[T]):
 
 
 def _stands_for(exc: BaseException, error: BaseException) -> bool:
-    """Return whether Python made the one of the other, which a generator must not raise."""
+    """Return whether Python raised ``exc`` in place of ``error``, because a generator must not raise that."""
     return guard.is_a(error, (StopIteration, StopAsyncIteration)) and guard.cause_of(exc) is error
 
 
 def block(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
-    """Have an asynchronous generator of one ``yield`` be entered by ``async with``."""
+    """Make a block of each generator that the function returns: a decorator."""
 
     @functools.wraps(function)
     def make(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:

@@ -87,7 +87,7 @@ class WorkerPool:
 
 
 def start(tasks: TaskGroup, coroutine: Coroutine[Any, Any, None], name: str) -> Callable[[], None]:
-    """Start a task; return what to call if it never begins, for nobody is to be told of a coroutine that never ran."""
+    """Start a task; return what to call if it never begins: it closes the coroutine, so that Python does not warn."""
     tasks.start_soon(lambda: coroutine, name=name)
     return coroutine.close
 
