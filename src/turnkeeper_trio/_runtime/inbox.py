@@ -125,6 +125,8 @@ class Inbox(Generic[T]):
         """How many items were ever taken out, withdrawn ones included."""
         self.withdrawn: int = 0
         """How many items were withdrawn: put in for a sender that was cancelled before it was resumed."""
+        self.approaching: int = 0
+        """How many senders are in `approach`."""
 
     def __len__(self) -> int:
         """Return how many items are in the stream."""
@@ -135,7 +137,15 @@ class Inbox(Generic[T]):
         """Whether an item has to wait for room."""
         return not self.closed and self.sent - self.taken >= self.size
 
-    def checkpoint(self) -> Awaitable[object]:
+    async def approach(self) -> None:
+        """Count as a sender that is about to put its item in, for the time of a checkpoint."""
+        self.approaching += 1
+        try:
+            await self._any_checkpoint()
+        finally:
+            self.approaching -= 1
+
+    def _any_checkpoint(self) -> Awaitable[object]:
         """Return a checkpoint. Once the stream is closed, callers may come from any event loop, to be refused."""
         return (checkpoint if self.closed else self._checkpoint)()
 
@@ -148,8 +158,7 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        # Once it is closed, a caller may be in an event loop of either kind, and is refused.
-        await (checkpoint if self.closed else self._checkpoint)()
+        await self._any_checkpoint()
         if self.full:
             sender = _Sender(item, check)
             self._waiting.append(sender)

@@ -1299,11 +1299,12 @@ class Scheduler:
         parts.affinity.check()
         reply = Reply()
         command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes, timed=timed)
-        await parts.commands.checkpoint()
+        await parts.commands.approach()
         try:
             if parts.commands.full:
                 await parts.commands.put(command)
-            elif not parts.coordinator.run_at_once(command):
+            # If several come together, one turn for all of them costs less than a turn for each.
+            elif parts.commands.approaching or not parts.coordinator.run_at_once(command):
                 parts.commands.put_nowait(command)
         except anyio.ClosedResourceError:
             await checkpoint()
