@@ -10,8 +10,10 @@ import anyio
 import pytest
 from tests.support.hostile import FAULTS, hostile, hostile_error
 
-from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
+from turnkeeper_trio import After, Outcome, RecurringJobRequest, open_scheduler
+from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio.events import Event
+from turnkeeper_trio.jobs import JobSetEntry
 
 pytestmark = pytest.mark.anyio
 
@@ -55,3 +57,13 @@ async def test_it_is_as_that_of_a_dataclass() -> None:
     assert repr(request).startswith("RecurringJobRequest(name='job', schedule=After(seconds=0), max_retries=0, ")
     assert repr(request).endswith("tags=('a',))")
     assert "timeout_us" not in repr(request)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_so_do_the_values_that_are_no_records(fault: type[BaseException]) -> None:
+    bad = hostile("__repr__", fault)()
+    entry = JobSetEntry(RecurringJobRequest("job", After(0)), anyio.sleep, (bad,))
+    assert f"args=<tuple whose repr raises {fault.__name__}>" in repr(entry)
+    failed = FailedAttempt(1, Outcome.FAILED, hostile_error("__repr__", fault)(), 2.0)
+    assert repr(failed).startswith("FailedAttempt(number=1, outcome=")
+    assert f"whose repr raises {fault.__name__}>, elapsed=2.0)" in repr(failed)

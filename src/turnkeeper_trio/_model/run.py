@@ -86,9 +86,6 @@ class RunPhase(StrEnum):
 class FailedAttempt:
     """An attempt that failed, as a retry policy sees it."""
 
-    def __repr__(self) -> str:
-        return guard.fields_shown(self)
-
     number: int
     """How many attempts of the run have failed, this one included; attempts that snoozed do not count."""
 
@@ -100,6 +97,9 @@ class FailedAttempt:
 
     elapsed: float
     """Seconds from the start of the first attempt of the run to the end of this one, by the clock of the event loop."""
+
+    def __repr__(self) -> str:
+        return guard.fields_shown(self)
 
     def __str__(self) -> str:
         """Return which attempt failed, when and why: ``attempt 2 failed, 61.0 s after the first began: it is down``."""

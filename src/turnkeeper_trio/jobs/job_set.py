@@ -37,13 +37,13 @@ _NOT_GIVEN: Final = _NotGiven(0)
 class JobSetEntry:
     """A job of a job set: its request, its function or the name of it, and its arguments."""
 
-    def __repr__(self) -> str:
-        return guard.fields_shown(self)
-
     request: RecurringJobRequest
     fn: Callable[..., Any] | str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return guard.fields_shown(self)
 
     def __str__(self) -> str:
         """Return the name, the schedule and the call in one line: ``report: Cron('0 9 * * *', …), calls send('a')``."""

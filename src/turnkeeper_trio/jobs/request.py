@@ -31,9 +31,6 @@ class RecurringJobRequest:
     A wrong value raises `ConfigurationError`, which names the parameter.
     """
 
-    def __repr__(self) -> str:
-        return guard.fields_shown(self)
-
     name: str
     """The name of the job for people: in logs, lists and records. Several jobs may have the same name."""
 
@@ -132,6 +129,9 @@ class RecurringJobRequest:
     def __post_init__(self) -> None:
         """Check each field that is given, and convert equivalent values to one form."""
         _check_fields(self, self.given)
+
+    def __repr__(self) -> str:
+        return guard.fields_shown(self)
 
     def __str__(self) -> str:
         """Return the code that makes it, with the fields that were given: ``repr`` shows all of them."""
