@@ -14,6 +14,7 @@ from turnkeeper_trio import (
     JobNotFound,
     JobState,
     RecurringJobRequest,
+    RunPhase,
     SchedulerClosed,
     current_run,
     open_scheduler,
@@ -133,7 +134,7 @@ async def test_its_turn_is_not_part_of_the_callers_run(at_once: list[bool], capl
     caplog.set_level(logging.INFO, logger="turnkeeper_trio")
     async with open_scheduler(max_workers=1, observers=[Watcher()]) as scheduler:
         job_id = await scheduler.add_job(HOURLY, nothing)
-        await scheduler.wait_run(await scheduler.trigger_job_now(await scheduler.add_job(NOW, cancel, job_id)))
+        await scheduler.wait_job(await scheduler.add_job(NOW, cancel, job_id))
         assert (await scheduler.get_job_details(job_id)).state is JobState.CANCELLED
     assert True in at_once
     assert [type(each).__name__ for each in seen] == ["JobCancelled"]
@@ -158,6 +159,23 @@ async def test_cancelled_before_it_it_does_nothing(at_once: list[bool]) -> None:
         assert scope.cancelled_caught
         assert at_once == []
         assert (await scheduler.get_job_details(job_id)).state is JobState.ACTIVE
+
+
+async def test_at_one_instant_of_virtual_time_it_finds_what_has_begun_and_ended() -> None:
+    """Cause: carried out at once, a question was answered before a worker began what was due at the same instant."""
+
+    async def work() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep, 2)
+
+    async with open_scheduler(max_workers=4) as scheduler:
+        await scheduler.add_job(RecurringJobRequest("work", Interval(10)), work)
+        await anyio.sleep(2)
+        for _ in range(30):
+            await anyio.sleep(8)
+            assert [run.phase for run in await scheduler.list_active_runs()] == [RunPhase.EXECUTING]
+            await anyio.sleep(2)
+            assert await scheduler.list_active_runs() == []
 
 
 @pytest.mark.parametrize("place", ["take_due", "take_effects", "next_due"])

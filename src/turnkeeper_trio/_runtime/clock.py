@@ -114,7 +114,7 @@ class VirtualClock:
 
         Real time goes on.
         """
-        if not _time_is_virtual():
+        if not time_is_virtual():
             return nullcontext()
         if in_trio():
             return _hold_mock_clock(trio.lowlevel.current_clock())
@@ -134,7 +134,7 @@ def choose_clock(clock: Clock | None) -> Clock:
         ConfigurationError: a `SystemClock` was given, but the loop's time is virtual: a sleep of an hour would end at
             once, while the wall clock stands still. Or ``clock`` is no clock.
     """
-    virtual = _time_is_virtual()
+    virtual = time_is_virtual()
     if clock is None:
         return VirtualClock() if virtual else SystemClock()
     if virtual and isinstance(clock, SystemClock):
@@ -145,7 +145,8 @@ def choose_clock(clock: Clock | None) -> Clock:
     return _validation.instance("clock", clock, Clock, "a SystemClock or a VirtualClock")  # type: ignore[type-abstract]  # a protocol
 
 
-def _time_is_virtual() -> bool:
+def time_is_virtual() -> bool:
+    """Return whether the time of the running event loop is virtual."""
     if in_trio():
         # Without the module that defines the mock clock there is none. To import it here would slow every start.
         testing = sys.modules.get("trio.testing")
