@@ -80,8 +80,8 @@ def duration(name: str, value: object, *, least: int = 0) -> int:
         if us > LONGEST:
             raise ConfigurationError(f"{name} is longer than the calendar: {guard.shown(value)}", parameter=name)
         if us < least:
-            floor = "negative" if least == 0 else f"less than {least / 1_000_000:g} s"
-            raise ConfigurationError(f"{name} must not be {floor}, it is {guard.shown(value)}", parameter=name)
+            rule = f"be at least {least / 1_000_000:g} s, or None for no limit" if least else "not be negative"
+            raise ConfigurationError(f"{name} must {rule}, it is {guard.shown(value)}", parameter=name)
         return us
     message = f"{name} must be seconds (a number) or a timedelta, not {guard.shown(value)}"
     raise ConfigurationError(message, parameter=name)

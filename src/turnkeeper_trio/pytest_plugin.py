@@ -139,7 +139,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         from turnkeeper_trio.testing import SchedulerTime
 
         time = SchedulerTime(item.stash[SESSION])
-        lines = [f"trio's schedule: seed {time.seed}; timezone: {time.timezone}"]
+        order = "" if _is_on_asyncio(item) else f"order of trio's tasks: seed {time.seed}; "
+        lines = [f"{order}timezone: {time.timezone}"]
         try:
             lines.append(f"the virtual time was {time.now}")
         except RuntimeError:

@@ -38,3 +38,17 @@ def test_nothing_public_hides_its_parameters(value: object) -> None:
     assert callable(value)
     kinds = {parameter.kind for parameter in inspect.signature(value).parameters.values()}
     assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("timezone", "the timezone belongs to the schedule, such as Cron"),
+        ("max_retry", "did you mean 'max_retries'?"),
+        ("kwargs", "the function and its arguments follow the request"),
+        ("zzz", "the fields are catch_up, cleanup_grace, "),
+    ],
+)
+def test_a_keyword_that_is_no_field_says_what_was_meant(name: str, said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"got an unexpected keyword argument {name!r}: {said}")):
+        RecurringJobRequest("job", Interval(5), **{name: 1})  # type: ignore[arg-type]

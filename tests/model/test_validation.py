@@ -65,9 +65,9 @@ def refused(parameter: str, text: str, **options: Any) -> None:
         ("initial_run_time", "now", "must be a datetime with a timezone, not 'now'"),
         ("initial_run_time", datetime(2024, 1, 1), "must have a timezone"),  # noqa: DTZ001
         ("initial_run_time", timedelta(seconds=-1), "must not be negative"),
-        ("timeout", 0, "must not be less than 1e-06 s, it is 0"),
-        ("timeout", 4e-7, "must not be less than 1e-06 s"),
-        ("stuck_after", 0, "must not be less than"),
+        ("timeout", 0, "must be at least 1e-06 s, or None for no limit, it is 0"),
+        ("timeout", 4e-7, "must be at least 1e-06 s, or None for no limit"),
+        ("stuck_after", 0, "must be at least 1e-06 s, or None for no limit"),
         ("until", timedelta(1), "must be a datetime with a timezone"),
         ("overlap", "skip", "must be one of Overlap.SKIP, Overlap.BUFFER_ONE"),
         ("overlap", CatchUp.ONE, "must be one of Overlap.SKIP"),
@@ -91,7 +91,7 @@ def refused(parameter: str, text: str, **options: Any) -> None:
 )
 def test_a_request_refuses_what_makes_no_sense(parameter: str, value: Any, text: str):
     if isinstance(value, float | timedelta) and parameter in {"timeout", "stuck_after"}:
-        text = text.replace("must not be negative", "must not be less than 1e-06 s")
+        text = text.replace("must not be negative", "must be at least 1e-06 s, or None for no limit")
     refused(parameter, text, **{parameter: value})
 
 
@@ -149,7 +149,7 @@ def test_a_request_is_copied_and_never_changed():
     assert request.replace(max_retries=2, retry=FixedRetryDelay(3)).retry_policy == FixedRetryDelay(3)
     with pytest.raises(AttributeError):
         request.name = "other"  # type: ignore[misc]
-    with pytest.raises(ConfigurationError, match="timeout must not be"):
+    with pytest.raises(ConfigurationError, match="timeout must be at least"):
         request.replace(timeout=-1)
     with pytest.raises(ConfigurationError, match=r"^at must have a timezone"):
         request.with_initial_run_time(datetime(2024, 1, 1))  # noqa: DTZ001

@@ -320,3 +320,26 @@ async def test_a_wrong_policy_for_conflicts() -> None:
             await scheduler.add_jobs([(NOW, nothing)], on_conflict="raise")  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match="on_conflict must be one of"):
             await scheduler.add_job(NOW, nothing, on_conflict="raise")  # type: ignore[call-overload]
+
+
+@WAYS
+@pytest.mark.parametrize("args", [5, "a", {"a": 1}, None])
+async def test_the_arguments_of_an_entry_are_a_tuple(args: Any, atomic: bool) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        with pytest.raises(ConfigurationError, match=r"jobs\[0\]\.args must be a tuple of arguments"):
+            await scheduler.add_jobs([JobSetEntry(NOW, nothing, args)], atomic=atomic)
+
+
+@WAYS
+async def test_a_list_of_arguments_is_copied(atomic: bool) -> None:
+    seen: list[int] = []
+
+    async def note(number: int) -> None:
+        seen.append(number)
+
+    arguments = [7]
+    async with open_scheduler(max_workers=1) as scheduler:
+        await scheduler.add_jobs([JobSetEntry(NOW, note, arguments)], atomic=atomic)  # type: ignore[arg-type]
+        arguments[0] = 99
+        await scheduler.wait_idle()
+    assert seen == [7]

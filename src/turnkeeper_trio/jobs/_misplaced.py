@@ -1,6 +1,6 @@
-"""What to write where a submission is given a keyword that it does not take, because it belongs somewhere else."""
+"""What to write where a request or a submission is given a keyword that it does not take."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Never, TypeAlias
 
 from turnkeeper_trio._model import guard
@@ -24,3 +24,17 @@ def misplaced(method: str, given: Mapping[str, object]) -> TypeError:
     else:
         where = function
     return TypeError(f"{method}() got an unexpected keyword argument {name!r}: {where}")
+
+
+def unknown_field(name: str, fields: Collection[str]) -> TypeError:
+    """Return the error for a keyword that is no field of a request."""
+    import difflib  # noqa: PLC0415  (most programs need none of this)
+
+    if name in {"timezone", "tz", "zone"}:
+        where = "the timezone belongs to the schedule, such as Cron('0 9 * * *', timezone='Europe/Berlin')"
+    elif name in {"fn", "func", "args", "kwargs"}:
+        where = "the function and its arguments follow the request, write add_job(request, fn, 1, kwargs={'two': 2})"
+    else:
+        near = difflib.get_close_matches(name, fields, 1)
+        where = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(sorted(fields))}"
+    return TypeError(f"RecurringJobRequest() got an unexpected keyword argument {name!r}: {where}")

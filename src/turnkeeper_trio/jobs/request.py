@@ -12,6 +12,7 @@ from turnkeeper_trio._model.text import listed
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs._codec import VERSION, decoded, encoded
+from turnkeeper_trio.jobs._misplaced import unknown_field
 from turnkeeper_trio.jobs._options import RequestFields
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
@@ -121,6 +122,8 @@ class RecurringJobRequest:
 
         def __new__(cls, *values: Any, **named: Any) -> Self:
             """Note which fields are given, because their values do not show that."""
+            if named and not _FIELDS.issuperset(named):
+                raise unknown_field(next(name for name in named if name not in _FIELDS), _FIELDS)
             self = object.__new__(cls)
             by_place = _BY_PLACE[: len(values) + 1][-1]
             _set(self, "given", by_place.union(named) if named else by_place)

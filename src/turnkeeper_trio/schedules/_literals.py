@@ -179,7 +179,8 @@ def _whole_us(name: str, value: object) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(_number(name, value) * MICROSECONDS)
     raise ConfigurationError(
-        f"{name} must be seconds (a number) or a timedelta, not {guard.shown(value)}", parameter=name
+        f"{name} must be seconds (a number) or a timedelta, or units such as minutes=1, not {guard.shown(value)}",
+        parameter=name,
     )
 
 

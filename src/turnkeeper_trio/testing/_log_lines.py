@@ -37,18 +37,23 @@ class Local:
         Raises:
             ConfigurationError: ``value`` names no instant, or two; the message calls it ``name``.
         """
+        at = value
         if isinstance(value, str):
             try:
-                value = datetime.fromisoformat(value)
+                at = datetime.fromisoformat(value)
             except ValueError:
                 raise ConfigurationError(
                     f"{name} must be a datetime or a text such as '2026-03-28 09:00', not {value!r}", parameter=name
                 ) from None
         try:
-            naive = isinstance(value, datetime) and value.tzinfo is None
-            return label_us(value, self._zone.key if naive else None, None)[0]
+            naive = isinstance(at, datetime) and at.tzinfo is None
+            return label_us(at, self._zone.key if naive else None, None)[0]
         except ConfigurationError as exc:
-            raise ConfigurationError(str(exc).replace("at ", f"{name} ", 1), parameter=name) from None
+            said = str(exc).replace("at ", f"{name} ", 1)
+            if isinstance(value, str) and " is ambiguous" in said:
+                # A text has no fold: an offset says which of two passes is meant.
+                said = f"{said.partition('; write ')[0]}; write its offset, too, such as '{value}+02:00'"
+            raise ConfigurationError(said, parameter=name) from None
 
     def read(self, us: int) -> pendulum.DateTime:
         """Return an instant, in microseconds, as a datetime in this timezone."""
