@@ -20,10 +20,10 @@ from user_schedules import FAULTS, CannotBind, CannotCount, FaultyFrom, Listed
 import turnkeeper_trio._engine.engine as engine_module
 from turnkeeper_trio._engine import control, queries, updates
 from turnkeeper_trio._engine.engine import BATCH
-from turnkeeper_trio._engine.firing import SUPERSEDED_BY_NEXT
-from turnkeeper_trio._engine.overlap import free_slots
+from turnkeeper_trio._engine.overlap import SUPERSEDED_BY_NEXT
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, Occurrence, Run
 from turnkeeper_trio._engine.shutdown import end_all
+from turnkeeper_trio._engine.slots import free_slots
 from turnkeeper_trio._model.change import Change
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import FailedAttempt, Origin, Outcome, RunPhase

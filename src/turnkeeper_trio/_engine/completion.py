@@ -5,8 +5,8 @@ from typing import Any, Final, assert_never, cast
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.lifecycle import cancel_lineage, cancel_waiting, end_run
-from turnkeeper_trio._engine.overlap import promote_waiting
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Run
+from turnkeeper_trio._engine.slots import promote_waiting
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waits import EXECUTED
 from turnkeeper_trio._model import guard

@@ -16,17 +16,17 @@ from turnkeeper_trio._engine.lifecycle import (
     request_cancel,
     settle_job,
 )
-from turnkeeper_trio._engine.overlap import (
+from turnkeeper_trio._engine.overlap import skip_reason
+from turnkeeper_trio._engine.planning import is_last, plan, remove_pending
+from turnkeeper_trio._engine.rows import CancelCause, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.slots import (
     blocking_runs,
     free_slots,
     make_ready,
     promote_waiting,
     requeue_unstarted,
-    skip_reason,
     unassign_run,
 )
-from turnkeeper_trio._engine.planning import is_last, plan, remove_pending
-from turnkeeper_trio._engine.rows import CancelCause, Job, NonRun, Occurrence, Run
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waits import EXECUTED, Wait
 from turnkeeper_trio._model.change import ChangeKind

@@ -3,24 +3,15 @@
 from turnkeeper_trio._engine.catch_up import catch_up, miss, too_late
 from turnkeeper_trio._engine.lifecycle import (
     end_occurrence,
-    end_run,
     halt,
     plan_after,
     plan_next,
-    request_cancel,
     settle_job,
 )
-from turnkeeper_trio._engine.overlap import (
-    add_waiting,
-    blocking_runs,
-    free_slots,
-    make_ready,
-    promote_waiting,
-    remove_waiting,
-    skip_reason,
-)
+from turnkeeper_trio._engine.overlap import apply_overlap
 from turnkeeper_trio._engine.planning import following_us, may_plan
-from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Occurrence, Run
+from turnkeeper_trio._engine.rows import NO_RUNS, Occurrence, Run
+from turnkeeper_trio._engine.slots import add_waiting, make_ready, promote_waiting
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waits import IDLE, IDLE_DUE
 from turnkeeper_trio._model.job import JobState
@@ -28,14 +19,6 @@ from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.policies import CatchUp, Overlap
 from turnkeeper_trio.schedules._adapter import ScheduleFault
-
-SUPERSEDED_BY_NEXT = "superseded by the next occurrence"
-
-
-NEWER = "a newer occurrence took its place"
-
-
-REPLACED = "replaced by the next occurrence"
 
 
 def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap | None = None) -> Run:
@@ -48,7 +31,7 @@ def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap |
     if alone:
         make_ready(state, run)
     else:
-        _apply_overlap(state, now, run)
+        apply_overlap(state, now, run)
     return run
 
 
@@ -64,39 +47,6 @@ def _add_run(state: State, now: Now, occurrence: Occurrence) -> Run:
     if occurrence.run_id is not None:
         state.by_id[occurrence.run_id] = run
     return run
-
-
-def _apply_overlap(state: State, now: Now, run: Run) -> None:
-    """Decide by the policy for overlap whether a run starts beside the other runs of its job, waits or is skipped."""
-    job, policy = run.job, run.overlap or run.job.request.overlap
-    add_waiting(job, run)
-    if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
-        for other in tuple(job.runs):
-            if other.waiting_retry:
-                outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
-                end_run(state, now, other, outcome, SUPERSEDED_BY_NEXT, error=other.error)
-    if run not in job.runs:
-        return  # One of these failures reached ``halt_after``: the job was halted, and this run was cancelled.
-    promote_waiting(state, job)
-    if run.blocked and run.overlap is Overlap.ALLOW_ALL and free_slots(job, policy) >= 1:
-        remove_waiting(job, run)  # This policy is for this run only, so it may overtake the runs that wait.
-        make_ready(state, run)
-    if run.blocked:
-        others = blocking_runs(job)
-        if why := skip_reason(job, policy, len(job.waiting) - 1):
-            end_run(state, now, run, Outcome.SKIPPED, why, by=others[0] if others else None)
-        elif policy is Overlap.CANCEL_OTHER:
-            _cancel_others(state, now, [other for other in job.waiting if other is not run], others)
-
-
-def _cancel_others(state: State, now: Now, waiting: list[Run], running: list[Run]) -> None:
-    for other in waiting:
-        end_run(state, now, other, Outcome.SUPERSEDED, NEWER)
-    for other in running:
-        if other.executing:
-            request_cancel(state, now, other, CancelCause.REPLACED, REPLACED)
-        else:
-            end_run(state, now, other, Outcome.CANCELLED, REPLACED, error=other.error)
 
 
 ALL_RUN = "its job has had all its runs"

@@ -3,10 +3,10 @@
 from typing import Any
 
 from turnkeeper_trio._engine.history import has_remains, history_of
-from turnkeeper_trio._engine.overlap import promote_waiting, remove_waiting
 from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, remove_pending
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, NonRun, Occurrence, Run
+from turnkeeper_trio._engine.slots import promote_waiting, remove_waiting
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.watchdog import cleanup_grace_us
 from turnkeeper_trio._model.change import ChangeKind

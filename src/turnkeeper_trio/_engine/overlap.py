@@ -1,92 +1,62 @@
-"""Which runs of one job may start. A run that has to wait for other runs of its job waits in ``job.waiting``.
+"""Overlap: what becomes of a run that is due while other runs of its job are active."""
 
-So the ready queue holds only runs that may start, and none of them is checked twice. When a run of a job ends, the next
-one that waits becomes ready.
-"""
-
-import math
 from typing import assert_never
 
-from turnkeeper_trio._engine.rows import NO_RUNS, Job, Run
+from turnkeeper_trio._engine.lifecycle import end_run, request_cancel
+from turnkeeper_trio._engine.rows import CancelCause, Job, Run
+from turnkeeper_trio._engine.slots import (
+    add_waiting,
+    blocking_runs,
+    free_slots,
+    make_ready,
+    promote_waiting,
+    remove_waiting,
+)
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio._model.run import Outcome
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.policies import Overlap
 
-
-def blocking_runs(job: Job) -> list[Run]:
-    """Return the active runs of a job that count towards the number that may be active at once."""
-    past_next = job.request.retry_past_next
-    return [run for run in job.runs if run not in job.waiting and (past_next or not run.waiting_retry)]
+SUPERSEDED_BY_NEXT = "superseded by the next occurrence"
 
 
-def free_slots(job: Job, overlap: Overlap) -> float:
-    """Return how many further runs of a job may be active at once."""
-    request = job.request
-    limit = 1 if overlap is not Overlap.ALLOW_ALL else request.max_concurrent or math.inf
-    return limit - len(blocking_runs(job))
+NEWER = "a newer occurrence took its place"
 
 
-def add_waiting(job: Job, run: Run) -> None:
-    """Add a run to those of its job that wait: last, or first if it is a retry for which the others wait."""
-    if run.begun and job.request.retry_past_next:
-        job.waiting = {run: None, **job.waiting}
-        return
-    if job.waiting is NO_RUNS:
-        job.waiting = {}
-    job.waiting[run] = None
+REPLACED = "replaced by the next occurrence"
 
 
-def remove_waiting(job: Job, run: Run) -> None:
-    """Remove a run from those of its job that wait."""
-    del job.waiting[run]
-    if not job.waiting:
-        job.waiting = NO_RUNS
-
-
-def promote_waiting(state: State, job: Job) -> None:
-    """Make waiting runs of a job ready, in order, as many as may be active at once.
-
-    If the job is paused, only those that were triggered by hand become ready.
-    """
-    if job.waiting is NO_RUNS or state.closing is not None:
-        return
-    for run in tuple(job.waiting):
-        if job.state is JobState.PAUSED and run.occurrence.origin is not Origin.TRIGGER:
-            continue
-        if free_slots(job, run.overlap or job.request.overlap) < 1:
-            return
-        remove_waiting(job, run)
+def apply_overlap(state: State, now: Now, run: Run) -> None:
+    """Decide by the policy for overlap whether a run starts beside the other runs of its job, waits or is skipped."""
+    job, policy = run.job, run.overlap or run.job.request.overlap
+    add_waiting(job, run)
+    if policy is not Overlap.ALLOW_ALL and not job.request.retry_past_next:
+        for other in tuple(job.runs):
+            if other.waiting_retry:
+                outcome = Outcome.CANCELLED if other.snoozed else Outcome.FAILED
+                end_run(state, now, other, outcome, SUPERSEDED_BY_NEXT, error=other.error)
+    if run not in job.runs:
+        return  # One of these failures reached ``halt_after``: the job was halted, and this run was cancelled.
+    promote_waiting(state, job)
+    if run.blocked and run.overlap is Overlap.ALLOW_ALL and free_slots(job, policy) >= 1:
+        remove_waiting(job, run)  # This policy is for this run only, so it may overtake the runs that wait.
         make_ready(state, run)
+    if run.blocked:
+        others = blocking_runs(job)
+        if why := skip_reason(job, policy, len(job.waiting) - 1):
+            end_run(state, now, run, Outcome.SKIPPED, why, by=others[0] if others else None)
+        elif policy is Overlap.CANCEL_OTHER:
+            _cancel_others(state, now, [other for other in job.waiting if other is not run], others)
 
 
-def unassign_run(state: State, run: Run) -> None:
-    """Remove a run that has not begun from the ready queue, or unassign it from the worker to which it is bound."""
-    if run.attempt is not None:
-        assert not run.attempt.claimed
-        run.attempt.revoked = True
-        run.attempt = None
-    else:
-        state.ready.remove(run)
-
-
-def requeue_unstarted(state: State, job: Job) -> None:
-    """Move the runs of a job that wait for a worker back to ``job.waiting``, at the front, because its rules changed.
-
-    During a shutdown they stay where they are, because none of them starts any more.
-    """
-    if state.closing is not None:
-        return
-    back = [run for run in job.runs if not (run.executing or run.waiting_retry or run.blocked)]
-    if back:
-        for run in back:
-            unassign_run(state, run)
-        job.waiting = dict.fromkeys([*back, *job.waiting])
-
-
-def make_ready(state: State, run: Run) -> None:
-    """Put a run in the ready queue, which is ordered by priority, then due instant, then order of submission."""
-    state.ready.push((-run.job.request.priority, run.ready_at, run.job.seq, run.number, run))
+def _cancel_others(state: State, now: Now, waiting: list[Run], running: list[Run]) -> None:
+    for other in waiting:
+        end_run(state, now, other, Outcome.SUPERSEDED, NEWER)
+    for other in running:
+        if other.executing:
+            request_cancel(state, now, other, CancelCause.REPLACED, REPLACED)
+        else:
+            end_run(state, now, other, Outcome.CANCELLED, REPLACED, error=other.error)
 
 
 OVERLAP = "the run before it had not ended"

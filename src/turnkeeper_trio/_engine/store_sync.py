@@ -7,9 +7,9 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.anchoring import insert_job
 from turnkeeper_trio._engine.lifecycle import halt, remove_run
-from turnkeeper_trio._engine.overlap import promote_waiting
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, remove_pending
 from turnkeeper_trio._engine.rows import Attempt, Job, Occurrence, Run
+from turnkeeper_trio._engine.slots import promote_waiting
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.record import plain

@@ -8,9 +8,9 @@ from uuid import UUID
 from turnkeeper_trio._engine.anchoring import anchor_and_plan
 from turnkeeper_trio._engine.control import find_job, refuse_if_ended
 from turnkeeper_trio._engine.lifecycle import cancel_pending, plan_after, reactivate, settle_job
-from turnkeeper_trio._engine.overlap import promote_waiting, requeue_unstarted
 from turnkeeper_trio._engine.planning import may_plan
 from turnkeeper_trio._engine.rows import Job
+from turnkeeper_trio._engine.slots import promote_waiting, requeue_unstarted
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.watchdog import reset_checks
 from turnkeeper_trio._model import guard
