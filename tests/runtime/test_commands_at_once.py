@@ -21,7 +21,7 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._runtime.coordinator import Coordinator
-from turnkeeper_trio._runtime.inbox import Wakeup
+from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +57,13 @@ async def test_what_was_submitted_before_it_goes_first() -> None:
         for number in range(1, 10):
             scheduler.try_add_job(HOURLY, nothing)
             assert len(await scheduler.list_all_jobs()) == number
+
+
+async def test_so_does_what_takes_several_turns() -> None:
+    async with open_scheduler(max_workers=1, staging_buffer_size=2000) as scheduler:
+        for _ in range(2000):
+            scheduler.try_add_job(HOURLY, nothing)
+        assert len(await scheduler.list_all_jobs(limit=3000)) == 2000
 
 
 @pytest.mark.parametrize("asleep", [True, False], ids=["the first at once", "all through the stream"])
@@ -176,6 +183,25 @@ async def test_at_one_instant_of_virtual_time_it_finds_what_has_begun_and_ended(
             assert [run.phase for run in await scheduler.list_active_runs()] == [RunPhase.EXECUTING]
             await anyio.sleep(2)
             assert await scheduler.list_active_runs() == []
+
+
+async def test_a_wait_that_is_given_up_before_its_turn_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    put = Inbox.put_nowait
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(NOW, anyio.sleep, 100)
+        await anyio.sleep(1)
+        with anyio.CancelScope() as scope, monkeypatch.context() as patch:
+            patch.setattr(Wakeup, "asleep", False)
+
+            def put_and_cancel(self: Inbox[Any], item: Any, check: Any = None) -> None:
+                put(self, item, check)
+                scope.cancel()
+
+            patch.setattr(Inbox, "put_nowait", put_and_cancel)
+            await scheduler.wait_job(job_id)
+        assert scope.cancelled_caught
+        await anyio.sleep(1)
+        assert not scheduler._parts.engine.state.waits
 
 
 @pytest.mark.parametrize("place", ["take_due", "take_effects", "next_due"])

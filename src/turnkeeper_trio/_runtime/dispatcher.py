@@ -34,7 +34,7 @@ class Dispatcher:
         places = max_workers + dispatch_buffer
         self.clock: Final = clock
         self._functions = functions
-        self._hooks = None if type(hooks) is TestHooks else hooks
+        self._hooks = hooks
         self.limiter: Final = anyio.CapacityLimiter(max_workers)
         """Limits the threads of plain functions. It is not anyio's default, by which other work could delay them."""
         self._wakeup = wakeup
@@ -61,8 +61,7 @@ class Dispatcher:
     def function(self, attempt: Attempt) -> Function:
         """Return the function to call for an attempt."""
         job = attempt.run.job
-        function = self._functions.resolve(job.target)
-        return function if self._hooks is None else self._hooks.function(job.request.name, function)
+        return self._hooks.function(job.request.name, self._functions.resolve(job.target))
 
     def send(self, attempt: Attempt) -> None:
         """Send an attempt to the workers."""
