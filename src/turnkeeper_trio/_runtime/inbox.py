@@ -40,7 +40,7 @@ class Wakeup:
         """Whether `wake` was called since the last sleep."""
         self._sleeper: Event | None = None
         """What the coordinator sleeps by, while it does and has not been woken."""
-        self.until = math.inf
+        self.until: float = math.inf
         """The deadline of the alarm."""
         self._alarm: anyio.CancelScope | None = None
 
