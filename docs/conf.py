@@ -72,6 +72,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {
     # How the library itself asks schedules and durations, in microseconds: no promise to users.
     "exclude-members": "node, by_days, next_after_us, count_between_us, count_upto_us, latest_us, anchored_us, "
+    "next_within_us, not_before_us, most_steps, "
     "first_us, delay_us, after_us, labels, every_pass, next_label, count_labels, kind, timeout_us, cleanup_grace_us, "
     "stuck_after_us, start_deadline_us, until_us, jitter_us, with_traceback, add_note, args",
 }
