@@ -200,7 +200,7 @@ class _DryRun:
     def _duration(self, name: str, scheduled_at: int) -> int:
         durations = self._durations
         if isinstance(durations, Mapping):
-            by_name: Mapping[str, Duration] = durations  # pyright: ignore[reportUnknownVariableType]
+            by_name: Mapping[str, Duration] = durations  # pyright: ignore[reportUnknownVariableType]  (the user's)
             return _validation.duration(f"durations[{name!r}]", by_name.get(name, 0))
         if callable(durations):
             return _validation.duration(f"durations({name!r}, ...)", durations(name, utc_pendulum(scheduled_at)))

@@ -305,3 +305,17 @@ async def test_what_an_async_function_returns_need_not_be_a_coroutine() -> None:
     async with open_scheduler(max_workers=1) as scheduler:
         record = await run(scheduler, Wrapped(function), 7)
         assert (record.value, record.duration) == (7, pytest.approx(3, abs=1e-3))
+
+
+async def test_arguments_are_looked_at_again_where_their_number_differs() -> None:
+    """What a function was last found to take is remembered, and stands for that number of arguments only."""
+
+    async def one(value: int) -> None: ...
+
+    async with open_scheduler(max_workers=1) as scheduler:
+        await scheduler.add_job(SOON, one, 1)
+        await scheduler.add_job(SOON, one, 1)
+        for args, kwargs in (((), None), ((1, 2), None), ((1,), {"value": 2}), ((), {"other": 1})):
+            with pytest.raises(TypeError, match="does not take these arguments"):
+                await scheduler.add_job(SOON, one, *args, kwargs=kwargs)
+        await scheduler.add_job(SOON, one, kwargs={"value": 1})

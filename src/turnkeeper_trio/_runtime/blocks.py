@@ -39,7 +39,7 @@ class Block(AbstractAsyncContextManager[T], Generic[T]):
     ) -> bool:
         """Leave the block. An error of its body leaves unchanged, unless the code after the ``yield`` raises."""
         try:
-            await (self._steps.asend(None) if error is None else self._steps.athrow(error))  # noqa: ASYNC102  (the steps shield)
+            await (self._steps.asend(None) if error is None else self._steps.athrow(error))  # noqa: ASYNC102  (each generator shields what it must)
         except StopAsyncIteration as exc:
             return exc is not error  # noqa: ASYNC910  (the steps decide)
         except BaseException as exc:  # noqa: ASYNC103  (what came leaves, because False is returned)

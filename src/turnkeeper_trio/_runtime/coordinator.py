@@ -78,10 +78,11 @@ class Coordinator:
         self._committed = 0
         """How many submissions the store has committed or refused."""
         self._drift: int | None = None
+        """The wall time minus the loop's time, at the last turn."""
         self._context = copy_context()
+        """The context of a turn in a caller's task."""
         self._fault: BaseException | None = None
         """What a turn in a caller's task raised."""
-        """The wall time minus the loop's time, at the last turn."""
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
         self.begun: bool = False
