@@ -6,10 +6,50 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio._model.run import FailedAttempt
+from turnkeeper_trio._model.stored import (
+    Batch,
+    Claim,
+    Claimed,
+    Definition,
+    JobChange,
+    JobImage,
+    JobQuery,
+    OccurrenceImage,
+    Opened,
+    Refusal,
+    RunImage,
+    RunQuery,
+    RunState,
+    StoreCounts,
+    StoredJob,
+    StoredRun,
+    StoreNode,
+)
 
-__all__ = ["Change", "ChangeKind", "Clock", "Refusal", "RetryPolicy", "Schedule", "Store"]
+__all__ = [
+    "Batch",
+    "Claim",
+    "Claimed",
+    "Clock",
+    "Definition",
+    "JobChange",
+    "JobImage",
+    "JobQuery",
+    "OccurrenceImage",
+    "Opened",
+    "Refusal",
+    "RetryPolicy",
+    "RunImage",
+    "RunQuery",
+    "RunState",
+    "Schedule",
+    "Store",
+    "StoreCounts",
+    "StoreNode",
+    "StoredJob",
+    "StoredRun",
+]
 
 
 @runtime_checkable
@@ -67,13 +107,64 @@ class Clock(Protocol):
 
 @runtime_checkable
 class Store(Protocol):
-    """Where jobs and runs are kept beyond the life of this process. Without a store they are only in memory."""
+    """Where jobs and runs are kept beyond the life of this process. Without a store they are only in memory.
 
-    async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
-        """Commit the changes, in order, as one batch, and return those that were refused (conflict, lost ownership).
+    A store only keeps: the scheduler that has claimed a job decides everything about it. It is used by one scheduler at
+    a time, and only one of its methods is called at a time, except for `read_jobs`, `read_runs` and `count`, which
+    callers of the scheduler call whenever they like. Each method may raise `StoreUnavailable`: nothing was done, or it
+    is unknown whether it was, and the call is made again with the same arguments. Anything else that it raises ends the
+    scheduler with `StoreError`. Each method is shielded from cancellation by its caller.
+    """
 
-        Before this returns, no job function starts, no caller is answered and no event is published because of these
-        changes. The engine takes back a change that is refused. If this raises `StoreUnavailable`, it is called again
-        with the same batch.
+    @property
+    def durable(self) -> bool:
+        """Whether jobs outlive the process.
+
+        If so, functions are known by name, arguments are JSON, and a shutdown gives jobs back instead of ending runs.
         """
+        ...
+
+    @property
+    def horizon(self) -> float:
+        """How many seconds before it is due a job is claimed; ``math.inf``: all jobs are claimed at once."""
+        ...
+
+    async def open(self, node: StoreNode, /) -> Opened:
+        """Open the store, or create it; nobody owns any job afterwards.
+
+        Raises:
+            StoreError: it cannot be opened; a subclass says why.
+        """
+        ...
+
+    async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
+        """Commit the changes, in order, in one transaction, and return those that were refused.
+
+        A refused change leaves no trace. Before this returns, no job function starts, no caller is answered and no
+        event is published because of these changes. A batch whose number was committed before is not done again.
+        """
+        ...
+
+    async def claim(self, claim: Claim, /) -> Claimed:
+        """Give jobs that nobody owns to the scheduler, which owns them until it releases them."""
+        ...
+
+    async def read_jobs(self, query: JobQuery, /) -> Sequence[StoredJob]:
+        """Return jobs without their runs, in the order of submission."""
+        ...
+
+    async def read_runs(self, query: RunQuery, /) -> Sequence[StoredRun]:
+        """Return runs that have ended, the newest first."""
+        ...
+
+    async def read_upcoming(self, *, limit: int) -> Sequence[StoredJob]:
+        """Return the jobs that nobody owns and that have a ``wake_at``, the earliest first, with their open runs."""
+        ...
+
+    async def count(self) -> StoreCounts:
+        """Return how much the store holds."""
+        ...
+
+    async def close(self, *, clean: bool) -> None:
+        """Close the store, so that another process may open it; ``clean`` says that everything was committed."""
         ...
