@@ -201,6 +201,8 @@ def books(state: State) -> Books:
         planned=state.counters.planned,
         pending=state.pending,
         active=len(state.active),
+        admitted=state.counters.admitted,
+        released=state.counters.released,
         **{outcome.value: count for outcome, count in outcomes.items()},
     )
 

@@ -12,14 +12,11 @@ from turnkeeper_trio._engine.anchoring import (
     insert_job,
     plan_first,
 )
-from turnkeeper_trio._engine.change_log import PendingChange
 from turnkeeper_trio._engine.control import delete_job
 from turnkeeper_trio._engine.rows import Job
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.store_sync import definition
 from turnkeeper_trio._engine.updates import Call, change_job, has_same_schedule
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.times import Now, utc_pendulum
@@ -44,6 +41,10 @@ class Submission:
     """The caller that waits until the store has committed it, if there is one."""
     staged: Now | None = None
     """When it was put in staging: its grid begins then. ``None``: it begins when the submission is taken."""
+    arguments: str | None = None
+    """Its arguments as a store keeps them; ``None`` without a store."""
+    job_set: str | None = None
+    """The name of the job set that it comes with."""
 
 
 def add_job(
@@ -56,14 +57,15 @@ def add_job(
     """
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
+    job.arguments, job.job_set = submission.arguments, submission.job_set
     insert_job(state, now, job, before)
     state.counters.submitted += 1
     job.latest = latest
     since = submission.staged or now
     first, fault = bind_schedule(state, now, job, initial_us(request.initial_run_time, since), since)
-    if state.change_log.asked:
-        proposal = PendingChange(job, submission.token)
-        state.change_log.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
+    state.change_log.touch(job)
+    if submission.token is not None:
+        state.change_log.wait(job, submission.token)
     plan_first(state, job, first, fault, since)
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
@@ -122,11 +124,12 @@ def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
 
 
 def _call_from(submission: Submission) -> Call:
-    return Call(target=submission.target, args=submission.args, kwargs=submission.kwargs or {})
+    kwargs = submission.kwargs or {}
+    return Call(target=submission.target, args=submission.args, kwargs=kwargs, arguments=submission.arguments)
 
 
-def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobSetChanges:
-    """Add and change jobs as a set says, and delete those of the set applied before that are not in it."""
+def apply_set(state: State, now: Now, name: str, submissions: Sequence[Submission]) -> JobSetChanges:
+    """Add and change jobs as a set says, and delete those of the set as it was applied before that are not in it."""
     if state.closing is not None:
         raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
     added: list[RecurringJobId] = []
@@ -146,10 +149,11 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
         else:
             unchanged.append(job_id)
     wanted = {submission.job_id: None for submission in submissions}
-    for gone in [job_id for job_id in state.applied if job_id not in wanted]:
+    before = state.applied.get(name, {}) | {job.job_id: None for job in state.jobs.values() if job.job_set == name}
+    for gone in [job_id for job_id in before if job_id not in wanted]:
         job = state.jobs.get(gone)
         if job is not None and job.state not in ENDED_STATES:
             delete_job(state, now, gone, reason=NOT_IN_SET)
             removed.append(RecurringJobId(gone))
-    state.applied = wanted
+    state.applied[name] = wanted
     return JobSetChanges(tuple(added), tuple(updated), tuple(unchanged), tuple(removed))

@@ -14,7 +14,6 @@ from turnkeeper_trio._engine.slots import promote_waiting, requeue_unstarted
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.watchdog import reset_checks
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.times import Now, utc_pendulum
@@ -33,6 +32,8 @@ class Call:
     target: str | None = None
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
+    arguments: str | None = None
+    """The arguments that result, as a store keeps them."""
 
 
 def update_job(
@@ -78,10 +79,13 @@ def change_job(
     if guard.equal(request, before) and _is_same_call(job, call):
         return False
     same_schedule = has_same_schedule(job, request)
+    state.change_log.touch(job)
+    job.redefined = True
     job.request = request
     job.target = job.target if call.target is None else call.target
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
+    job.arguments = job.arguments if call.arguments is None else call.arguments
     job.version += 1
     state.top_priority = max(state.top_priority, request.priority)
     if same_schedule:
@@ -91,7 +95,6 @@ def change_job(
     requeue_unstarted(state, job)
     promote_waiting(state, job)
     reset_checks(state, now, job)
-    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(now, JobUpdated, job=job, name=request.name, version=job.version, next_run_time=at)

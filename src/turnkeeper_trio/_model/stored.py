@@ -41,6 +41,8 @@ class OccurrenceImage(NamedTuple):
 
     entry: int
     """Its number within its job; no other occurrence or run of the job ever has it."""
+    run_id: UUID | None
+    """The id that its run will have; ``None`` if it is held."""
     scheduled_at: int
     due_at: int
     origin: Origin
@@ -147,6 +149,8 @@ class JobChange(NamedTuple):
     """The rows of runs that changed."""
     dropped: tuple[int, ...]
     """The entries of rows to delete, because they were merged with others."""
+    forget: bool
+    """Whether all rows of its runs are deleted first, because the job was deleted; ``runs`` are those that are left."""
     release: bool
     """Whether the scheduler gives the job up: from now on it has to be claimed again before it is changed."""
 
@@ -220,7 +224,7 @@ class Claim:
     """Only jobs with these targets are claimed because they are due."""
     job_ids: tuple[UUID, ...] = ()
     run_ids: tuple[UUID, ...] = ()
-    """The jobs of these runs, whether the runs have ended or not."""
+    """The jobs of these runs, whether the runs are planned, active or ended."""
     job_sets: tuple[str, ...] = ()
     """All jobs of these job sets that have not ended."""
 
