@@ -82,6 +82,8 @@ def bind_schedule(
     job.latest = None
     try:
         job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
+        if state.definitions is not None:
+            job.bound = _written(state.definitions, request.schedule, job.schedule)
         if initial is not None:
             return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
         if job.delayed or (first := first_us(job.schedule, after)) is None:
@@ -95,3 +97,15 @@ def initial_us(at: datetime | timedelta | None, since: Now) -> int | None:
     if at is None:
         return None
     return since.wall + duration_us(at) if isinstance(at, timedelta) else instant_us(at)
+
+
+def _written(definitions: DefinitionCodec, asked: Schedule, bound: Schedule) -> str | None:
+    """Return the schedule in force as a store keeps it. It may be a user's, and be faulty.
+
+    Raises:
+        ScheduleFault: it cannot be kept.
+    """
+    text, fault = guard.call(definitions.bound, asked, bound)
+    if fault is not None:
+        raise ScheduleFault(f"the store cannot keep its schedule: {guard.text(fault)}")
+    return text

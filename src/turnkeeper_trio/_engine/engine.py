@@ -35,6 +35,7 @@ __all__ = [
     "Decision",
     "Effects",
     "Engine",
+    "LoadedJob",
     "NoScope",
     "Now",
     "Options",
@@ -182,6 +183,10 @@ class Engine:
         """Whether there is one worker."""
         return self.state.options.max_workers == 1
 
+    def knows(self, job_id: UUID) -> bool:
+        """Return whether a job with this id is in the tables."""
+        return job_id in self.state.jobs or job_id in self.state.remains
+
     def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""
         job = self.state.jobs.get(job_id)
@@ -259,6 +264,15 @@ class Engine:
             self.state.closing.handed_back += len(self.state.active)
             self.state.closing.unrun += self.state.pending
         return store_sync.take_changes(self.state, now, hand_back=hand_back)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the store holds jobs with something to do that are not in the tables."""
+        return self.state.elsewhere
+
+    @elsewhere.setter
+    def elsewhere(self, elsewhere: bool) -> None:
+        self.state.elsewhere = elsewhere
 
     def take_settings(self) -> dict[str, str | None]:
         """Return the settings that a store has to keep, as far as they have changed."""

@@ -25,7 +25,7 @@ from turnkeeper_trio.schedules._adapter import ScheduleFault
 def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap | None = None) -> Run:
     """Make a run of an occurrence that is due. It is ready, waits for other runs of its job, or is skipped."""
     job = occurrence.job
-    alone = job.runs is NO_RUNS and job.state is not JobState.PAUSED and state.closing is None
+    alone = job.runs is NO_RUNS and job.resolved and job.state is not JobState.PAUSED and state.closing is None
     # The run is added before anything else is decided, so that its job is not taken for finished meanwhile.
     run = _add_run(state, now, occurrence)
     run.overlap = overlap
@@ -122,5 +122,5 @@ def answer_idle(state: State) -> None:
     if state.active:
         return
     state.answer_waits(IDLE_DUE)
-    if not state.pending:
+    if not state.pending and not state.elsewhere:
         state.answer_waits(IDLE)

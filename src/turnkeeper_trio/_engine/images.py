@@ -7,7 +7,7 @@ from turnkeeper_trio._engine.rows import Job, JobHistory, NonRun, Occurrence, Ru
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.kept import error_text, value_text
-from turnkeeper_trio._model.stored import Definition, JobImage, OccurrenceImage, RunImage, RunState
+from turnkeeper_trio._model.stored import DefinitionImage, JobImage, OccurrenceImage, RunImage, RunState
 
 
 def job_image(state: State, job: Job) -> JobImage:
@@ -127,8 +127,10 @@ def _error_text(run: Run, error: BaseException) -> str:
     return run.error_text[1]
 
 
-def definition(job: Job) -> Definition:
-    """Return the definition of a job."""
+def definition_image(job: Job) -> DefinitionImage:
+    """Return the image of the definition of a job."""
     request = job.request
-    text = definition_text(request, job.schedule, job.arguments)
-    return Definition(request.key, request.name, str(job.target), request.tags, request.priority, job.job_set, text)
+    assert job.definition is not None  # Where there is a store, each submission brings it.
+    return DefinitionImage(
+        request.key, request.name, str(job.target), request.tags, request.priority, job.job_set, job.definition, job.bound
+    )

@@ -157,10 +157,14 @@ class Job:
     """Its sequence number: its position in the order of submission."""
     schedule: Schedule = field(init=False)
     """The schedule in force, bound to the instant at which its grid begins."""
-    arguments: str | None = None
-    """Its arguments as a store keeps them; ``None`` without a store."""
+    definition: str | None = None
+    """Its definition as a store keeps it; ``None`` without a store."""
+    bound: str | None = None
+    """The schedule in force as a store keeps it; ``None`` if it is the one that was asked for."""
     job_set: str | None = None
     """The name of the job set that it came with."""
+    resolved: bool = True
+    """Whether its function is registered. Until it is, its runs wait."""
     entries: int = 0
     """How many occurrences it ever had."""
     state: JobState = JobState.ACTIVE

@@ -126,6 +126,10 @@ class State:
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
         self.applied: dict[str, dict[UUID, None]] = {}
         """The jobs of each job set, by its name, as it was applied last."""
+        self.elsewhere = False
+        """Whether the store holds jobs with something to do that are not in the tables."""
+        self.definitions: DefinitionCodec | None = None
+        """What writes schedules for the store."""
         self.listening = False
         """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 

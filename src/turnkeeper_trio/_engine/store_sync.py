@@ -11,7 +11,7 @@ from typing import Any, Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.completion import crash
-from turnkeeper_trio._engine.images import definition, job_image, non_run_image, run_image
+from turnkeeper_trio._engine.images import definition_image, job_image, non_run_image, run_image
 from turnkeeper_trio._engine.lifecycle import remove_run, request_cancel, settle_job
 from turnkeeper_trio._engine.planning import remove_pending
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
@@ -61,7 +61,7 @@ def _change(state: State, now: Now, job_id: UUID, hand_back: bool) -> JobChange 
     ended = log.ended.get(job_id, ())
     runs += [run_image(state, each) if isinstance(each, Run) else non_run_image(state, each) for each in ended]
     dropped = tuple(log.dropped.get(job_id, ()))
-    told = definition(job) if job.redefined else None
+    told = definition_image(job) if job.redefined else None
     released = job_id in log.released
     if not released and (hand_back or _is_idle(state, now, job)):
         released = True
@@ -84,9 +84,16 @@ def _run_images(state: State, job: Job, *, everything: bool) -> list[RunImage]:
 
 
 def _is_idle(state: State, now: Now, job: Job) -> bool:
-    """Return whether a job has nothing to do for so long that it is left to the store until then."""
+    """Return whether a job has nothing to do for so long that it is left to the store until then.
+
+    A job whose function is not registered has nothing to do.
+    """
     horizon = state.options.horizon
-    if job.runs or horizon is None or job in state.waits:
+    if job in state.waits or any(run.executing or run.occurrence in state.waits for run in job.runs):
+        return False
+    if not job.resolved and job.job_id not in state.remains:
+        return job.pending not in state.waits
+    if job.runs or horizon is None:
         return False
     if job.job_id in state.remains:
         return True
@@ -183,7 +190,8 @@ class LoadedJob:
     target: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] | None
-    arguments: str
+    resolved: bool
+    """Whether its function is registered."""
 
 
 def admit(state: State, now: Now, loaded: LoadedJob) -> None:
@@ -192,7 +200,9 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     if stored.job_id in state.jobs or stored.job_id in state.remains:
         return  # It was claimed twice: by its name, and because it is due.
     job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
-    job.schedule, job.arguments, job.job_set = loaded.schedule, loaded.arguments, stored.definition.job_set
+    definition = stored.definition
+    job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
+    job.job_set, job.resolved = definition.job_set, loaded.resolved
     job.state, job.reason, job.version = image.state, image.reason, image.version
     job.latest, job.ran, job.entries, job.had_occurrence = image.latest, image.ran, image.entries, image.had_occurrence
     job.told, job.redefined = image, False

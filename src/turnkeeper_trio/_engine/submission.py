@@ -41,8 +41,8 @@ class Submission:
     """The caller that waits until the store has committed it, if there is one."""
     staged: Now | None = None
     """When it was put in staging: its grid begins then. ``None``: it begins when the submission is taken."""
-    arguments: str | None = None
-    """Its arguments as a store keeps them; ``None`` without a store."""
+    definition: str | None = None
+    """Its definition as a store keeps it; ``None`` without a store."""
     job_set: str | None = None
     """The name of the job set that it comes with."""
 
@@ -57,7 +57,7 @@ def add_job(
     """
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    job.arguments, job.job_set = submission.arguments, submission.job_set
+    job.definition, job.job_set = submission.definition, submission.job_set
     insert_job(state, now, job, before)
     state.counters.submitted += 1
     job.latest = latest
@@ -88,9 +88,12 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
         case OnConflict.REPLACE:
             delete_job(state, now, submission.job_id)
             return add_job(state, now, submission, latest=job.latest)
+        case OnConflict.RAISE if submission.token is not None:
+            state.effects.answers.append((submission.token, _key_taken(submission)))
+            return job
         case OnConflict.UPDATE | OnConflict.KEEP | OnConflict.RAISE:
-            # A cancelled job stays cancelled. `JobExists` was raised before staging, where the check and the staging
-            # are one step.
+            # A cancelled job stays cancelled. Without a store `JobExists` was raised before staging, where the check
+            # and the staging are one step.
             pass
         case _:
             assert_never(submission.on_conflict)
@@ -108,12 +111,16 @@ def accept_all(state: State, now: Now, submissions: Sequence[Submission]) -> lis
         if submission.on_conflict is OnConflict.RAISE:
             job = state.jobs.get(submission.job_id)
             if submission.job_id in seen or (job is not None and job.state not in ENDED_STATES):
-                message = f"there is a job with the key {guard.shown(submission.request.key)}"
-                raise JobExists(message, job_id=submission.job_id)
+                raise _key_taken(submission)
             seen.add(submission.job_id)
     for submission in submissions:
         accept(state, now, submission)
     return [RecurringJobId(submission.job_id) for submission in submissions]
+
+
+def _key_taken(submission: Submission) -> JobExists:
+    message = f"there is a job with the key {guard.shown(submission.request.key)}"
+    return JobExists(message, job_id=submission.job_id)
 
 
 def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
@@ -124,8 +131,7 @@ def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
 
 
 def _call_from(submission: Submission) -> Call:
-    kwargs = submission.kwargs or {}
-    return Call(target=submission.target, args=submission.args, kwargs=kwargs, arguments=submission.arguments)
+    return Call(target=submission.target, args=submission.args, kwargs=submission.kwargs or {})
 
 
 def apply_set(state: State, now: Now, name: str, submissions: Sequence[Submission]) -> JobSetChanges:

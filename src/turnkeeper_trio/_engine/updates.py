@@ -32,8 +32,6 @@ class Call:
     target: str | None = None
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
-    arguments: str | None = None
-    """The arguments that result, as a store keeps them."""
 
 
 def update_job(
@@ -85,7 +83,6 @@ def change_job(
     job.target = job.target if call.target is None else call.target
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
-    job.arguments = job.arguments if call.arguments is None else call.arguments
     job.version += 1
     state.top_priority = max(state.top_priority, request.priority)
     if same_schedule:

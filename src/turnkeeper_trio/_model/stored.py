@@ -117,8 +117,7 @@ class JobImage(NamedTuple):
     """When there is something to do for it: a scheduler has to claim it by then. ``None``: never by itself."""
 
 
-@final
-class Definition(NamedTuple):
+class DefinitionImage(NamedTuple):
     """What a job is: what a store looks for it by, and all the rest as one text."""
 
     key: str | None
@@ -129,7 +128,9 @@ class Definition(NamedTuple):
     job_set: str | None
     """The name of the job set that it came with."""
     text: str
-    """A JSON object: the request, the schedule in force, the target and its arguments."""
+    """A JSON object: the request, the target and its arguments."""
+    bound: str | None
+    """The schedule in force as JSON, bound to the instant at which its grid begins; ``None``: that of the request."""
 
 
 class JobChange(NamedTuple):
@@ -141,7 +142,7 @@ class JobChange(NamedTuple):
     """The position of the job in the order of submission."""
     new: bool
     """Whether it is added: the store refuses it if it has a job with this id already."""
-    definition: Definition | None
+    definition: DefinitionImage | None
     """Its definition, if that changed."""
     image: JobImage | None
     """Its state; ``None``: the job and all its runs are deleted."""
@@ -202,7 +203,7 @@ class StoredJob(NamedTuple):
 
     job_id: UUID
     seq: int
-    definition: Definition
+    definition: DefinitionImage
     image: JobImage
     runs: tuple[RunImage, ...] = ()
     """The rows of its runs that have not ended, in the order of their entries."""
