@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.stored import (
@@ -28,6 +28,7 @@ from turnkeeper_trio._model.stored import (
 )
 
 __all__ = [
+    "ArgumentCodec",
     "Batch",
     "Claim",
     "Claimed",
@@ -44,6 +45,7 @@ __all__ = [
     "RunQuery",
     "RunState",
     "Schedule",
+    "Storable",
     "Store",
     "StoreCounts",
     "StoreNode",
@@ -81,6 +83,45 @@ class RetryPolicy(Protocol):
         It is called only if ``max_retries`` allows a further attempt. ``rng`` is the scheduler's source of random
         numbers. A policy that uses no other source gives the same delays in each run of a test.
         """
+        ...
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """What a schedule or a retry policy of your own also needs if jobs that have it are kept in a durable store.
+
+    Your class is given where JSON is read: ``open_scheduler(kinds=[MySchedule])``, ``from_json(data, kinds=[…])``.
+    What is read must be equal to what was written, so define ``__eq__`` (a frozen dataclass has it).
+    """
+
+    kind: ClassVar[str]
+    """The name of the class in JSON, such as ``"shop.opening_hours"``. It stays when the class gets another name."""
+
+    def to_json(self) -> Any:
+        """Return plain JSON values, from which ``from_json`` makes an equal object."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: Any, /) -> Self:
+        """Return the object that ``to_json`` wrote."""
+        ...
+
+
+@runtime_checkable
+class ArgumentCodec(Protocol):
+    """How arguments of jobs that are no JSON values are written as text and read back: ``open_scheduler(codec=…)``.
+
+    It is used for each argument of each job, and only in front of a durable store. Each job whose arguments it wrote
+    can be read only with a codec that understands them. Both methods are called in the task of the caller when the job
+    is submitted, so that what cannot be kept is an error there.
+    """
+
+    def dumps(self, value: Any, /) -> str:
+        """Return an argument as text."""
+        ...
+
+    def loads(self, text: str, /) -> Any:
+        """Return the argument that ``dumps`` wrote."""
         ...
 
 

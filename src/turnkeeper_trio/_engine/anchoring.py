@@ -7,9 +7,12 @@ from turnkeeper_trio._engine.lifecycle import halt, settle_job
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay
 from turnkeeper_trio._engine.rows import NO_RUNS, Job
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.run import Origin
 from turnkeeper_trio._model.times import MAX_INSTANT, Now, duration_us, instant_us
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.schedules import FixedDelay
 from turnkeeper_trio.schedules._adapter import ScheduleFault, anchored_us, first_us
 

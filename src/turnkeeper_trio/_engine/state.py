@@ -21,6 +21,7 @@ from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio._model.times import NEVER, Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import TurnKeeperError
 from turnkeeper_trio.events import Event
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import PriorityQueueType
 
 

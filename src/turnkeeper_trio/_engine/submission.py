@@ -84,7 +84,15 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
         return add_job(state, now, submission, job, None if job is None else job.latest)
     match submission.on_conflict:
         case OnConflict.UPDATE if job.state is not JobState.CANCELLED:
-            change_job(state, now, job, submission.request, _call_from(submission), staged=submission.staged)
+            change_job(
+                state,
+                now,
+                job,
+                submission.request,
+                _call_from(submission),
+                definition=submission.definition,
+                staged=submission.staged,
+            )
         case OnConflict.REPLACE:
             delete_job(state, now, submission.job_id)
             return add_job(state, now, submission, latest=job.latest)
@@ -150,7 +158,10 @@ def apply_set(state: State, now: Now, name: str, submissions: Sequence[Submissio
             added.append(job_id)
         elif job.state in ENDED_STATES:
             unchanged.append(job_id)  # It has run or was cancelled, and applying a set does not run it again.
-        elif change_job(state, now, job, submission.request, _call_from(submission)):
+        elif change_job(
+            state, now, job, submission.request, _call_from(submission), definition=submission.definition
+        ):
+            job.job_set = name
             updated.append(job_id)
         else:
             unchanged.append(job_id)
