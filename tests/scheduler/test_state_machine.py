@@ -158,8 +158,8 @@ class Control(RuleBasedStateMachine):
         for attempt in state.effects.cancels:
             assert attempt.scope is not None
             attempt.scope.cancel()
-        engine.take_changes()
-        engine.settle([])
+        engine.take_changes(self.now)
+        engine.settle(self.now, [])
         for attempt in state.effects.stuck:
             assert attempt.claimed
             assert attempt in self.executing

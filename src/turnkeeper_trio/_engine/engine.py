@@ -26,6 +26,7 @@ from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal
 from turnkeeper_trio._model.times import NEVER, Now, seconds
 from turnkeeper_trio.events import Event, RunStuck
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 __all__ = [
     "BATCH",
@@ -62,8 +63,16 @@ BATCH: Final = 200
 class Engine:
     """The state, the steps of a turn, and what the runtime may read."""
 
-    def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
-        self.state: Final = State(options, new_id=new_id, rng=rng)
+    def __init__(
+        self,
+        options: Options,
+        *,
+        new_id: Callable[[], UUID],
+        rng: random.Random,
+        definitions: DefinitionCodec | None = None,
+    ) -> None:
+        """Make the tables. ``definitions`` writes schedules for a store; without it there is no store."""
+        self.state: Final = State(options, new_id=new_id, rng=rng, definitions=definitions)
         self._backlog = False
 
     def report(self, now: Now, attempt: Attempt) -> None:
@@ -257,7 +266,7 @@ class Engine:
 
         Without a store there is nothing to commit.
         """
-        if not self.state.options.durable:
+        if not self.state.durable:
             return []
         hand_back = self.closed
         if hand_back and self.state.closing is not None:

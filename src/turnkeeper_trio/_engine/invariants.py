@@ -93,7 +93,7 @@ def _check_ended(state: State) -> None:
             assert job.pending is not None or job.runs
     numbers = [job.seq for job in state.jobs.values()]
     # Jobs that a store gave are behind those that came before them.
-    assert sorted(numbers) == sorted(set(numbers)) if state.options.durable else numbers == sorted(set(numbers))
+    assert sorted(numbers) == sorted(set(numbers)) if state.durable else numbers == sorted(set(numbers))
 
 
 def _check_remains(state: State) -> None:

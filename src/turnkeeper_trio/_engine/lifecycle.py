@@ -278,7 +278,7 @@ def forget(state: State, job: Job) -> None:
     """Remove a job from the table. If runs or records of it are left, a new job with its id takes them over."""
     state.ended_jobs.pop(job, None)
     del state.jobs[job.job_id]
-    if state.options.durable and not job.runs:
+    if state.durable and not job.runs:
         state.history.forget_job(job)
         state.change_log.release(job)
     if job.history is not None:

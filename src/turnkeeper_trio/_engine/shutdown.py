@@ -99,7 +99,7 @@ def fail_impossible_waits(state: State) -> None:
     Such a caller may be a thread of a run that is cut off. Nothing else would end its waiting, because asyncio does not
     cancel what a thread begins after it was cut off, and the shutdown would wait for the thread for ever.
     """
-    if state.closing is None or not (state.closing.forced or state.options.durable):
+    if state.closing is None or not (state.closing.forced or state.durable):
         return
     for subject in state.waits.subjects():
         if _will_never_end(state, subject):
@@ -109,7 +109,7 @@ def fail_impossible_waits(state: State) -> None:
 
 
 def _will_never_end(state: State, subject: Subject) -> bool:
-    if state.options.durable:
+    if state.durable:
         return _is_left_to_the_store(state, subject)
     match subject:
         case Occurrence():
@@ -136,7 +136,7 @@ def end_all(state: State, now: Now) -> None:
 
     Attempts that have not come back stay assigned. When they come back, their run has ended already.
     """
-    if state.options.durable:
+    if state.durable:
         return  # The store keeps what has not ended, also the runs whose attempts have not come back.
     while not end_unstarted(state, now, len(state.jobs) + 1):
         pass

@@ -63,8 +63,6 @@ class Options:
     history_per_job: int = 100
     history_ttl: int | None = None
     """Microseconds."""
-    durable: bool = False
-    """Whether a store keeps the jobs, so that it is told of each change, and goes on to keep them after a shutdown."""
     horizon: int | None = None
     """Microseconds before it is due that a job is claimed from the store; ``None``: as soon as it is known."""
 
@@ -73,8 +71,19 @@ class Options:
 class State:
     """The tables of the engine, the effects of its decisions, and the few functions that all its modules need."""
 
-    def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        new_id: Callable[[], UUID],
+        rng: random.Random,
+        definitions: DefinitionCodec | None = None,
+    ) -> None:
         self.options: Final = options
+        self.definitions: Final = definitions
+        """What writes schedules for the store; ``None`` without a store."""
+        self.durable: Final = definitions is not None
+        """Whether a store keeps the jobs: it is told of each change, and goes on to keep them after a shutdown."""
         self.rng: Final = rng
         self._new_id = new_id
         self._sequence = 0
@@ -119,7 +128,7 @@ class State:
             remains=self.remains,
         )
         self.counters: Counters = Counters()
-        self.change_log: ChangeLog = ChangeLog(asked=options.durable)
+        self.change_log: ChangeLog = ChangeLog(asked=self.durable)
         self.waits: Waits = Waits()
         self.effects: Effects = Effects()
         self.closing: Shutdown | None = None
@@ -129,8 +138,6 @@ class State:
         """The jobs of each job set, by its name, as it was applied last."""
         self.elsewhere = False
         """Whether the store holds jobs with something to do that are not in the tables."""
-        self.definitions: DefinitionCodec | None = None
-        """What writes schedules for the store."""
         self.listening = False
         """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 
@@ -182,7 +189,7 @@ class State:
     @property
     def ending(self) -> bool:
         """Whether a shutdown ends what has not begun. A store goes on to keep it, so that nothing is ended then."""
-        return self.closing is not None and not self.options.durable
+        return self.closing is not None and not self.durable
 
     @property
     def capacity(self) -> int:
