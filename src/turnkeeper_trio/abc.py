@@ -158,14 +158,6 @@ class Store(Protocol):
     """
 
     @property
-    def durable(self) -> bool:
-        """Whether jobs outlive the process.
-
-        If so, functions are known by name, arguments are JSON, and a shutdown gives jobs back instead of ending runs.
-        """
-        ...
-
-    @property
     def horizon(self) -> float:
         """How many seconds before it is due a job is claimed; ``math.inf``: all jobs are claimed at once."""
         ...

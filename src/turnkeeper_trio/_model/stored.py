@@ -293,6 +293,9 @@ class StoreNode:
     version: str
     """The version of this library."""
     at: int
+    inline: bool = False
+    """Whether the time of its event loop is virtual: then work in a thread would not hold it back, so that a store does
+    its work in the task that calls it."""
 
 
 @final

@@ -65,16 +65,26 @@ class Reply:
         """
         if self._answered:
             return self.result()  # noqa: ASYNC910  (see above)
-        self._event = anyio.Event()
         try:
-            await self._event.wait()
+            await self.until_answered()
         except BaseException:
-            self.given_up = True
-            self.unanswered.pop(self, None)
-            if self.wait is not None:
-                self.wait.withdraw()
+            self.give_up()
             raise
         return self.result()
+
+    async def until_answered(self) -> None:  # noqa: ASYNC910  (it may be answered already)
+        """Wait for the answer, and leave it where it is. Cancelled, the caller may wait again, or give up."""
+        if not self._answered:
+            if self._event is None:
+                self._event = anyio.Event()
+            await self._event.wait()
+
+    def give_up(self) -> None:
+        """Stop waiting."""
+        self.given_up = True
+        self.unanswered.pop(self, None)
+        if self.wait is not None:
+            self.wait.withdraw()
 
 
 class Needs(NamedTuple):
@@ -129,13 +139,13 @@ class Command:
 class CommandQueue:
     """The commands that wait to be carried out, and the replies that have no answer yet."""
 
-    def __init__(self, engine: Engine, commands: Inbox[Command]) -> None:
+    def __init__(self, engine: Engine, commands: Inbox[Command], *, loads: bool) -> None:
         self._engine = engine
         self._commands = commands
         self._pending: list[Command] = []
         self._replies: dict[Reply, None] = {}
         self._closed = False
-        self.loads = False
+        self.loads: Final = loads
         """Whether what is not in the tables may be in a store."""
         self.to_load: list[Command] = []
         """Commands that wait until what they need was loaded from the store."""

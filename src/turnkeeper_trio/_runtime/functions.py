@@ -58,6 +58,9 @@ class Functions:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Function] = {}
+        self._names: frozenset[str] | None = None
+        self.on_register: Callable[[], None] = _nothing
+        """Called when a function was registered: jobs of a store may have waited for it."""
         self._registered: dict[int, str] = {}
         """The name under which a function was registered last, by the ``id`` of the function."""
         self._of_sets: dict[int, str] = {}
@@ -78,7 +81,19 @@ class Functions:
         function = Function(fn)
         for each in names:
             self._by_name[each] = function
+        self._changed()
         self._registered[id(fn)] = names[0]
+
+    def _changed(self) -> None:
+        self._names = None
+        self.on_register()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the registered functions."""
+        if self._names is None:
+            self._names = frozenset(self._by_name)
+        return self._names
 
     def register_of_set(self, name: str, fn: Callable[..., Any]) -> str:
         """Register a function of a job set, and return its target: the name that it was given by `register`, or this.
@@ -93,6 +108,7 @@ class Functions:
             raise ConfigurationError(message, parameter="job_set")
         self._names_of_sets.add(name)
         self._by_name[name] = Function(fn)
+        self._changed()
         self._of_sets[id(fn)] = name
         return self._name_in(self._registered, fn) or name
 
@@ -168,6 +184,10 @@ def _how_to_register(fn: Callable[..., Any]) -> str:
     else:
         what, write = "not registered", f"write scheduler.register('{name}', …) before, or put it in a JobSet"
     return f"fn is {guard.shown(fn)}, {what}, which a durable store cannot find again after a restart: {write}"
+
+
+def _nothing() -> None:
+    """Do nothing: there is no store."""
 
 
 def _no_name() -> PrivateName | None:

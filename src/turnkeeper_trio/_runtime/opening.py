@@ -44,6 +44,7 @@ async def open_scheduler(
     history_per_job: int = 100,
     rng: random.Random | None = None,
     store: Store | None = None,
+    store_timeout: float | timedelta = 10.0,
     job_defaults: JobDefaults | None = None,
     kinds: Iterable[type[Storable]] = (),
     codec: ArgumentCodec | None = None,
@@ -78,6 +79,9 @@ async def open_scheduler(
         history_per_job: How many runs of one job are remembered, and how many of its occurrences that did not run.
         rng: The source of chance for jitter. Give a seeded one to make tests repeatable.
         store: Where jobs are kept beyond this process; ``None`` for memory only.
+        store_timeout: How long to wait for a store that is unavailable, in seconds or as a ``timedelta``: before
+            `Scheduler.add_job` raises `StoreUnavailable`, and before the block is left with `StoreUnavailable` after
+            the last run has ended.
         job_defaults: Values for fields that a request does not give, such as ``{"timeout": 30, "max_retries": 2}``.
             All fields of `RecurringJobRequest` are allowed except those that make a job what it is (its name, key,
             schedule and initial run). A value in the request, or in the defaults of a `JobSet`, takes precedence.
@@ -117,7 +121,7 @@ async def open_scheduler(
         history_limit=_validation.integer("history_limit", history_limit, least=0),
         history_per_job=_validation.integer("history_per_job", history_per_job, least=0),
         history_ttl=_validation.limit("history_ttl", history_ttl),
-        store_asks=store is not None,
+        horizon=_horizon(store),
     )
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
@@ -135,7 +139,9 @@ async def open_scheduler(
         hooks=hooks,
         defaults=defaults,
         definitions=definitions,
+        store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
+    await runner.open_store()
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
@@ -158,6 +164,8 @@ async def open_scheduler(
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
+                with anyio.CancelScope(shield=True):
+                    await runner.close_store()
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
@@ -184,10 +192,14 @@ def _definitions(store: object, kinds: Iterable[type[Storable]], codec: Argument
         _validation.instance("codec", codec, ArgumentCodec, "an object with methods dumps and loads")  # type: ignore[type-abstract]  # a protocol
     if store is None:
         return None
-    expected = "an object with a method apply and an attribute durable"
+    expected = "an object with the methods of turnkeeper_trio.abc.Store"
     _validation.instance("store", store, Store, expected)  # type: ignore[type-abstract]  # a protocol
-    durable = _validation.flag("store.durable", guard.attribute(store, "durable"))
-    return DefinitionCodec(own_kinds, codec) if durable else None
+    return DefinitionCodec(own_kinds, codec)
+
+
+def _horizon(store: Store | None) -> int | None:
+    """Return how long before it is due a job is claimed, in microseconds; ``None``: all jobs are claimed."""
+    return None if store is None else _validation.limit("store.horizon", store.horizon)
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:

@@ -6,9 +6,11 @@ coordinator cut off the runs. So no exception but that of the body leaves the ta
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
+from importlib.metadata import version
 from typing import Final, final
 
 import anyio
@@ -16,6 +18,7 @@ from anyio.abc import TaskGroup
 from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Engine, Options, Submission
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock, in_trio
@@ -25,13 +28,15 @@ from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
+from turnkeeper_trio._runtime.keeper import StoreKeeper
+from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import CriticalJobFailed, InternalError
+from turnkeeper_trio.errors import CriticalJobFailed, InternalError, StoreError
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
@@ -54,6 +59,7 @@ class Runner:
         hooks: TestHooks,
         defaults: Defaults,
         definitions: DefinitionCodec | None,
+        store_timeout: float,
     ) -> None:
         """Make the parts. No task runs yet."""
         wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), RandomIds()
@@ -63,7 +69,13 @@ class Runner:
         self._context = copy_context()
         """The context in which the scheduler was opened: jobs run in copies of it."""
         self._affinity = Affinity()
-        self._engine: Final = Engine(options, new_id=new_id, rng=rng)
+        self._engine: Final = Engine(options, new_id=new_id, rng=rng, definitions=definitions)
+        self._clock = bound
+        self._keeper: StoreKeeper | None = None
+        if store is not None:
+            assert definitions is not None
+            self._keeper = StoreKeeper(store, self._engine, functions, definitions)
+            functions.on_register = wakeup.wake
         self._staging: Inbox[Submission] = Inbox(staging_size, wakeup)
         self._commands: Inbox[Command] = Inbox(command_size, wakeup)
         publisher = EventPublisher(observers)
@@ -75,7 +87,7 @@ class Runner:
             functions=functions,
             hooks=hooks,
         )
-        command_queue = CommandQueue(self._engine, self._commands)
+        command_queue = CommandQueue(self._engine, self._commands, loads=store is not None)
         self._coordinator = Coordinator(
             self._engine,
             clock=bound,
@@ -84,7 +96,8 @@ class Runner:
             staging=self._staging,
             command_queue=command_queue,
             publisher=publisher,
-            store=store,
+            keeper=self._keeper,
+            store_timeout=store_timeout,
         )
         self.scheduler: Final = Scheduler(
             Parts(
@@ -99,7 +112,8 @@ class Runner:
                 functions=functions,
                 new_id=new_id,
                 publisher=publisher,
-                store=store,
+                keeper=self._keeper,
+                store_timeout=store_timeout,
                 definitions=definitions,
                 shutdown_grace=shutdown_grace,
                 defaults=defaults,
@@ -234,10 +248,30 @@ class Runner:
         return fatal or (coordinator.crash is not None and not is_cancellation(coordinator.crash))
 
     @property
-    def internal_error(self) -> InternalError | None:
+    def internal_error(self) -> InternalError | StoreError | None:
         """The error for what ended the coordinator before its time."""
         cause = self._coordinator.crash
-        return None if cause is None else internal_error(cause)
+        if cause is None or isinstance(cause, StoreError):
+            return cause
+        return internal_error(cause)
+
+    async def open_store(self) -> None:
+        """Open the store, if there is one.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        if self._keeper is not None:
+            await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+
+    async def close_store(self) -> None:
+        """Close the store. What it raises is logged: everything that was promised is committed."""
+        if self._keeper is None:
+            return
+        try:
+            await self._keeper.close(clean=self._coordinator.crash is None)
+        except StoreError as exc:
+            write(logging.ERROR, "the store could not be closed: %s", guard.text(exc))
 
     @property
     def fatal(self) -> BaseException | None:

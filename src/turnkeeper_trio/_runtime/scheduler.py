@@ -47,15 +47,16 @@ from turnkeeper_trio._model.times import seconds, utc_pendulum
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import read
-from turnkeeper_trio._runtime.commands import Command, CommandQueue, Reply
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, Needs, Reply
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.inbox import Inbox
+from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.logs import LOGGER
 from turnkeeper_trio._runtime.publisher import EventPublisher, Subscription
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext, current_run
 from turnkeeper_trio._runtime.signals import receive_signals
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import Clock
 from turnkeeper_trio.errors import (
     ConfigurationError,
     JobExists,
@@ -64,6 +65,7 @@ from turnkeeper_trio.errors import (
     SchedulerClosed,
     ShutdownTimeout,
     StagingFull,
+    StoreUnavailable,
     SubmissionRefused,
     TurnKeeperError,
     WouldDeadlock,
@@ -85,6 +87,9 @@ E1 = TypeVar("E1", bound=Event)
 E2 = TypeVar("E2", bound=Event)
 E3 = TypeVar("E3", bound=Event)
 E4 = TypeVar("E4", bound=Event)
+
+COMMIT_TAKES: Final = 0.5
+"""Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
 
 TOGETHER: Final = 100
 """How many runs to come are looked up in one step of the event loop."""
@@ -124,7 +129,10 @@ class Parts:
     functions: Functions
     new_id: Callable[[], UUID]
     publisher: EventPublisher
-    store: Store | None
+    keeper: StoreKeeper | None
+    """What carries between the engine and a store; ``None`` without one."""
+    store_timeout: float
+    """Seconds."""
     definitions: DefinitionCodec | None
     """Writes the definitions of jobs for a durable store; ``None`` without one."""
     shutdown_grace: float | None
@@ -244,13 +252,16 @@ class Scheduler:
         moment in which the submission got room, not from when the coordinator takes it. All that is asked of the
         scheduler after the return knows the job.
 
-        Always a checkpoint. Cancelled, it has submitted nothing. With a durable store, it returns when the store has
-        committed the job; that wait is shielded from cancellation.
+        Always a checkpoint. Cancelled, it has submitted nothing. With a store, it returns when the store has committed
+        the job; a cancellation waits for that. Only if the store is unavailable, the call ends without an answer, by
+        a cancellation or `StoreUnavailable`, and the job may be accepted later. So give such a job a ``key``: submitted
+        again, it is the same job.
 
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
             JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
             SubmissionRefused: the store refused the job; the error carries the submission.
+            StoreUnavailable: the store did not commit the job within ``store_timeout``.
             TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``; or it does not take
                 these arguments; or a keyword belongs somewhere else, as ``timeout=3`` to the request.
             ConfigurationError: ``fn`` is a name that is not registered, ``request`` is no request, or ``kwargs`` is no
@@ -259,16 +270,39 @@ class Scheduler:
         if unexpected:
             raise misplaced("Scheduler.add_job", unexpected)
         submission = self._submission(request, fn, args, kwargs, on_conflict)
-        reply = submission.token = None if self._parts.store is None else Reply()
+        reply = submission.token = None if self._parts.keeper is None else Reply()
         try:
             await self._parts.staging.put(submission, self._stage)
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
-            self._parts.command_queue.expect(reply)
-            with anyio.CancelScope(shield=True):
-                await reply.get()
+            await self._until_committed(reply)
         return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
+
+    async def _until_committed(self, reply: Reply) -> None:
+        """Wait until the store has committed a job, or for ``store_timeout`` if it is unavailable.
+
+        A commit takes milliseconds, and cannot be taken back. So a cancellation waits for it, unless the store is
+        unavailable.
+        """
+        parts = self._parts
+        keeper, give_up_at = parts.keeper, anyio.current_time() + parts.store_timeout
+        assert keeper is not None
+        parts.command_queue.expect(reply)
+        while reply.open:
+            with anyio.move_on_after(COMMIT_TAKES, shield=True):
+                await reply.until_answered()
+            if reply.open and keeper.unavailable is not None:
+                try:
+                    await checkpoint()
+                except BaseException:
+                    reply.give_up()
+                    raise
+                if anyio.current_time() >= give_up_at:
+                    reply.give_up()
+                    message = f"{keeper.unavailable}; the job is accepted if the store is available again in time"
+                    raise StoreUnavailable(message) from keeper.unavailable
+        reply.result()
 
     @overload
     def try_add_job(
@@ -374,11 +408,12 @@ class Scheduler:
             if place % BATCH == BATCH - 1:
                 await checkpoint()
             submissions.append(self._submission_of(place, job, on_conflict))
-        stored = self._parts.store is not None
+        stored = self._parts.keeper is not None
         for submission in submissions if stored else ():
             submission.token = Reply()
         if atomic:
-            await self._command(accept_all, submissions)
+            needs = Needs(tuple(each.job_id for each in submissions if each.request.key is not None))
+            await self._send(accept_all, (submissions,), {}, changes=True, timed=True, needs=needs)
         else:
             try:
                 await self._parts.staging.put_all(submissions, self._stage)
@@ -387,8 +422,7 @@ class Scheduler:
         if not submissions:
             await checkpoint()
         if stored:
-            with anyio.CancelScope(shield=True):
-                await self._wait_for_store(submissions, atomic=atomic)
+            await self._wait_for_store(submissions, atomic=atomic)
         return [RecurringJobId(submission.job_id) for submission in submissions]  # noqa: ASYNC910  (`put_all` is a checkpoint)
 
     def _submission_of(self, place: int, job: object, on_conflict: OnConflict) -> Submission:
@@ -411,13 +445,13 @@ class Scheduler:
 
     async def _wait_for_store(self, submissions: list[Submission], *, atomic: bool) -> None:  # noqa: ASYNC910  (there may be no job)
         """Wait until the store has committed or refused each job; raise for the first that it refused."""
-        refused: dict[UUID, SubmissionRefused] = {}
+        refused: dict[UUID, SubmissionRefused | JobExists] = {}
         for submission in submissions:
             self._parts.command_queue.expect(submission.token)
         for submission in submissions:
             try:
-                await submission.token.get()
-            except SubmissionRefused as exc:
+                await self._until_committed(submission.token)
+            except (SubmissionRefused, JobExists) as exc:
                 refused[submission.job_id] = exc
         for submission in submissions if refused and atomic else ():
             if submission.job_id not in refused:
@@ -444,7 +478,9 @@ class Scheduler:
         """
         _validation.instance("job_set", job_set, JobSet, "a JobSet")
         submissions = [self._submission_of_set(job_set, entry) for entry in job_set]
-        changes = await self._command(apply_set, submissions, job_set.name, job_set.version)
+        needs = Needs(tuple(each.job_id for each in submissions), job_sets=(job_set.name,))
+        args = (submissions, job_set.name, job_set.version)
+        changes: JobSetChanges = await self._send(apply_set, args, {}, changes=True, timed=True, needs=needs)
         if changes.newer_version is not None:
             LOGGER.warning(
                 "version %d of the job set %r was not applied, because version %d is in force",
@@ -583,7 +619,7 @@ class Scheduler:
         """
         staging, job_id = self._parts.staging, submission.job_id
         taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.is_taken(job_id)
-        if taken and submission.on_conflict is OnConflict.RAISE:
+        if self._parts.keeper is None and taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
         while self._staged and next(iter(self._staged.values())) <= staging.taken:
             self._staged.popitem(last=False)
@@ -726,6 +762,8 @@ class Scheduler:
             kwargs=None if kwargs is None else _validation.keywords("kwargs", kwargs),
         )
         checked = checked_fields(changes)
+        if self._parts.keeper is not None:
+            await self._load(job)
         self._check_call(job, call)
         if stores is not None:
             call = self._stored(stores, call, checked)
@@ -1331,13 +1369,26 @@ class Scheduler:
         answer: R = await self._send(decide, args, kwargs, changes=True, timed=True)
         return answer
 
+    async def _load(self, job_id: UUID | str) -> None:
+        """Have a job that is only in the store be loaded, if there is such a job."""
+        with suppress(JobNotFound):
+            await self._ask(control.find_job, job_id)
+
     async def _send(
-        self, decide: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, changes: bool, timed: bool
+        self,
+        decide: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        changes: bool,
+        timed: bool,
+        needs: Needs | None = None,
     ) -> Any:
         parts = self._parts
         parts.affinity.check()
         reply = Reply()
         command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes, timed=timed)
+        command.needs = needs
         await parts.commands.approach()
         try:
             if parts.commands.full:
