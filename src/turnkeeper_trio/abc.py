@@ -4,12 +4,22 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio._model.run import FailedAttempt
 
-__all__ = ["Change", "ChangeKind", "Clock", "Refusal", "RetryPolicy", "Schedule", "Store"]
+__all__ = [
+    "ArgumentCodec",
+    "Change",
+    "ChangeKind",
+    "Clock",
+    "Refusal",
+    "RetryPolicy",
+    "Schedule",
+    "Storable",
+    "Store",
+]
 
 
 @runtime_checkable
@@ -45,6 +55,45 @@ class RetryPolicy(Protocol):
 
 
 @runtime_checkable
+class Storable(Protocol):
+    """What a schedule or a retry policy of your own also needs if jobs that have it are kept in a durable store.
+
+    Your class is given where JSON is read: ``open_scheduler(kinds=[MySchedule])``, ``from_json(data, kinds=[…])``.
+    What is read must be equal to what was written, so define ``__eq__`` (a frozen dataclass has it).
+    """
+
+    kind: ClassVar[str]
+    """The name of the class in JSON, such as ``"shop.opening_hours"``. It stays when the class gets another name."""
+
+    def to_json(self) -> Any:
+        """Return plain JSON values, from which ``from_json`` makes an equal object."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: Any, /) -> Self:
+        """Return the object that ``to_json`` wrote."""
+        ...
+
+
+@runtime_checkable
+class ArgumentCodec(Protocol):
+    """How arguments of jobs that are no JSON values are written as text and read back: ``open_scheduler(codec=…)``.
+
+    It is used for each argument of each job, and only in front of a durable store. Each job whose arguments it wrote
+    can be read only with a codec that understands them. Both methods are called in the task of the caller when the job
+    is submitted, so that what cannot be kept is an error there.
+    """
+
+    def dumps(self, value: Any, /) -> str:
+        """Return an argument as text."""
+        ...
+
+    def loads(self, text: str, /) -> Any:
+        """Return the argument that ``dumps`` wrote."""
+        ...
+
+
+@runtime_checkable
 class Clock(Protocol):
     """The wall time, the time of the event loop, and until when to sleep; see `SystemClock` and `VirtualClock`."""
 
@@ -68,6 +117,15 @@ class Clock(Protocol):
 @runtime_checkable
 class Store(Protocol):
     """Where jobs and runs are kept beyond the life of this process. Without a store they are only in memory."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether what it commits is still there after a restart.
+
+        Then a job must be one that a restart can bring back: its function is registered by name, its arguments are JSON
+        values, and its schedule and its retry policy can be written as JSON.
+        """
+        ...
 
     async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
         """Commit the changes, in order, as one batch, and return those that were refused (conflict, lost ownership).

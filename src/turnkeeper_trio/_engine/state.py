@@ -121,8 +121,8 @@ class State:
         self.closing: Shutdown | None = None
         self.pauses: dict[object, str] = {}
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
-        self.applied: dict[UUID, None] = {}
-        """The jobs of the job set that was applied last."""
+        self.applied: dict[str, tuple[int, dict[UUID, None]]] = {}
+        """By the name of a job set: the version of it that was applied last, and the jobs of it."""
         self.listening = False
         """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 

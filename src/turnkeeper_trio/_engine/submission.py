@@ -42,6 +42,8 @@ class Submission:
     on_conflict: OnConflict
     token: Any = None
     """The caller that waits until the store has committed it, if there is one."""
+    definition: str | None = None
+    """Its definition as text for a durable store; ``None`` if there is none."""
     staged: Now | None = None
     """When it was put in staging: its grid begins then. ``None``: it begins when the submission is taken."""
 
@@ -99,8 +101,7 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
 
 def accept_all(state: State, now: Now, submissions: Sequence[Submission]) -> list[RecurringJobId]:
     """Accept submissions, all of them or none: in one step, so that nothing comes between them."""
-    if state.closing is not None:
-        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+    _refuse_while_closing(state)
     seen: set[UUID] = set()
     for submission in submissions:
         if submission.on_conflict is OnConflict.RAISE:
@@ -114,6 +115,11 @@ def accept_all(state: State, now: Now, submissions: Sequence[Submission]) -> lis
     return [RecurringJobId(submission.job_id) for submission in submissions]
 
 
+def _refuse_while_closing(state: State) -> None:
+    if state.closing is not None:
+        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+
+
 def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
     """Return whether a new job takes over the key and the history of this one, which has ended, and so runs again."""
     if job.state is JobState.CANCELLED:
@@ -125,10 +131,18 @@ def _call_from(submission: Submission) -> Call:
     return Call(target=submission.target, args=submission.args, kwargs=submission.kwargs or {})
 
 
-def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobSetChanges:
-    """Add and change jobs as a set says, and delete those of the set applied before that are not in it."""
-    if state.closing is not None:
-        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+def apply_set(
+    state: State, now: Now, submissions: Sequence[Submission], name: str = "", version: int = 0
+) -> JobSetChanges:
+    """Add and change jobs as a set says, and delete those that came with the set of that name and are not in it.
+
+    If a newer version of the set has been applied, nothing changes.
+    """
+    _refuse_while_closing(state)
+    in_force, before = state.applied.get(name, (version, {}))
+    if version < in_force:
+        jobs = tuple(RecurringJobId(submission.job_id) for submission in submissions if submission.job_id in before)
+        return JobSetChanges((), (), jobs, (), newer_version=in_force)
     added: list[RecurringJobId] = []
     updated: list[RecurringJobId] = []
     unchanged: list[RecurringJobId] = []
@@ -146,10 +160,18 @@ def apply_set(state: State, now: Now, submissions: Sequence[Submission]) -> JobS
         else:
             unchanged.append(job_id)
     wanted = {submission.job_id: None for submission in submissions}
-    for gone in [job_id for job_id in state.applied if job_id not in wanted]:
+    for gone in [job_id for job_id in before if job_id not in wanted]:
         job = state.jobs.get(gone)
         if job is not None and job.state not in ENDED_STATES:
             delete_job(state, now, gone, reason=NOT_IN_SET)
             removed.append(RecurringJobId(gone))
-    state.applied = wanted
+    _note_set(state, name, version, wanted)
     return JobSetChanges(tuple(added), tuple(updated), tuple(unchanged), tuple(removed))
+
+
+def _note_set(state: State, name: str, version: int, jobs: dict[UUID, None]) -> None:
+    """Note which jobs are of a set now. A job is of the set that was applied last with it."""
+    for _, others in state.applied.values():
+        for job_id in jobs:
+            others.pop(job_id, None)
+    state.applied[name] = (version, jobs)

@@ -21,6 +21,7 @@ from turnkeeper_trio._model.times import Now, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError, VersionConflict
 from turnkeeper_trio.events import JobUpdated
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.jobs._stored_definition import DefinitionChanges
 
 UPDATED = "its job was updated"
 
@@ -33,6 +34,8 @@ class Call:
     target: str | None = None
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
+    definition: DefinitionChanges | None = None
+    """What changes of the text of the definition, for a durable store."""
 
 
 def update_job(

@@ -18,10 +18,12 @@ from turnkeeper_trio._runtime.hooks import attached
 from turnkeeper_trio._runtime.runner import Runner
 from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio._runtime.signals import sigint_together
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import ArgumentCodec, Clock, Storable, Store
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDefaults
+from turnkeeper_trio.jobs._codec import checked_kinds
 from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -43,6 +45,8 @@ async def open_scheduler(
     rng: random.Random | None = None,
     store: Store | None = None,
     job_defaults: JobDefaults | None = None,
+    kinds: Iterable[type[Storable]] = (),
+    codec: ArgumentCodec | None = None,
 ) -> AsyncGenerator[Scheduler]:
     """Open a scheduler for the time of an ``async with`` block.
 
@@ -77,6 +81,10 @@ async def open_scheduler(
         job_defaults: Values for fields that a request does not give, such as ``{"timeout": 30, "max_retries": 2}``.
             All fields of `RecurringJobRequest` are allowed except those that make a job what it is (its name, key,
             schedule and initial run). A value in the request, or in the defaults of a `JobSet`, takes precedence.
+        kinds: Your own classes of schedules and retry policies, for a durable store: each a
+            `~turnkeeper_trio.abc.Storable`, such as ``[OpeningHours]``.
+        codec: How arguments of jobs that are no JSON values are written and read, for a durable store: an
+            `~turnkeeper_trio.abc.ArgumentCodec`. ``None``: arguments are JSON values.
 
     When the block is left, the shutdown is graceful for ``shutdown_grace``, and then forced. An exception or a
     cancellation that passes through the block forces it at once. `Scheduler.shutdown_report` says afterwards what the
@@ -114,8 +122,7 @@ async def open_scheduler(
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
     hooks = attached()
-    if store is not None:
-        _validation.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]  # a protocol
+    definitions = _definitions(store, kinds, codec)
     runner = Runner(
         options,
         staging_size=_validation.integer("staging_buffer_size", staging_buffer_size, least=1),
@@ -127,6 +134,7 @@ async def open_scheduler(
         store=hooks.store(store),
         hooks=hooks,
         defaults=defaults,
+        definitions=definitions,
     )
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
@@ -167,6 +175,19 @@ async def open_scheduler(
             # Python has set the exception that was being handled as the context. It is in a note already, or it is a
             # cancellation that is over.
             guard.replace_context(leaving, context)
+
+
+def _definitions(store: object, kinds: Iterable[type[Storable]], codec: ArgumentCodec | None) -> DefinitionCodec | None:
+    """Check the options about stores; return what writes definitions of jobs, or ``None`` if no store is durable."""
+    own_kinds = checked_kinds("kinds", kinds)
+    if codec is not None:
+        _validation.instance("codec", codec, ArgumentCodec, "an object with methods dumps and loads")  # type: ignore[type-abstract]  # a protocol
+    if store is None:
+        return None
+    expected = "an object with a method apply and an attribute durable"
+    _validation.instance("store", store, Store, expected)  # type: ignore[type-abstract]  # a protocol
+    durable = _validation.flag("store.durable", guard.attribute(store, "durable"))
+    return DefinitionCodec(own_kinds, codec) if durable else None
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:

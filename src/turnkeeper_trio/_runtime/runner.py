@@ -33,6 +33,7 @@ from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
 from turnkeeper_trio.abc import Clock, Store
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError
 from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 
 @final
@@ -52,6 +53,7 @@ class Runner:
         store: Store | None,
         hooks: TestHooks,
         defaults: Defaults,
+        definitions: DefinitionCodec | None,
     ) -> None:
         """Make the parts. No task runs yet."""
         wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), RandomIds()
@@ -98,6 +100,7 @@ class Runner:
                 new_id=new_id,
                 publisher=publisher,
                 store=store,
+                definitions=definitions,
                 shutdown_grace=shutdown_grace,
                 defaults=defaults,
             )

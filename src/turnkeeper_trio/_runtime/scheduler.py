@@ -51,6 +51,7 @@ from turnkeeper_trio._runtime.commands import Command, CommandQueue, Reply
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.inbox import Inbox
+from turnkeeper_trio._runtime.logs import LOGGER
 from turnkeeper_trio._runtime.publisher import EventPublisher, Subscription
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext, current_run
 from turnkeeper_trio._runtime.signals import receive_signals
@@ -72,6 +73,7 @@ from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSetEntry,
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.jobs._options import JobChanges
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.jobs.details import table
 from turnkeeper_trio.jobs.request import checked_fields
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap
@@ -123,6 +125,8 @@ class Parts:
     new_id: Callable[[], UUID]
     publisher: EventPublisher
     store: Store | None
+    definitions: DefinitionCodec | None
+    """Writes the definitions of jobs for a durable store; ``None`` without one."""
     shutdown_grace: float | None
     defaults: Defaults
 
@@ -439,10 +443,28 @@ class Scheduler:
             ConfigurationError: the set names a function that is not registered, or ``job_set`` is no `JobSet`.
         """
         _validation.instance("job_set", job_set, JobSet, "a JobSet")
-        submissions = [
-            self._submission(entry.request, entry.fn, entry.args, entry.kwargs, OnConflict.UPDATE) for entry in job_set
-        ]
-        return await self._command(apply_set, submissions)
+        submissions = [self._submission_of_set(job_set, entry) for entry in job_set]
+        changes = await self._command(apply_set, submissions, job_set.name, job_set.version)
+        if changes.newer_version is not None:
+            LOGGER.warning(
+                "version %d of the job set %r was not applied, because version %d is in force",
+                job_set.version,
+                job_set.name,
+                changes.newer_version,
+            )
+        return changes
+
+    def _submission_of_set(self, job_set: JobSet, entry: JobSetEntry) -> Submission:
+        """Return the submission of a job of a set. In front of a durable store, its function is registered."""
+        fn = entry.fn
+        try:
+            if self._parts.definitions is not None and not isinstance(fn, str):
+                fn = self._parts.functions.register_of_set(f"{job_set.name}/{entry.request.key}", fn)
+            named = (job_set.name, job_set.version)
+            return self._submission(entry.request, fn, entry.args, entry.kwargs, OnConflict.UPDATE, job_set=named)
+        except (ConfigurationError, TypeError) as exc:
+            exc.add_note(f"in the job {entry.request.key!r} of the job set {job_set.name!r}")
+            raise
 
     @overload
     def scheduled(
@@ -524,6 +546,8 @@ class Scheduler:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any] | None,
         on_conflict: OnConflict,
+        *,
+        job_set: tuple[str, int] | None = None,
     ) -> Submission:
         parts = self._parts
         parts.affinity.check()
@@ -532,11 +556,16 @@ class Scheduler:
         if type(on_conflict) is not OnConflict:
             _validation.member("on_conflict", on_conflict, OnConflict)
         named = None if kwargs is None else _validation.keywords("kwargs", kwargs)
-        target = parts.functions.target(fn)
+        stores = parts.definitions
+        target = parts.functions.target(fn) if stores is None else parts.functions.stored_target(fn)
         parts.functions.check(target, args, named)
         request = parts.defaults.complete(request)
+        definition = None
+        if stores is not None:
+            definition = stores.encode(request, target, args, named, job_set)
+            args, named = stores.arguments(definition)
         job_id = parts.new_id() if request.key is None else job_id_of_key(request.key)
-        return Submission(job_id, request, target, args, named or None, on_conflict)
+        return Submission(job_id, request, target, args, named or None, on_conflict, definition=definition)
 
     def _stage(self, submission: Submission) -> None:
         """Set the instant from which the schedule counts, and check the key.
@@ -690,14 +719,23 @@ class Scheduler:
         version = None if if_version is None else _validation.integer("if_version", if_version)
         if "key" in changes:
             raise ConfigurationError("the key of a job cannot be changed: it names the job", parameter="key")
+        stores, functions = self._parts.definitions, self._parts.functions
         call = Call(
-            target=None if fn is None else self._parts.functions.target(fn),
+            target=None if fn is None else functions.target(fn) if stores is None else functions.stored_target(fn),
             args=None if args is None else _validation.arguments("args", args),
             kwargs=None if kwargs is None else _validation.keywords("kwargs", kwargs),
         )
         checked = checked_fields(changes)
         self._check_call(job, call)
+        if stores is not None:
+            call = self._stored(stores, call, checked)
         return await self._command(updates.update_job, job, if_version=version, call=call, changes=checked)
+
+    def _stored(self, stores: DefinitionCodec, call: Call, changes: Mapping[str, Any]) -> Call:
+        """Return a change of a call with the text for a durable store, and with the arguments that this text holds."""
+        written = stores.changes(changes, call.target, call.args, call.kwargs)
+        args, kwargs = stores.arguments_of(written)
+        return Call(target=call.target, args=args, kwargs=kwargs, definition=written)
 
     def _check_call(self, job: UUID | str, call: Call) -> None:
         """Refuse arguments that the function does not take. What does not change is looked up in the books."""
