@@ -263,6 +263,8 @@ async def test_from_a_thread(atomic: bool) -> None:
 class Picky:
     """A store that refuses what is named ``refused``."""
 
+    durable = False
+
     async def apply(self, changes: Any, /) -> list[Refusal]:
         await anyio.sleep(1)
         return [Refusal(each.change_id, "not here") for each in changes if self.refuses(each)]

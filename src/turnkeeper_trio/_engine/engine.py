@@ -16,7 +16,7 @@ from turnkeeper_trio._engine.invariants import check, is_consistent
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, NonRun, NoScope, Run
 from turnkeeper_trio._engine.state import Effects, Options, State
 from turnkeeper_trio._engine.store_sync import LoadedJob
-from turnkeeper_trio._engine.submission import Submission, accept
+from turnkeeper_trio._engine.submission import SET_VERSION, Submission, accept
 from turnkeeper_trio._engine.waits import Wait
 from turnkeeper_trio._model.ids import RunId
 from turnkeeper_trio._model.job import ENDED_STATES
@@ -299,9 +299,11 @@ class Engine:
     def resume(self, opened: Opened) -> None:
         """Go on where the scheduler before ended that had the store open."""
         self.state.number_jobs_after(opened.last_seq)
-        note = opened.settings.get(control.PAUSED_ALL)
-        if note is not None:
-            self.state.pauses[control.ALL] = note
+        for name, text in opened.settings.items():
+            if name == control.PAUSED_ALL:
+                self.state.pauses[control.ALL] = text
+            elif name.startswith(SET_VERSION):
+                self.state.set_versions[name.removeprefix(SET_VERSION)] = int(text)
 
     def admit(self, now: Now, jobs: Iterable[LoadedJob]) -> None:
         """Load jobs that a store gave. It may hold more jobs than are in memory."""

@@ -134,8 +134,8 @@ class State:
         self.closing: Shutdown | None = None
         self.pauses: dict[object, str] = {}
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
-        self.applied: dict[str, dict[UUID, None]] = {}
-        """The jobs of each job set, by its name, as it was applied last."""
+        self.set_versions: dict[str, int] = {}
+        """The version of each job set that was applied last, by its name."""
         self.elsewhere = False
         """Whether the store holds jobs with something to do that are not in the tables."""
         self.listening = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never, final
+from typing import Any, Final, assert_never, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.anchoring import (
@@ -43,8 +43,6 @@ class Submission:
     """When it was put in staging: its grid begins then. ``None``: it begins when the submission is taken."""
     definition: str | None = None
     """Its definition as a store keeps it; ``None`` without a store."""
-    job_set: str | None = None
-    """The name of the job set that it comes with."""
 
 
 def add_job(
@@ -57,7 +55,7 @@ def add_job(
     """
     request = submission.request
     job = Job(submission.job_id, request, submission.target, submission.args, submission.kwargs, seq=state.next_job())
-    job.definition, job.job_set = submission.definition, submission.job_set
+    job.definition = submission.definition
     insert_job(state, now, job, before)
     state.counters.submitted += 1
     job.latest = latest
@@ -112,8 +110,7 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
 
 def accept_all(state: State, now: Now, submissions: Sequence[Submission]) -> list[RecurringJobId]:
     """Accept submissions, all of them or none: in one step, so that nothing comes between them."""
-    if state.closing is not None:
-        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+    _refuse_while_closing(state)
     seen: set[UUID] = set()
     for submission in submissions:
         if submission.on_conflict is OnConflict.RAISE:
@@ -131,6 +128,11 @@ def _key_taken(submission: Submission) -> JobExists:
     return JobExists(message, job_id=submission.job_id)
 
 
+def _refuse_while_closing(state: State) -> None:
+    if state.closing is not None:
+        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+
+
 def _frees_key(job: Job, on_conflict: OnConflict) -> bool:
     """Return whether a new job takes over the key and the history of this one, which has ended, and so runs again."""
     if job.state is JobState.CANCELLED:
@@ -142,10 +144,20 @@ def _call_from(submission: Submission) -> Call:
     return Call(target=submission.target, args=submission.args, kwargs=submission.kwargs or {})
 
 
-def apply_set(state: State, now: Now, name: str, submissions: Sequence[Submission]) -> JobSetChanges:
-    """Add and change jobs as a set says, and delete those of the set as it was applied before that are not in it."""
-    if state.closing is not None:
-        raise SchedulerClosed("the scheduler is shutting down: it takes nothing new")
+def apply_set(
+    state: State, now: Now, submissions: Sequence[Submission], name: str = "", version: int = 0
+) -> JobSetChanges:
+    """Add and change jobs as a set says, and delete those that came with the set of that name and are not in it.
+
+    If a newer version of the set has been applied, nothing changes.
+    """
+    _refuse_while_closing(state)
+    before = [job for job in state.jobs.values() if job.job_set == name]
+    wanted = {submission.job_id for submission in submissions}
+    in_force = state.set_versions.get(name, version)
+    if version < in_force:
+        jobs = tuple(RecurringJobId(job.job_id) for job in before if job.job_id in wanted)
+        return JobSetChanges((), (), jobs, (), newer_version=in_force)
     added: list[RecurringJobId] = []
     updated: list[RecurringJobId] = []
     unchanged: list[RecurringJobId] = []
@@ -161,16 +173,26 @@ def apply_set(state: State, now: Now, name: str, submissions: Sequence[Submissio
         elif change_job(
             state, now, job, submission.request, _call_from(submission), definition=submission.definition
         ):
-            job.job_set = name
             updated.append(job_id)
         else:
             unchanged.append(job_id)
-    wanted = {submission.job_id: None for submission in submissions}
-    before = state.applied.get(name, {}) | {job.job_id: None for job in state.jobs.values() if job.job_set == name}
-    for gone in [job_id for job_id in before if job_id not in wanted]:
-        job = state.jobs.get(gone)
-        if job is not None and job.state not in ENDED_STATES:
-            delete_job(state, now, gone, reason=NOT_IN_SET)
-            removed.append(RecurringJobId(gone))
-    state.applied[name] = wanted
+    for job_id in wanted:
+        _note_set(state, state.jobs.get(job_id), name)
+    for job in before:
+        if job.job_id not in wanted and job.state not in ENDED_STATES:
+            delete_job(state, now, job.job_id, reason=NOT_IN_SET)
+            removed.append(RecurringJobId(job.job_id))
+    state.set_versions[name] = version
+    state.change_log.set(SET_VERSION + name, str(version))
     return JobSetChanges(tuple(added), tuple(updated), tuple(unchanged), tuple(removed))
+
+
+SET_VERSION: Final = "job_set:"
+"""With its name behind it: the setting under which a store keeps the version of a job set."""
+
+
+def _note_set(state: State, job: Job | None, name: str) -> None:
+    """Note that a job is of a set now; of several sets that have it, of the one that was applied last."""
+    if job is not None and job.job_set != name:
+        job.job_set, job.redefined = name, True
+        state.change_log.touch(job)
