@@ -15,7 +15,7 @@ class ChangeLog:
     thing; it only has to touch.
     """
 
-    __slots__ = ("asked", "dropped", "ended", "forgotten", "offered", "released", "settings", "touched", "waiting")
+    __slots__ = ("asked", "dropped", "ended", "forgotten", "offered", "settings", "touched", "waiting")
 
     def __init__(self, *, asked: bool) -> None:
         self.asked = asked
@@ -28,8 +28,6 @@ class ChangeLog:
         """Entries of runs whose rows were merged with others, by the id of their job."""
         self.forgotten: dict[UUID, bool] = {}
         """The ids of jobs that were deleted, and whether the store has a row of the job. A new job may have the id."""
-        self.released: dict[UUID, Job] = {}
-        """Jobs that are not in the tables any more, because the store keeps them."""
         self.settings: dict[str, str | None] = {}
         self.waiting: dict[UUID, list[tuple[object, Job]]] = {}
         """The callers that wait until the store has committed a job, with the job, by its id."""
@@ -38,7 +36,7 @@ class ChangeLog:
 
     def touch(self, job: Job) -> None:
         """Note that a job, or a run of it, may have changed."""
-        if self.asked:
+        if self.asked and not job.lost:
             self.touched[job.job_id] = None
 
     def end(self, job: Job, item: Run | NonRun) -> None:
@@ -63,11 +61,6 @@ class ChangeLog:
     def wait(self, job: Job, token: object) -> None:
         """Have a caller answered when the store has committed a job."""
         self.waiting.setdefault(job.job_id, []).append((token, job))
-
-    def release(self, job: Job) -> None:
-        """Note that a job is left to the store."""
-        self.touched[job.job_id] = None
-        self.released[job.job_id] = job
 
     def set(self, name: str, value: str | None) -> None:
         """Note a setting."""

@@ -139,7 +139,6 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
     state.change_log.forget(job)
     if state.jobs.get(job.job_id) is job:  # Where the limit of the history is 0, it is forgotten already.
         forget(state, job)
-    state.change_log.released.pop(job.job_id, None)
     if state.listening:
         state.emit(now, JobDeleted, job=job, name=job.request.name)
 

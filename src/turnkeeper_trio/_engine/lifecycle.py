@@ -180,7 +180,8 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
         state.closing.note(run)
     if run.error is not None:
         state.effects.frames_to_clear.append(run)
-    state.change_log.end(job, run)
+    if not job.lost:
+        state.change_log.end(job, run)
     if state.listening or run.outcome in FAILURES:
         state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
     state.answer_waits(run.occurrence, run)
@@ -267,20 +268,25 @@ def settle_job(state: State, now: Now, job: Job) -> None:
 def _remember_ended(state: State, now: Now, job: Job) -> None:
     if state.jobs.get(job.job_id) is not job:
         return
+    state.ended_jobs.setdefault(job, now.wall)
+    if not state.durable:  # Otherwise the store keeps them, and they are released when it has been told how they ended.
+        for oldest in surplus_ended(state, now):
+            forget(state, oldest)
+
+
+def surplus_ended(state: State, now: Now) -> list[Job]:
+    """Remove and return the jobs that have ended and are not remembered any longer, the oldest first."""
     ended, limit, ttl = state.ended_jobs, state.options.history_limit, state.options.history_ttl
-    ended.setdefault(job, now.wall)
+    surplus: list[Job] = []
     while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
-        oldest, _ = ended.popitem(last=False)
-        forget(state, oldest)
+        surplus.append(ended.popitem(last=False)[0])
+    return surplus
 
 
 def forget(state: State, job: Job) -> None:
     """Remove a job from the table. If runs or records of it are left, a new job with its id takes them over."""
     state.ended_jobs.pop(job, None)
     del state.jobs[job.job_id]
-    if state.durable and not job.runs:
-        state.history.forget_job(job)
-        state.change_log.release(job)
     if job.history is not None:
         job.history.forget_runs()
     if has_remains(job):

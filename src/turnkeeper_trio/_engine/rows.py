@@ -189,6 +189,8 @@ class Job:
     """The image that the store was told last."""
     redefined: bool = True
     """Whether its definition has changed since the store was told."""
+    lost: bool = False
+    """Whether a different scheduler owns it: the store is told nothing more of it and of its runs."""
 
     def __post_init__(self) -> None:
         self.schedule = self.request.schedule

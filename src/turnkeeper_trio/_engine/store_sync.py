@@ -12,7 +12,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.completion import crash
 from turnkeeper_trio._engine.images import definition_image, job_image, non_run_image, run_image
-from turnkeeper_trio._engine.lifecycle import remove_run, request_cancel, settle_job
+from turnkeeper_trio._engine.lifecycle import remove_run, request_cancel, settle_job, surplus_ended
 from turnkeeper_trio._engine.planning import remove_pending
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
 from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
@@ -43,15 +43,21 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     if hand_back:
         for each in (*state.jobs.values(), *state.remains.values()):
             log.touch(each)
-    changes = [change for job_id in log.touched if (change := _change(state, now, job_id, hand_back)) is not None]
-    log.touched, log.ended, log.dropped, log.forgotten, log.released = {}, {}, {}, {}, {}
+    surplus = {job.job_id for job in surplus_ended(state, now)}
+    log.touched |= dict.fromkeys(surplus)
+    changes: list[JobChange] = []
+    for job_id in log.touched:
+        change = _change(state, now, job_id, release=hand_back or job_id in surplus)
+        if change is not None:
+            changes.append(change)
+    log.touched, log.ended, log.dropped, log.forgotten = {}, {}, {}, {}
     log.offered = {change.change_id: change.job_id for change in changes}
     return changes
 
 
-def _change(state: State, now: Now, job_id: UUID, hand_back: bool) -> JobChange | None:
+def _change(state: State, now: Now, job_id: UUID, *, release: bool) -> JobChange | None:
     log = state.change_log
-    job = state.jobs.get(job_id) or state.remains.get(job_id) or log.released.get(job_id)
+    job = state.jobs.get(job_id) or state.remains.get(job_id)
     stored = log.forgotten.get(job_id)
     if job is None:  # It was deleted. If the store never had it, there is nothing to tell.
         return JobChange(state.next_change(), job_id, 0, False, None, None, (), (), False, False) if stored else None
@@ -62,20 +68,21 @@ def _change(state: State, now: Now, job_id: UUID, hand_back: bool) -> JobChange 
     runs += [run_image(state, each) if isinstance(each, Run) else non_run_image(state, each) for each in ended]
     dropped = tuple(log.dropped.get(job_id, ()))
     told = definition_image(job) if job.redefined else None
-    released = job_id in log.released
-    if not released and (hand_back or _is_idle(state, now, job)):
-        released = True
+    release = release or _is_idle(state, now, job)
+    if release:
         _release(state, job)
-    if image == job.told and not (runs or dropped or forget or told or released):
+    if image == job.told and not (runs or dropped or forget or told or release):
         return None
     job.told, job.redefined = image, False
-    return JobChange(state.next_change(), job_id, job.seq, new, told, image, tuple(runs), dropped, forget, released)
+    return JobChange(state.next_change(), job_id, job.seq, new, told, image, tuple(runs), dropped, forget, release)
 
 
 def _run_images(state: State, job: Job, *, everything: bool) -> list[RunImage]:
     """Return the images of the active runs of a job that differ from those that the store was told."""
     images: list[RunImage] = []
     for run in job.runs:
+        if run.job.lost:
+            continue
         image = run_image(state, run)
         if everything or image != run.told:
             images.append(image)
@@ -168,7 +175,7 @@ def _lose(state: State, now: Now, job: Job, why: str) -> None:
         message = f"the job {job.request.name!r} is not here any more: {why}"
         state.fail_waits(subject, JobNotFound(message, job_id=job.job_id))
     _remove(state, job)
-    job.state, job.reason, job.told = JobState.CANCELLED, why, None
+    job.state, job.reason, job.lost = JobState.CANCELLED, why, True
     if job.runs:
         state.remains[job.job_id] = job
         for run in job.runs:
@@ -197,8 +204,9 @@ class LoadedJob:
 def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     """Put a job of a store in the tables, as it was when it was released, or when its process died."""
     stored, image = loaded.stored, loaded.stored.image
-    if stored.job_id in state.jobs or stored.job_id in state.remains:
-        return  # It was claimed twice: by its name, and because it is due.
+    before = state.remains.get(stored.job_id)
+    assert stored.job_id not in state.jobs
+    assert before is None or before.lost
     job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
     definition = stored.definition
     job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
@@ -208,6 +216,11 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     job.told, job.redefined = image, False
     job.held = None if image.held is None else _occurrence(job, image.held)
     job.history = _history(job, image, stored.last)
+    if before is not None:  # It was lost and has come back, while a run of it still ends.
+        del state.remains[job.job_id]
+        job.runs = dict(before.runs)
+        for run in job.runs:
+            run.holder = job
     (state.remains if image.deleted else state.jobs)[job.job_id] = job
     state.top_priority = max(state.top_priority, job.request.priority)
     if image.pending is not None:
