@@ -42,10 +42,10 @@ class Submission:
     on_conflict: OnConflict
     token: Any = None
     """The caller that waits until the store has committed it, if there is one."""
-    definition: str | None = None
-    """Its definition as text for a durable store; ``None`` if there is none."""
     staged: Now | None = None
     """When it was put in staging: its grid begins then. ``None``: it begins when the submission is taken."""
+    definition: str | None = None
+    """Its definition as text for a durable store (`DefinitionCodec`); ``None`` without one."""
 
 
 def add_job(

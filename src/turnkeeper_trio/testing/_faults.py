@@ -216,6 +216,11 @@ class _Store:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
+    @property
+    def durable(self) -> bool:
+        """Whether what it commits is still there after a restart."""
+        return self._store.durable
+
     async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
         """Commit the changes, unless a fault is planned for this call."""
         self._plan.strike("store")
