@@ -93,7 +93,9 @@ class DefinitionCodec:
         kwargs: Mapping[str, Any] | None = None,
         job_set: tuple[str, int] | None = None,
     ) -> str:
-        """Return the text of a definition. Two definitions that mean the same have the same text.
+        """Return the text of a definition. Whether a default of a field was given makes no difference.
+
+        Equal texts are equal definitions. Different texts may be, too: 5 and 5.0 seconds, or other orders of keys.
 
         Raises:
             ConfigurationError: An argument, the schedule or the retry policy cannot be kept; ``parameter`` names it.
