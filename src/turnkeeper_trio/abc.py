@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.stored import (
@@ -91,11 +91,11 @@ class Storable(Protocol):
     """What a schedule or a retry policy of your own also needs if jobs that have it are kept in a durable store.
 
     Your class is given where JSON is read: ``open_scheduler(kinds=[MySchedule])``, ``from_json(data, kinds=[…])``.
-    What is read must be equal to what was written, so define ``__eq__`` (a frozen dataclass has it).
+    The class also has an attribute ``kind``, which is its name in JSON, such as ``kind = "shop.opening_hours"``. It
+    stays when the class gets another name. (It is no member of the protocol, because type checkers would accept it
+    either with or without ``ClassVar``, and not both.) What is read must be equal to what was written, so define
+    ``__eq__``; a frozen dataclass has it.
     """
-
-    kind: ClassVar[str]
-    """The name of the class in JSON, such as ``"shop.opening_hours"``. It stays when the class gets another name."""
 
     def to_json(self) -> Any:
         """Return plain JSON values, from which ``from_json`` makes an equal object."""

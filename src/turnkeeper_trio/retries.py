@@ -1,6 +1,7 @@
 """Retry policies: how long to wait before a failed attempt is tried again."""
 
 import random
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,9 +46,9 @@ class _Policy:
             raise ConfigurationError(message, parameter="data")
         return made
 
+    @abstractmethod
     def _parameters(self) -> dict[str, Any]:
         """Return the arguments of the call that makes this policy."""
-        raise NotImplementedError
 
 
 @final

@@ -56,7 +56,7 @@ INSTANTS = st.builds(
     lambda label, zone, fold: label.replace(tzinfo=ZoneInfo(zone), fold=fold), LABELS, ZONES, st.integers(0, 1)
 )
 DURATIONS = st.one_of(
-    st.integers(1, 10**6), st.floats(0.001, 1e6), st.timedeltas(timedelta(microseconds=1), timedelta(days=4000))
+    st.integers(1, 10**6), st.floats(0.001, 1e6), st.timedeltas(timedelta(milliseconds=1), timedelta(days=4000))
 )
 SINGLE_SCHEDULES = st.one_of(
     st.just(tk.Never()),
@@ -91,10 +91,10 @@ RETRIES = st.one_of(
     ),
     st.builds(Patience, st.floats(0, 100)),
 )
-TEXTS = st.text(min_size=1).filter(lambda text: bool(text.strip()))
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: bool(text.strip()))
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "schedule": SCHEDULES,
-    "key": st.none() | st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: bool(text.strip())),
+    "key": st.none() | TEXTS,
     "retry": st.none() | RETRIES,
     "initial_run_time": st.none() | INSTANTS | st.timedeltas(timedelta(0), timedelta(days=400)),
     "timeout": st.none() | DURATIONS,

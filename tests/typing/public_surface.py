@@ -10,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal, assert_type
+from typing import Any, ClassVar, Literal, Self, assert_type
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -48,6 +48,7 @@ from turnkeeper_trio import (
     Never,
     Once,
     OnConflict,
+    OnCrash,
     Origin,
     Outcome,
     Overlap,
@@ -84,7 +85,7 @@ from turnkeeper_trio import (
     open_scheduler,
     simulate,
 )
-from turnkeeper_trio.abc import Clock, RetryPolicy, Schedule
+from turnkeeper_trio.abc import ArgumentCodec, Clock, RetryPolicy, Schedule, Store
 from turnkeeper_trio.errors import StoreUnavailable, SubmissionRefused
 from turnkeeper_trio.events import (
     ClockStepped,
@@ -107,7 +108,7 @@ from turnkeeper_trio.events import (
     ShutdownStarted,
 )
 from turnkeeper_trio.jobs import JobDefaults, JobSetChanges, JobSetEntry
-from turnkeeper_trio.retries import FailedAttempt
+from turnkeeper_trio.retries import FailedAttempt, retry_from_json
 from turnkeeper_trio.schedules import (
     AnyOf,
     Between,
@@ -199,6 +200,55 @@ def schedules(at: datetime) -> None:
     assert_type(Interval(5).to_json(), dict[str, Any])
     restored: Schedule = schedule_from_json(Never().to_json())
     assert restored is not None
+    own: Schedule = schedule_from_json({"kind": "fortnightly"}, kinds=[Kept, KeptWithAnnotation])
+    assert_type(Between.from_json(own, kinds=[Kept]), Between)
+    assert_type(retry_from_json({}, kinds=[Kept]), RetryPolicy)
+    assert_type(FixedRetryDelay.from_json(FixedRetryDelay(5).to_json()), FixedRetryDelay)
+    request = RecurringJobRequest("name", on_crash=OnCrash.MARK, crash_limit=1)
+    assert_type(RecurringJobRequest.from_json(request.to_json(), kinds=[Kept]), RecurringJobRequest)
+
+
+class Kept:
+    """What a durable store can keep."""
+
+    kind = "kept"
+
+    def to_json(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Kept":
+        return cls()
+
+
+class KeptWithAnnotation:
+    """The same, with a stricter annotation."""
+
+    kind: ClassVar[str] = "annotated"
+
+    def to_json(self) -> int:
+        return 1
+
+    @classmethod
+    def from_json(cls, data: int) -> Self:
+        return cls()
+
+
+class Codec:
+    """How arguments are written and read."""
+
+    def dumps(self, value: object) -> str:
+        return repr(value)
+
+    def loads(self, text: str) -> object:
+        return text
+
+
+async def durable(store: Store) -> None:
+    codec: ArgumentCodec = Codec()
+    assert_type(store.durable, bool)
+    async with open_scheduler(max_workers=1, store=store, kinds=[Kept], codec=codec):
+        pass
 
 
 def requests(at: datetime) -> RecurringJobRequest:
@@ -342,7 +392,7 @@ async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, k
 
 async def job_sets(scheduler: Scheduler) -> None:
     defaults: JobDefaults = {"timeout": 30}
-    jobs = JobSet(defaults=defaults)
+    jobs = JobSet(name="shop", version=2, defaults=defaults)
 
     @jobs.job("nightly", Cron("0 3 * * *"), max_retries=2, timeout=60)
     async def nightly(shop: str = "berlin") -> int:
@@ -356,6 +406,7 @@ async def job_sets(scheduler: Scheduler) -> None:
     changes = await scheduler.apply(jobs)
     assert_type(changes, JobSetChanges)
     assert_type(changes.added, tuple[RecurringJobId, ...])
+    assert_type(changes.newer_version, int | None)
 
 
 def verdicts(at: timedelta) -> Verdict:

@@ -183,7 +183,8 @@ def _how_to_register(fn: Callable[..., Any]) -> str:
         what, write = "a function inside of a function", "define it in a module, and register it, scheduler.register(…)"
     else:
         what, write = "not registered", f"write scheduler.register('{name}', …) before, or put it in a JobSet"
-    return f"fn is {guard.shown(fn)}, {what}, which a durable store cannot find again after a restart: {write}"
+    shown = guard.shown(cast("object", fn))
+    return f"fn is {shown}, {what}, which a durable store cannot find again after a restart: {write}"
 
 
 def _nothing() -> None:

@@ -255,7 +255,9 @@ class Scheduler:
         Always a checkpoint. Cancelled, it has submitted nothing. With a store, it returns when the store has committed
         the job; a cancellation waits for that. Only if the store is unavailable, the call ends without an answer, by
         a cancellation or `StoreUnavailable`, and the job may be accepted later. So give such a job a ``key``: submitted
-        again, it is the same job.
+        again, it is the same job. A restart must be able to bring a job back: its function is registered (`register`),
+        or is in a job set that was applied, and its arguments are JSON values (or the ``codec`` of the scheduler writes
+        them). The function gets a copy of them.
 
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
@@ -265,7 +267,8 @@ class Scheduler:
             TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``; or it does not take
                 these arguments; or a keyword belongs somewhere else, as ``timeout=3`` to the request.
             ConfigurationError: ``fn`` is a name that is not registered, ``request`` is no request, or ``kwargs`` is no
-                mapping of names to values.
+                mapping of names to values. With a durable store also: it could not keep the function, an argument, the
+                schedule or the retry policy; the message says what to write instead.
         """
         if unexpected:
             raise misplaced("Scheduler.add_job", unexpected)
@@ -464,9 +467,12 @@ class Scheduler:
         """Make the scheduler's jobs what a job set says, for example after the configuration was loaded again.
 
         Jobs that are new are added. Jobs that differ are updated, as by `Scheduler.update_job`. Jobs that are equal do
-        not change. Jobs that came with the last call, and are not in the set, are deleted. Other jobs do not change. A
-        job of the set that was cancelled stays cancelled. One that is finished stays finished while its schedule is the
-        same.
+        not change. Jobs that came with the last set of the same name, and are not in this one, are deleted. Other jobs
+        do not change. A job of the set that was cancelled stays cancelled. One that is finished stays finished while
+        its schedule is the same. If a newer version of the set is in force, nothing changes, and a warning is logged.
+
+        With a durable store, each function of the set is registered under ``"<name of the set>/<key of the job>"``. A
+        function that was registered by `register` before keeps that name for its jobs.
 
         Returns:
             The ids of the jobs that were added, updated, left unchanged and removed.
@@ -474,7 +480,8 @@ class Scheduler:
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended.
             TypeError: a function of the set does not take its arguments.
-            ConfigurationError: the set names a function that is not registered, or ``job_set`` is no `JobSet`.
+            ConfigurationError: the set names a function that is not registered, or ``job_set`` is no `JobSet`; or a
+                durable store could not keep a job, as with `add_job`. A note says which job.
         """
         _validation.instance("job_set", job_set, JobSet, "a JobSet")
         submissions = [self._submission_of_set(job_set, entry) for entry in job_set]
@@ -598,8 +605,7 @@ class Scheduler:
         request = parts.defaults.complete(request)
         definition = None
         if stores is not None:
-            definition = stores.encode(request, target, args, named, job_set)
-            args, named = stores.arguments(definition)
+            definition, args, named = stores.encode_with_copies(request, target, args, named, job_set)
         job_id = parts.new_id() if request.key is None else job_id_of_key(request.key)
         return Submission(job_id, request, target, args, named or None, on_conflict, definition=definition)
 
@@ -747,7 +753,8 @@ class Scheduler:
             JobNotFound: there is no such job.
             JobEnded: the job has been cancelled or is finished.
             VersionConflict: the job has another version.
-            ConfigurationError: a value is wrong, there is no such field, or ``fn`` is a name that is not registered.
+            ConfigurationError: a value is wrong, there is no such field, or ``fn`` is a name that is not registered; or
+                a durable store could not keep it, as with `add_job`.
             TypeError: ``fn`` is no function, or the function does not take the arguments that the job would have.
             SchedulerClosed: the scheduler is shutting down or has ended.
         """

@@ -1,7 +1,7 @@
 """How the fields of a request are written as JSON values and read back, so that the request read is equal."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
@@ -114,6 +114,8 @@ def _to_instant(data: Any) -> Any:
     label = datetime.fromisoformat(written["label"])
     of_pendulum = written.get("pendulum", False)
     kind = pendulum.DateTime if of_pendulum else datetime
+    key: str = written["zone"]
+    zone = cast("tzinfo", pendulum.timezone(key)) if of_pendulum else ZoneInfo(key)
     return kind(
         label.year,
         label.month,
@@ -122,7 +124,7 @@ def _to_instant(data: Any) -> Any:
         label.minute,
         label.second,
         label.microsecond,
-        tzinfo=pendulum.timezone(written["zone"]) if of_pendulum else ZoneInfo(written["zone"]),
+        tzinfo=zone,
         fold=written.get("fold", 0),
     )
 

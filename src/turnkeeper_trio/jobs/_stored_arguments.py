@@ -28,6 +28,8 @@ NO_ARGUMENTS: Final = "{}"
 CODED: Final = {"args": "coded_args", "kwargs": "coded_kwargs"}
 """Under which name arguments are written that a codec has made text of, so that they are known by their text."""
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 _DEEPEST: Final = 100
 _LONGEST_INTEGER: Final = 1024
 """Bits. Python can be told to read no number of more than 640 digits."""
@@ -141,7 +143,7 @@ def check_json(where: str, value: object) -> None:
 
 def compact(value: Any) -> str:
     """Return a JSON value as text without blanks."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _fault(value: object, depth: int = 0) -> _Fault | None:

@@ -93,18 +93,36 @@ class DefinitionCodec:
         kwargs: Mapping[str, Any] | None = None,
         job_set: tuple[str, int] | None = None,
     ) -> str:
-        """Return the text of a definition. Two definitions that mean the same have the same text.
+        """Return the text of a definition. Whether a default of a field was given makes no difference.
+
+        Equal texts are equal definitions. Different texts may be, too: 5 and 5.0 seconds, or other orders of keys.
 
         Raises:
             ConfigurationError: An argument, the schedule or the retry policy cannot be kept; ``parameter`` names it.
         """
+        return self._text(request, target, encode_arguments(args, kwargs, self._codec), job_set)
+
+    def encode_with_copies(
+        self,
+        request: RecurringJobRequest,
+        target: str,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        job_set: tuple[str, int] | None = None,
+    ) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Return what `encode` returns, and copies of the arguments as they are read from it.
+
+        The function gets these copies, so that it gets the same before a restart as after it.
+
+        Raises:
+            ConfigurationError: As `encode`.
+        """
         arguments = encode_arguments(args, kwargs, self._codec)
-        parts = [f'{{"v":{VERSION},"request":{self._request_text(request)},"target":{compact(target)}']
+        text = self._text(request, target, arguments, job_set)
+        copies: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         if arguments != NO_ARGUMENTS:
-            parts.append(f',"call":{arguments}')
-        if job_set is not None:
-            parts.append(f',"set":{compact(list(job_set))}')
-        return "".join((*parts, "}"))
+            copies = decode_arguments(json.loads(arguments), self._codec)
+        return text, *copies
 
     def decode(self, text: str) -> Definition:
         """Return the definition that `encode` wrote.
@@ -130,10 +148,6 @@ class DefinitionCodec:
         except (LookupError, TypeError, ValueError, AttributeError) as exc:
             raise _no_definition(guard.raised(exc)) from exc
 
-    def arguments(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return copies of the arguments in a definition: what the function gets before a restart as well as after."""
-        return decode_arguments(_parsed(text).get("call", {}), self._codec)
-
     def changes(
         self,
         fields: Mapping[str, Any],
@@ -146,6 +160,8 @@ class DefinitionCodec:
         Raises:
             ConfigurationError: An argument, the schedule or the retry policy cannot be kept; ``parameter`` names it.
         """
+        if target is not None:
+            check_json("fn", target)
         written = written_fields(fields)
         self._check_fields(fields, written)
         return DefinitionChanges(
@@ -181,6 +197,16 @@ class DefinitionCodec:
         """
         return asked if text is None else read_schedule(json.loads(text), self._kinds)
 
+    def _text(self, request: RecurringJobRequest, target: str, arguments: str, job_set: tuple[str, int] | None) -> str:
+        check_json("fn", target)
+        parts = [f'{{"v":{VERSION},"request":{self._request_text(request)},"target":{compact(target)}']
+        if arguments != NO_ARGUMENTS:
+            parts.append(f',"call":{arguments}')
+        if job_set is not None:
+            check_json("job_set", job_set[0])
+            parts.append(f',"set":{compact(list(job_set))}')
+        return "".join((*parts, "}"))
+
     def _request_text(self, request: RecurringJobRequest) -> str:
         last, text = self._last
         if last is not request:
@@ -192,7 +218,10 @@ class DefinitionCodec:
         return text
 
     def _check_fields(self, values: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        """Check that those fields that may hold an object of a user's class read back equal."""
+        """Check that texts can be written, and that what may be an object of a user's class reads back equal."""
+        for name in ("name", "tags"):
+            if name in written:
+                check_json(name, written[name])
         for name in ("schedule", "retry", "initial_run_time", "until"):
             if name in written:
                 self._check_written(name, values[name], written[name])
@@ -232,12 +261,14 @@ def changed_definition(text: str, changes: DefinitionChanges) -> str:
 
 def _parsed(text: str) -> dict[str, Any]:
     """Return the JSON object of a definition."""
-    data, error = guard.call(json.loads, text)
-    if error is not None or type(data) is not dict:
+    parsed, error = guard.call(json.loads, text)
+    if error is not None or type(parsed) is not dict:
         raise _no_definition(guard.shown(text))
-    if data.get("v") is True or data.get("v") != VERSION:
-        raise _no_definition(f"version {guard.shown(data.get('v'))} is not known here, only {VERSION}")
-    return cast("dict[str, Any]", data)
+    data = cast("dict[str, Any]", parsed)
+    version = data.get("v")
+    if version is True or version != VERSION:
+        raise _no_definition(f"version {guard.shown(version)} is not known here, only {VERSION}")
+    return data
 
 
 def _no_definition(why: str) -> ConfigurationError:

@@ -312,7 +312,8 @@ def written_schedule(value: Schedule) -> dict[str, Any]:
 
 def is_library_schedule(value: object) -> bool:
     """Return whether a schedule is one of the library's: not of a user's class, though that be a subclass."""
-    return guard.is_a(value, BuiltinSchedule) and _KINDS.get(cast("BuiltinSchedule", value).kind) is type(value)
+    kind = guard.attribute(type(value), "kind")
+    return type(kind) is str and _KINDS.get(kind) is type(value)
 
 
 def schedule_kinds() -> frozenset[str]:
