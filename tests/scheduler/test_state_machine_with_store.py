@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from control_machine import SECOND, Control
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from model_store import ModelStore
-from control_machine import SECOND, Control
 
 from turnkeeper_trio import OnConflict, RecurringJobRequest
 from turnkeeper_trio._engine import control
@@ -74,8 +74,8 @@ class WithStore(Control):
         for stored in jobs:
             read = CODEC.decode(stored.definition.text)
             schedule = CODEC.read_bound(read.request.schedule, stored.definition.bound)
-            loaded = LoadedJob(stored, read.request, schedule, read.target, read.args, None, True)  # noqa: FBT003
-            self.engine.admit(self.now, [loaded])
+            loaded = LoadedJob(stored, read.request, schedule, read.target, read.args, None, True)
+            self.engine.admit(self.now, loaded)
             self._checked()
 
     def _fetch(self, *job_ids: UUID) -> None:

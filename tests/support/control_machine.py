@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from engine_driver import START, Scope, at
-
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 

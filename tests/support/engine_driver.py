@@ -33,6 +33,7 @@ from turnkeeper_trio.policies import OnConflict
 START = datetime(2024, 1, 1, tzinfo=UTC)
 """A Monday."""
 
+
 def us(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
 
@@ -164,7 +165,7 @@ class Driver:
             read, bound = self.codec.decode(each.definition.text), each.definition.bound
             schedule = self.codec.read_bound(read.request.schedule, bound)
             loaded = LoadedJob(each, read.request, schedule, read.target, read.args, read.kwargs or None, resolved)
-            self.engine.admit(self.now, [loaded])
+            self.engine.admit(self.now, loaded)
         self.check()
 
     def crash(self) -> "Driver":

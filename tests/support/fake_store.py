@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import anyio
-
 from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
+
 from turnkeeper_trio.errors import StoreUnavailable
 
 

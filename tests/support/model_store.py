@@ -70,7 +70,9 @@ class ModelStore:
     def _stored(self, job_id: UUID) -> StoredJob:
         row = self.rows[job_id]
         row.owned = True
-        opened = sorted((run for run in row.runs.values() if run.state is not RunState.ENDED), key=lambda run: run.entry)
+        opened = sorted(
+            (run for run in row.runs.values() if run.state is not RunState.ENDED), key=lambda run: run.entry
+        )
         image = row.image
         last = {image.last_run, image.last_success, image.last_failure} & row.runs.keys()
         ended = tuple(row.runs[entry] for entry in sorted(last))

@@ -145,7 +145,7 @@ def _end_cancelled(state: State, now: Now, run: Run, attempt: Attempt) -> None:
             end_run(state, now, run, Outcome.FAILED, DURING_CLEANUP, error=error)
         case CancelCause.LOST:
             end_run(state, now, run, Outcome.LOST, run.reason)
-        case (CancelCause.SHUTDOWN | None) if state.durable and run.holder is run.job:
+        case CancelCause.SHUTDOWN | None if state.durable and run.holder is run.job:
             _go_on_elsewhere(state, now, run, attempt)
         case CancelCause.SHUTDOWN | None:
             end_run(state, now, run, Outcome.INTERRUPTED, BY_SHUTDOWN, error=error)

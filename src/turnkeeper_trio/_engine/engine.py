@@ -305,10 +305,9 @@ class Engine:
             elif name.startswith(SET_VERSION):
                 self.state.set_versions[name.removeprefix(SET_VERSION)] = int(text)
 
-    def admit(self, now: Now, jobs: Iterable[LoadedJob]) -> None:
-        """Load jobs that a store gave. It may hold more jobs than are in memory."""
-        for loaded in jobs:
-            store_sync.admit(self.state, now, loaded)
+    def admit(self, now: Now, loaded: LoadedJob) -> None:
+        """Put a job that a store gave in the tables."""
+        store_sync.admit(self.state, now, loaded)
 
     def take_effects(self) -> Effects:
         """Return what the runtime has to carry out for the decisions since the last call."""

@@ -11,9 +11,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.rows import NO_NON_RUNS, Job, JobHistory, NonRun, Run
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.kept import read_error, read_value
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
-from turnkeeper_trio._model.stored import StoredRun
 from turnkeeper_trio._model.times import seconds, utc_pendulum
 
 Kept = TypeVar("Kept", Run, NonRun)
@@ -241,29 +239,4 @@ def record_of(item: Run | NonRun, run_id: UUID) -> RunRecord:
         lateness=None if started_at is None else seconds(started_at - occurrence.due_at),
         duration=seconds(ran.executed) if ran else 0.0,
         count=item.count if isinstance(item, NonRun) else 1,
-    )
-
-
-def record_of_row(stored: StoredRun) -> RunRecord:
-    """Return the record of a run that has ended, or of an occurrence that did not run, from its row in a store."""
-    row = stored.image
-    assert row.outcome is not None
-    assert row.finished_at is not None
-    return RunRecord(
-        run_id=RunId(row.run_id),
-        job_id=RecurringJobId(stored.job_id),
-        name=stored.name,
-        origin=row.origin,
-        scheduled_at=utc_pendulum(row.scheduled_at),
-        due_at=utc_pendulum(row.due_at),
-        started_at=None if row.started_at is None else utc_pendulum(row.started_at),
-        finished_at=utc_pendulum(row.finished_at),
-        attempts=row.attempts,
-        outcome=row.outcome,
-        value=read_value(row.value),
-        error=None if row.error is None else read_error(row.error),
-        reason=row.reason,
-        lateness=None if row.started_at is None else seconds(row.started_at - row.due_at),
-        duration=seconds(row.executed),
-        count=row.count,
     )

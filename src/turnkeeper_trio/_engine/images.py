@@ -77,7 +77,7 @@ def run_image(state: State, run: Run) -> RunImage:
         run.begun if attempt is None else attempt.number,
         run.failures,
         run.crashes,
-        run.overlap,
+        None if run.overlap is None else run.overlap.value,
         run.wake_at,
         run.started_at,
         run.executed,
@@ -116,7 +116,7 @@ def non_run_image(state: State, item: NonRun) -> RunImage:
         None,
         None,
         item.count,
-        False,  # noqa: FBT003  (the fields of a row, in their order)
+        False,
     )
 
 
@@ -132,5 +132,12 @@ def definition_image(job: Job) -> DefinitionImage:
     request = job.request
     assert job.definition is not None  # Where there is a store, each submission brings it.
     return DefinitionImage(
-        request.key, request.name, str(job.target), request.tags, request.priority, job.job_set, job.definition, job.bound
+        request.key,
+        request.name,
+        str(job.target),
+        request.tags,
+        request.priority,
+        job.job_set,
+        job.definition,
+        job.bound,
     )

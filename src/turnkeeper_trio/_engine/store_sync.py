@@ -17,6 +17,7 @@ from turnkeeper_trio._engine.planning import remove_pending
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
 from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.waits import Subject
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.kept import read_error, read_value
@@ -26,6 +27,7 @@ from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import JobNotFound, SchedulerClosed, SubmissionRefused
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.policies import Overlap
 
 LINGER: Final = 2
 """A job is released if its next occurrence is further away than so many horizons, so that it does not come and go."""
@@ -112,7 +114,8 @@ def _is_idle(state: State, now: Now, job: Job) -> bool:
 
 def _release(state: State, job: Job) -> None:
     """Remove a job from the tables, with all that has not ended of it, because the store keeps it."""
-    for subject in (job, *_take_out(state, job, executing=True)):
+    subjects: list[Subject] = [job, *_take_out(state, job, executing=True)]
+    for subject in subjects:
         state.fail_waits(subject, SchedulerClosed("the scheduler has shut down; the store keeps the job"))
     _remove(state, job)
 
@@ -171,7 +174,8 @@ def _refused(job: Job, why: str) -> SubmissionRefused:
 
 def _lose(state: State, now: Now, job: Job, why: str) -> None:
     """Remove a job that a different scheduler owns. Its runs that execute are cut off, and end as lost."""
-    for subject in (job, *_take_out(state, job, executing=False)):
+    subjects: list[Subject] = [job, *_take_out(state, job, executing=False)]
+    for subject in subjects:
         message = f"the job {job.request.name!r} is not here any more: {why}"
         state.fail_waits(subject, JobNotFound(message, job_id=job.job_id))
     _remove(state, job)
@@ -207,12 +211,7 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     before = state.remains.get(stored.job_id)
     assert stored.job_id not in state.jobs
     assert before is None or before.lost
-    job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
-    definition = stored.definition
-    job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
-    job.job_set, job.resolved = definition.job_set, loaded.resolved
-    job.state, job.reason, job.version = image.state, image.reason, image.version
-    job.latest, job.ran, job.entries, job.had_occurrence = image.latest, image.ran, image.entries, image.had_occurrence
+    job = unadmitted(loaded)
     job.told, job.redefined = image, False
     job.held = None if image.held is None else _occurrence(job, image.held)
     job.history = _history(job, image, stored.last)
@@ -232,6 +231,17 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
             crash(state, now, run, retired=retired or image.deleted)
     promote_waiting(state, job)
     settle_job(state, now, job)
+
+
+def unadmitted(loaded: LoadedJob) -> Job:
+    """Return a job as it is in the store; nothing of it is planned."""
+    stored, image, definition = loaded.stored, loaded.stored.image, loaded.stored.definition
+    job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
+    job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
+    job.job_set, job.resolved = definition.job_set, loaded.resolved
+    job.state, job.reason, job.version = image.state, image.reason, image.version
+    job.latest, job.ran, job.entries, job.had_occurrence = image.latest, image.ran, image.entries, image.had_occurrence
+    return job
 
 
 def _occurrence(job: Job, image: OccurrenceImage) -> Occurrence:
@@ -267,14 +277,20 @@ def _history(job: Job, image: JobImage, last: Iterable[RunImage]) -> JobHistory:
 def _ended_run(job: Job, row: RunImage) -> Run:
     run = _run(job, row, number=0, since=0)
     assert row.finished_at is not None
-    run.finished_at, run.outcome, run.reason, run.value = row.finished_at, row.outcome, row.reason, read_value(row.value)
+    run.finished_at, run.outcome, run.reason, run.value = (
+        row.finished_at,
+        row.outcome,
+        row.reason,
+        read_value(row.value),
+    )
     return run
 
 
 def _run(job: Job, row: RunImage, *, number: int, since: int) -> Run:
     occurrence = Occurrence(job, row.scheduled_at, row.due_at, row.origin, row.entry, run_id=row.run_id)
     run = Run(occurrence, number, since)
-    run.begun, run.failures, run.crashes, run.overlap = row.attempts, row.failures, row.crashes, row.overlap
+    run.begun, run.failures, run.crashes = row.attempts, row.failures, row.crashes
+    run.overlap = None if row.overlap is None else Overlap(row.overlap)
     run.started_at, run.executed, run.wake_at = row.started_at, row.executed, row.wake_at
     run.error = None if row.error is None else read_error(row.error)
     return run

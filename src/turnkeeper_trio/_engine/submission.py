@@ -170,14 +170,12 @@ def apply_set(
             added.append(job_id)
         elif job.state in ENDED_STATES:
             unchanged.append(job_id)  # It has run or was cancelled, and applying a set does not run it again.
-        elif change_job(
-            state, now, job, submission.request, _call_from(submission), definition=submission.definition
-        ):
+        elif change_job(state, now, job, submission.request, _call_from(submission), definition=submission.definition):
             updated.append(job_id)
         else:
             unchanged.append(job_id)
-    for job_id in wanted:
-        _note_set(state, state.jobs.get(job_id), name)
+    for submission in submissions:
+        _note_set(state, state.jobs.get(submission.job_id), name)
     for job in before:
         if job.job_id not in wanted and job.state not in ENDED_STATES:
             delete_job(state, now, job.job_id, reason=NOT_IN_SET)

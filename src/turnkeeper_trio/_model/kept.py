@@ -6,7 +6,11 @@ from typing import Any, Final, cast, final
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
+from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.run import RunRecord
+from turnkeeper_trio._model.stored import StoredRun
+from turnkeeper_trio._model.times import seconds, utc_pendulum
 
 LONGEST_ERROR: Final = 4096
 """Characters of the message of an error that a store keeps; the same number of its traceback, the last ones."""
@@ -81,3 +85,28 @@ def read_value(text: str | None) -> Any:
         return None
     told = json.loads(text)
     return NotKept(told["not_kept"]) if "not_kept" in told else told["value"]
+
+
+def record_of_row(stored: StoredRun) -> RunRecord:
+    """Return the record of a run that has ended, or of an occurrence that did not run, from its row in a store."""
+    row = stored.image
+    assert row.outcome is not None
+    assert row.finished_at is not None
+    return RunRecord(
+        run_id=RunId(row.run_id),
+        job_id=RecurringJobId(stored.job_id),
+        name=stored.name,
+        origin=row.origin,
+        scheduled_at=utc_pendulum(row.scheduled_at),
+        due_at=utc_pendulum(row.due_at),
+        started_at=None if row.started_at is None else utc_pendulum(row.started_at),
+        finished_at=utc_pendulum(row.finished_at),
+        attempts=row.attempts,
+        outcome=row.outcome,
+        value=read_value(row.value),
+        error=None if row.error is None else read_error(row.error),
+        reason=row.reason,
+        lateness=None if row.started_at is None else seconds(row.started_at - row.due_at),
+        duration=seconds(row.executed),
+        count=row.count,
+    )

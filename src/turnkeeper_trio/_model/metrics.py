@@ -86,7 +86,9 @@ class Books(Record):
         """Return the equality without its zeros: ``5 planned = 2 pending + 2 succeeded + 1 failed``."""
         terms = [(field.name, getattr(self, field.name)) for field in fields(self)]
         right = " + ".join(
-            f"{count} {name.replace('_', ' ')}" for name, count in terms if count and name not in {"planned", "admitted"}
+            f"{count} {name.replace('_', ' ')}"
+            for name, count in terms
+            if count and name not in {"planned", "admitted"}
         )
         left = f"{self.planned} planned" + (f" + {self.admitted} admitted" if self.admitted else "")
         return f"{left} {'=' if self.balanced else '≠'} {right or 'none'}"

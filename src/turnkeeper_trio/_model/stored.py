@@ -13,7 +13,6 @@ from uuid import UUID
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio.policies import Overlap
 
 
 @unique
@@ -64,8 +63,8 @@ class RunImage(NamedTuple):
     failures: int
     crashes: int
     """How many of its attempts were cut off by the death of their process."""
-    overlap: Overlap | None
-    """The policy that the caller who triggered it chose."""
+    overlap: str | None
+    """The value of the `Overlap` that the caller who triggered it chose."""
     wake_at: int | None
     """When its next attempt is due, while it waits for one."""
     started_at: int | None

@@ -12,9 +12,9 @@ import anyio
 import trio
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
-from turnkeeper_trio._engine.history import record_of_row
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import job_id_of_key
+from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.stored import StoredRun
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox

@@ -15,7 +15,6 @@ only when no attempt is with a worker. So it receives every outcome. When it end
 still waits is answered in the same step.
 """
 
-import logging
 import math
 from contextvars import copy_context
 from typing import Final, final
@@ -31,9 +30,9 @@ from turnkeeper_trio._model.tracebacks import forget_locals
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command, CommandQueue
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
-from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
-from turnkeeper_trio._runtime.logs import log_waiting, write
+from turnkeeper_trio._runtime.keeper import StoreKeeper
+from turnkeeper_trio._runtime.logs import log_waiting
 from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of

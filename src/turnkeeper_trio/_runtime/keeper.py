@@ -7,22 +7,28 @@ about all of it, and the store only keeps it.
 import logging
 import os
 import platform
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, final
 from uuid import UUID, uuid4
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import Engine, LoadedJob
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.stored import Batch, Claim, StoredJob, StoredRun, StoreNode
-from turnkeeper_trio._model.times import MICROSECONDS, Now
+from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.kept import record_of_row
+from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.stored import Batch, Claim, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
+from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
-from turnkeeper_trio._runtime.commands import Needs
+from turnkeeper_trio._runtime.commands import Needs, Reply
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import ConfigurationError, StoreError, StoreUnavailable, TurnKeeperError
+from turnkeeper_trio.jobs import JobSummary
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 FIRST_RETRY: Final = 0.2
@@ -187,15 +193,17 @@ class StoreKeeper:
                 if self.waits_no_longer():
                     raise
             else:
-                break
+                self._is_available()
+                return result
             self._hurry = anyio.Event()
             with anyio.move_on_after(delay):
                 await self._hurry.wait()
             delay = min(2 * delay, LONGEST_RETRY)
+
+    def _is_available(self) -> None:
         if self.unavailable is not None:
             self.unavailable = None
             write(logging.INFO, "the store is available again")
-        return result
 
     def _note_release(self, image: Any, release: bool) -> None:
         if release and image is not None and image.wake_at is not None:
@@ -212,12 +220,94 @@ class StoreKeeper:
         """Call the store. A call is never cut off, because nobody would know then what was done."""
         with anyio.CancelScope(shield=True):
             try:
-                return await method(*args, **kwargs)
+                result = await method(*args, **kwargs)
             except (StoreError, ConfigurationError):
                 raise
-            except Exception as exc:  # noqa: BLE001  (it may be of anybody's store)
+            except Exception as exc:
                 message = f"the store failed: {guard.described(exc)}"
                 raise StoreError(message) from exc
+        return result
+
+    # In the tasks of callers -----------------------------------------------------------------------------
+
+    async def until_committed(self, reply: Reply, timeout: float) -> None:  # noqa: ASYNC109  (nothing is cut off)
+        """Wait until a submission is answered, or for ``timeout`` seconds if the store is unavailable.
+
+        A commit takes milliseconds, and cannot be taken back. So a cancellation waits for it, unless the store is
+        unavailable.
+
+        Raises:
+            StoreUnavailable: it is not known yet whether the store has the job.
+        """
+        give_up_at = anyio.current_time() + timeout
+        while not await _is_answered(reply):
+            if self.unavailable is None:
+                continue
+            try:
+                await checkpoint()
+            except BaseException:
+                reply.give_up()
+                raise
+            if anyio.current_time() >= give_up_at:
+                reply.give_up()
+                message = f"{self.unavailable}; the job is accepted if the store is available again in time"
+                raise StoreUnavailable(message) from self.unavailable
+        reply.result()
+
+    async def list_jobs(
+        self, states: Collection[JobState] | None, tags: Collection[str] | None, after: int, limit: int
+    ) -> list[JobSummary]:
+        """Return jobs in the order of submission, as the store keeps them."""
+        query = JobQuery(
+            states=None if states is None else frozenset(states),
+            tags=None if tags is None else frozenset(tags),
+            after=after,
+            limit=limit,
+        )
+        return [_summary(stored) for stored in await self._call(self.store.read_jobs, query)]
+
+    async def history(
+        self, job_id: UUID | None, since: int | None, outcomes: Collection[Outcome] | None, limit: int
+    ) -> list[RunRecord]:
+        """Return the records of runs that have ended, the newest first, as the store keeps them."""
+        query = RunQuery(
+            job_id=job_id, outcomes=None if outcomes is None else frozenset(outcomes), since=since, limit=limit
+        )
+        return [record_of_row(stored) for stored in await self._call(self.store.read_runs, query)]
+
+    async def upcoming(self, limit: int) -> list[LoadedJob]:
+        """Return the jobs that nobody has claimed and that come next."""
+        jobs: list[LoadedJob] = []
+        for stored in await self._call(self.store.read_upcoming, limit=limit):
+            loaded, _ = guard.call(self.read, stored)
+            if loaded is not None:
+                jobs.append(loaded)
+        return jobs
+
+
+COMMIT_TAKES: Final = 0.5
+"""Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
+
+
+async def _is_answered(reply: Reply) -> bool:
+    with anyio.move_on_after(COMMIT_TAKES, shield=True) as scope:
+        await reply.until_answered()
+    return not scope.cancelled_caught
+
+
+def _summary(stored: StoredJob) -> JobSummary:
+    definition, image = stored.definition, stored.image
+    waiting = [run.wake_at for run in stored.runs if run.wake_at is not None and image.state is not JobState.PAUSED]
+    times = waiting if image.pending is None else [*waiting, image.pending.due_at]
+    return JobSummary(
+        job_id=RecurringJobId(stored.job_id),
+        key=definition.key,
+        name=definition.name,
+        tags=definition.tags,
+        state=image.state,
+        next_run_time=utc_pendulum(min(times)) if times else None,
+        active=len(stored.runs),
+    )
 
 
 _ALL: Final = 100 * 365 * 86400.0

@@ -65,7 +65,6 @@ from turnkeeper_trio.errors import (
     SchedulerClosed,
     ShutdownTimeout,
     StagingFull,
-    StoreUnavailable,
     SubmissionRefused,
     TurnKeeperError,
     WouldDeadlock,
@@ -87,9 +86,6 @@ E1 = TypeVar("E1", bound=Event)
 E2 = TypeVar("E2", bound=Event)
 E3 = TypeVar("E3", bound=Event)
 E4 = TypeVar("E4", bound=Event)
-
-COMMIT_TAKES: Final = 0.5
-"""Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
 
 TOGETHER: Final = 100
 """How many runs to come are looked up in one step of the event loop."""
@@ -283,29 +279,11 @@ class Scheduler:
         return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
 
     async def _until_committed(self, reply: Reply) -> None:
-        """Wait until the store has committed a job, or for ``store_timeout`` if it is unavailable.
-
-        A commit takes milliseconds, and cannot be taken back. So a cancellation waits for it, unless the store is
-        unavailable.
-        """
+        """Wait until the store has committed a job."""
         parts = self._parts
-        keeper, give_up_at = parts.keeper, anyio.current_time() + parts.store_timeout
-        assert keeper is not None
+        assert parts.keeper is not None
         parts.command_queue.expect(reply)
-        while reply.open:
-            with anyio.move_on_after(COMMIT_TAKES, shield=True):
-                await reply.until_answered()
-            if reply.open and keeper.unavailable is not None:
-                try:
-                    await checkpoint()
-                except BaseException:
-                    reply.give_up()
-                    raise
-                if anyio.current_time() >= give_up_at:
-                    reply.give_up()
-                    message = f"{keeper.unavailable}; the job is accepted if the store is available again in time"
-                    raise StoreUnavailable(message) from keeper.unavailable
-        reply.result()
+        await parts.keeper.until_committed(reply, parts.store_timeout)
 
     @overload
     def try_add_job(
@@ -1004,12 +982,15 @@ class Scheduler:
             JobNotFound: there is no job ``after``.
             ConfigurationError: an argument makes no sense, for example a ``limit`` that is not a positive integer.
         """
+        checked_states = None if states is None else _validation.members("states", states, JobState)
+        checked_tags = None if tags is None else _validation.texts("tags", tags, "['nightly']")
+        behind = None if after is None else _validation.job("after", after)
+        most = _validation.integer("limit", limit, least=1)
+        if self._parts.keeper is not None:
+            seq = await self._ask(queries.position, behind)
+            return await self._parts.keeper.list_jobs(checked_states, checked_tags, seq, most)
         return await self._ask_now(
-            queries.list_jobs,
-            states=None if states is None else _validation.members("states", states, JobState),
-            tags=None if tags is None else _validation.texts("tags", tags, "['nightly']"),
-            after=None if after is None else _validation.job("after", after),
-            limit=_validation.integer("limit", limit, least=1),
+            queries.list_jobs, states=checked_states, tags=checked_tags, after=behind, limit=most
         )
 
     async def print_jobs(
@@ -1064,13 +1045,13 @@ class Scheduler:
             JobNotFound: there is no such job.
             ConfigurationError: an argument makes no sense, for example a ``since`` without a timezone.
         """
-        return await self._ask_now(
-            queries.run_history,
-            job_id=_job(job_id),
-            since=None if since is None else _validation.instant("since", since),
-            outcomes=None if outcomes is None else _validation.members("outcomes", outcomes, Outcome),
-            limit=_validation.integer("limit", limit, least=1),
-        )
+        job, most = _job(job_id), _validation.integer("limit", limit, least=1)
+        since_us = None if since is None else _validation.instant("since", since)
+        wanted = None if outcomes is None else _validation.members("outcomes", outcomes, Outcome)
+        if self._parts.keeper is not None:
+            found = await self._ask(queries.found_id, job)
+            return await self._parts.keeper.history(found, since_us, wanted, most)
+        return await self._ask_now(queries.run_history, job_id=job, since=since_us, outcomes=wanted, limit=most)
 
     async def upcoming_runs(self, *, until: datetime | None = None, limit: int = 100) -> list[UpcomingRun]:
         """Return what will run next, of all jobs: occurrences and retries, in the order of their instants.
@@ -1090,7 +1071,9 @@ class Scheduler:
         until_us = None if until is None else _validation.instant("until", until)
         most = _validation.integer("limit", limit, least=1)
         found: list[UpcomingRun] = []
-        for run in await self._ask_now(queries.upcoming_runs, until=until_us, limit=most):
+        keeper = self._parts.keeper
+        others = [] if keeper is None else await keeper.upcoming(most)
+        for run in await self._ask_now(queries.upcoming_runs, until=until_us, limit=most, others=others):
             found.append(run)
             if not len(found) % TOGETHER:
                 await checkpoint()  # The schedules are asked here, and not in the coordinator: it may be for millions.
