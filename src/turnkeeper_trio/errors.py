@@ -24,6 +24,12 @@ __all__ = [
     "SchedulerClosed",
     "ShutdownTimeout",
     "StagingFull",
+    "StoreCorrupted",
+    "StoreError",
+    "StoreInUse",
+    "StoreNotFound",
+    "StoreReadOnly",
+    "StoreTooNew",
     "StoreUnavailable",
     "SubmissionRefused",
     "SubmitError",
@@ -169,9 +175,57 @@ class CriticalJobFailed(TurnKeeperError):
         return f"the critical job {record.name!r} failed: {why}"
 
 
+class StoreError(TurnKeeperError):
+    """A store cannot be used, or failed. A subclass says why; what it cannot say is the cause of this error."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        """The file of the store, or its address; empty if it has none."""
+
+
 @final
-class StoreUnavailable(TurnKeeperError):
-    """A store cannot commit a batch now. `Store.apply` raises it, and is then called again."""
+class StoreUnavailable(StoreError):
+    """A store cannot do something now: nothing was done, or it is unknown whether it was. The call is made again."""
+
+
+@final
+class StoreInUse(StoreError):
+    """Another process has the store open, or another scheduler of this one: a store is for one at a time."""
+
+    def __init__(self, message: str, *, path: str = "", pid: int | None = None, host: str | None = None) -> None:
+        super().__init__(message, path=path)
+        self.pid = pid
+        """The id of the process that has it open; ``None`` if that is not known."""
+        self.host = host
+        """The name of its machine; ``None`` if that is not known."""
+
+
+@final
+class StoreNotFound(StoreError):
+    """There is no such store, and it was not made, because its folder is missing or ``create=False`` was given."""
+
+
+@final
+class StoreCorrupted(StoreError):
+    """What is there is no store, or is damaged. It was left as it is."""
+
+
+@final
+class StoreTooNew(StoreError):
+    """The store was written by a later version of this library. It was left as it is."""
+
+    def __init__(self, message: str, *, path: str = "", found: int, known: int) -> None:
+        super().__init__(message, path=path)
+        self.found = found
+        """The version of its schema."""
+        self.known = known
+        """The latest version of the schema that this library can read."""
+
+
+@final
+class StoreReadOnly(StoreError):
+    """The store, or its folder, cannot be written by this process."""
 
 
 @final
