@@ -6,7 +6,7 @@ from typing import Final
 
 from turnkeeper_trio.stores._keep import Keep
 from turnkeeper_trio.stores.sqlite._rows import tags_of
-from turnkeeper_trio.stores.sqlite._session import ROWS, Session, Tally
+from turnkeeper_trio.stores.sqlite._session import ROWS, Session, Tally, add
 
 Execute = Callable[..., sqlite3.Cursor]
 
@@ -43,7 +43,7 @@ def delete_job(execute: Execute, tally: Tally, job: int, seq: int, tags: str | N
     """Delete a job and its runs. The caller counts it no longer among the jobs."""
     remove_tags(execute, job, seq, tags)
     execute("DELETE FROM open_run WHERE job = ?", (job,))
-    tally[ROWS] -= execute("DELETE FROM ended_run WHERE job = ?", (job,)).rowcount
+    add(tally, ROWS, -execute("DELETE FROM ended_run WHERE job = ?", (job,)).rowcount)
     execute("DELETE FROM job WHERE job = ?", (job,))
 
 
@@ -62,11 +62,11 @@ def crowded(keep: Keep, ended: Iterable[tuple[int, int]]) -> list[int]:
 def prune(session: Session, tally: Tally, *, crowded: Iterable[int], at: int, budget: int) -> bool:
     """Remove what is over a bound: ``budget`` rows of each kind at most; return whether there may be more.
 
-    ``tally`` is what changed in the transaction so far, and is brought up to date.
+    ``tally`` is brought up to date.
     """
     settings, sweep, execute = session.settings, session.sweep, session.connected().execute
     for job in crowded:
-        tally[ROWS] -= execute(_CROWDED, (job, settings.keep.per_job)).rowcount
+        add(tally, ROWS, -execute(_CROWDED, (job, settings.keep.per_job)).rowcount)
     oldest = None
     if settings.age_us is not None and at >= sweep.next_at:
         oldest = at - settings.age_us
@@ -80,7 +80,7 @@ def prune(session: Session, tally: Tally, *, crowded: Iterable[int], at: int, bu
 
 def _sweep_runs(session: Session, tally: Tally, oldest: int | None, budget: int) -> bool:
     sweep, total, connection = session.sweep, session.settings.keep.total, session.connected()
-    rows = session.tally[ROWS] + tally[ROWS]
+    rows = tally.get(ROWS, 0)
     excess = 0 if total is None else rows - total
     if excess <= 0 and oldest is None:
         return False
@@ -96,20 +96,20 @@ def _sweep_runs(session: Session, tally: Tally, oldest: int | None, budget: int)
         if not kept:
             gone.append((ended,))
     connection.executemany("DELETE FROM ended_run WHERE ended = ?", gone)
-    tally[ROWS] -= len(gone)
+    add(tally, ROWS, -len(gone))
     return bool(found) and sweep.position == found[-1][0] and len(found) == budget
 
 
 def _sweep_jobs(session: Session, tally: Tally, oldest: int | None, budget: int) -> bool:
     total, execute = session.settings.keep.total, session.connected().execute
-    names = [("jobs", name) for name in ("cancelled", "finished", "deleted")]
-    excess = 0 if total is None else sum(session.tally[name] + tally[name] for name in names) - total
+    names = ("jobs cancelled", "jobs finished", "jobs deleted")
+    excess = 0 if total is None else sum(tally.get(name, 0) for name in names) - total
     if excess <= 0 and oldest is None:
         return False
     found = execute(_OVER, (budget,)).fetchall()
     for gone, (job, state, deleted, seq, tags, updated_at) in enumerate(found):
         if excess <= gone and (oldest is None or updated_at >= oldest):
             return False
-        tally["jobs", "deleted" if deleted else state] -= 1
+        add(tally, f"jobs {'deleted' if deleted else state}", -1)
         delete_job(execute, tally, job, seq, tags)
     return len(found) == budget

@@ -214,9 +214,10 @@ def read_upcoming(session: Session, limit: int) -> list[StoredJob]:
 
 def count(session: Session) -> StoreCounts:
     """Return how much the store holds: numbers that each commit keeps up to date."""
-    jobs = {JobState(name): n for (kind, name), n in session.tally.items() if kind == "jobs" and name != "deleted"}
-    outcomes = {Outcome(name): n for (kind, name), n in session.tally.items() if kind == "outcomes"}
+    tally = session.tally
+    jobs = {state: tally.get(f"jobs {state.value}", 0) for state in JobState}
+    outcomes = {outcome: tally.get(f"outcomes {outcome.value}", 0) for outcome in Outcome}
     states = session.connected().execute("SELECT state, count(*) FROM open_run GROUP BY state")
     runs = {RunState(name): n for name, n in states}
-    runs[RunState.ENDED] = session.tally[ROWS]
+    runs[RunState.ENDED] = tally.get(ROWS, 0)
     return StoreCounts(jobs=jobs, runs=runs, outcomes=outcomes)

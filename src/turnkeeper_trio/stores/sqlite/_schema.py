@@ -39,13 +39,11 @@ def _columns(names: tuple[str, ...]) -> str:
 # ever added at the end, and an opening reads nothing of it.
 TABLES: Final = (
     """CREATE TABLE node(
-        one INTEGER PRIMARY KEY CHECK(one = 1), batch INTEGER NOT NULL, refusals TEXT NOT NULL,
+        one INTEGER PRIMARY KEY CHECK(one = 1), batch INTEGER NOT NULL, refusals TEXT NOT NULL, tally TEXT NOT NULL,
         last_seq INTEGER NOT NULL, last_ended INTEGER NOT NULL, high INTEGER NOT NULL, clean INTEGER NOT NULL,
         node_id BLOB, host TEXT, pid INTEGER, version TEXT, opened_at INTEGER) STRICT""",
-    "INSERT INTO node VALUES (1, -1, '[]', 0, 0, 0, 1, NULL, NULL, NULL, NULL, NULL)",
+    "INSERT INTO node VALUES (1, -1, '[]', '{}', 0, 0, 0, 1, NULL, NULL, NULL, NULL, NULL)",
     "CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    """CREATE TABLE tally(
-        kind TEXT NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID""",
     f"""CREATE TABLE job(
         job INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, seq INTEGER NOT NULL, owned INTEGER NOT NULL,
         over INTEGER NOT NULL, updated_at INTEGER NOT NULL, {_columns(IMAGE)}, {_columns(DEFINITION)}) STRICT""",

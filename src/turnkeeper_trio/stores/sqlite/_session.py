@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from turnkeeper_trio.stores._keep import Keep
 from turnkeeper_trio.stores.sqlite import _file
 
 T = TypeVar("T")
-Tally = Counter[tuple[str, str]]
-"""Numbers by kind and name: jobs by state, runs that ended by outcome, and their rows."""
+Tally = dict[str, int]
+"""Numbers of jobs by state, of runs that ended by outcome, and of their rows: ``jobs active``, ``outcomes failed``."""
 
-ROWS: Final = ("runs", "ended")
-"""The kind and name of the number of rows of runs that have ended."""
+ROWS: Final = "runs ended"
+"""The name of the number of rows of runs that have ended."""
 
 NO_BATCH: Final = -1
 
@@ -50,6 +49,11 @@ class Counters:
     """The latest ``finished_at`` that a run ever had; each row of a run that ended holds it as it was then."""
 
 
+def add(tally: Tally, name: str, number: int) -> None:
+    """Add to a number that is counted."""
+    tally[name] = tally.get(name, 0) + number
+
+
 @final
 @dataclass(slots=True)
 class Sweep:
@@ -75,7 +79,7 @@ class Session:
     stale: bool = False
     """Whether the counters have to be read again, because something failed since."""
     counters: Counters = field(default_factory=Counters)
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally = field(default_factory=dict[str, int])
     sweep: Sweep = field(default_factory=Sweep)
 
     def open(self, node: StoreNode) -> Opened:
@@ -123,15 +127,15 @@ class Session:
     def _load(self) -> None:
         assert self.connection is not None
         execute = self.connection.execute
-        ((node_id, batch, refusals, last_seq, last_ended, high),) = execute(
-            "SELECT node_id, batch, refusals, last_seq, last_ended, high FROM node"
+        ((node_id, batch, refusals, tally, last_seq, last_ended, high),) = execute(
+            "SELECT node_id, batch, refusals, tally, last_seq, last_ended, high FROM node"
         )
         if node_id != self.node_id:  # while it had to be opened again, somebody else had it open
             raise _file.in_use(self.settings.path)
         ((last_job,),) = execute("SELECT coalesce(max(job), 0) FROM job")
         refused = tuple(Refusal(change_id, reason) for change_id, reason in json.loads(refusals))
         self.counters = Counters(batch, refused, last_seq, last_job, last_ended, high)
-        self.tally = Tally({(kind, name): n for kind, name, n in execute("SELECT kind, name, n FROM tally")})
+        self.tally = json.loads(tally)
         self.stale = False
 
     def connected(self) -> sqlite3.Connection:
