@@ -105,6 +105,9 @@ def prepare(path: str, *, create: bool) -> None:
         raise StoreNotFound(f"there is no {path}, and create=False was given", path=path)
     if size == 0 and not create:
         raise StoreCorrupted(f"{path} is empty, and create=False was given; restore a copy", path=path)
+    if size == 1:  # SQLite takes that for an empty file, and would write over it
+        message = f"{path} is not a database; it was left as it is: name another file, or restore a copy"
+        raise StoreCorrupted(message, path=path)
     if not os.access(file.parent, os.W_OK) or not (size is None or os.access(file, os.W_OK)):
         raise _read_only(path)
 
@@ -115,21 +118,24 @@ def _size(path: str) -> int:
     return 0
 
 
-def connect(path: str, *, busy_timeout: float, synchronous: str) -> sqlite3.Connection:
-    """Return a connection that excludes all others from its first statement on."""
-    uri = path == MEMORY
-    name = path if uri else f"{Path(path).absolute().as_uri()}?mode=rwc"
-    connection = sqlite3.connect(
-        name, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256, uri=not uri
+def _connect(path: str, *, busy_timeout: float) -> sqlite3.Connection:
+    uri = path != MEMORY
+    name = f"{Path(path).absolute().as_uri()}?mode=rwc" if uri else path
+    return sqlite3.connect(
+        name, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256, uri=uri
     )
-    for pragma in ("locking_mode = EXCLUSIVE", f"synchronous = {synchronous}", "fullfsync = ON",
-                   "checkpoint_fullfsync = ON", "cache_size = -16000", "temp_store = MEMORY",
-                   "cell_size_check = ON", "trusted_schema = OFF"):  # fmt: skip
+
+
+def _configure(connection: sqlite3.Connection, synchronous: str) -> None:
+    """Have the connection exclude all others from its next statement on. (Some of these read the file.)"""
+    for pragma in (
+        "locking_mode = EXCLUSIVE", f"synchronous = {synchronous}", "fullfsync = ON", "checkpoint_fullfsync = ON",
+        "cache_size = -16000", "temp_store = MEMORY", "cell_size_check = ON", "trusted_schema = OFF",
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
-    return connection
 
 
-def identify(connection: sqlite3.Connection, path: str, *, create: bool) -> str:
+def identify(connection: sqlite3.Connection, path: str, *, create: bool, migrate: bool) -> str:
     """Make the tables in a new file, bring those of an earlier version up to date, and refuse everything else.
 
     Returns a warning, or an empty text.
@@ -155,11 +161,15 @@ def identify(connection: sqlite3.Connection, path: str, *, create: bool) -> str:
         return ""
     if found not in _schema.MIGRATIONS:
         raise StoreCorrupted(f"{path}: there never was a schema {found}; restore a copy", path=path)
+    if not migrate:
+        raise StoreError(f"{path} has the schema {found}: a scheduler that opens it brings it up to date", path=path)
     copy = _schema.migrate(connection, Path(path), found)
     return f"{path} was brought from schema {found} to {_schema.SCHEMA}; {copy} is a copy of it as it was"
 
 
-def open_file(path: str, *, create: bool, busy_timeout: float, synchronous: str) -> tuple[sqlite3.Connection, str]:
+def open_file(
+    path: str, *, create: bool, busy_timeout: float, synchronous: str, migrate: bool = True
+) -> tuple[sqlite3.Connection, str]:
     """Return a connection to a store that nobody else has open, and a warning or an empty text."""
     if sqlite3.sqlite_version_info < (3, 37):
         raise StoreError(f"SQLite 3.37 or later is needed, this is {sqlite3.sqlite_version}", path=path)
@@ -167,8 +177,9 @@ def open_file(path: str, *, create: bool, busy_timeout: float, synchronous: str)
         prepare(path, create=create)
     connection: sqlite3.Connection | None = None
     try:
-        connection = connect(path, busy_timeout=busy_timeout, synchronous=synchronous)
-        warning = identify(connection, path, create=create)
+        connection = _connect(path, busy_timeout=busy_timeout)
+        _configure(connection, synchronous)
+        warning = identify(connection, path, create=create, migrate=migrate)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
     except BaseException as error:

@@ -101,7 +101,7 @@ class Session:
             )
             connection.execute("COMMIT")
             self.sweep, self.unsettled = Sweep(), []
-            self._load()
+            self.load()
             settings = dict(connection.execute("SELECT name, value FROM setting"))
             return Opened(last_seq=self.counters.last_seq, settings=settings, warnings=(warning,) if warning else ())
 
@@ -124,13 +124,14 @@ class Session:
             self.identity = _identity(path)
         return warning
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Read the counters of the last commit."""
         assert self.connection is not None
         execute = self.connection.execute
         ((node_id, batch, refusals, tally, last_seq, last_ended, high),) = execute(
             "SELECT node_id, batch, refusals, tally, last_seq, last_ended, high FROM node"
         )
-        if node_id != self.node_id:  # while it had to be opened again, somebody else had it open
+        if self.node_id and node_id != self.node_id:  # while it had to be opened again, somebody else had it open
             raise _file.in_use(self.settings.path)
         ((last_job,),) = execute("SELECT coalesce(max(job), 0) FROM job")
         refused = tuple(Refusal(change_id, reason) for change_id, reason in json.loads(refusals))
@@ -151,7 +152,7 @@ class Session:
             assert self.connection is not None
             self._carried(self.connection.execute, "PRAGMA wal_checkpoint(TRUNCATE)")
         if self.stale:
-            self._carried(self._load)
+            self._carried(self.load)
         return self.connection
 
     def check_place(self) -> None:
