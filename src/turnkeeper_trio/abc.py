@@ -173,8 +173,9 @@ class Store(Protocol):
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, in order, in one transaction, and return those that were refused.
 
-        A refused change leaves no trace. Before this returns, no job function starts, no caller is answered and no
-        event is published because of these changes. A batch whose number was committed before is not done again.
+        A refused change leaves no trace. A text that UTF-8 has no letters for is kept as it can be. Before this returns, no job function starts, no caller is answered and no
+        event is published because of these changes. A batch whose number was committed before, since the store was opened, is
+        not done again: the refusals are those of the first time.
         """
         ...
 
@@ -183,7 +184,7 @@ class Store(Protocol):
         ...
 
     async def read_jobs(self, query: JobQuery, /) -> Sequence[StoredJob]:
-        """Return jobs without their runs, in the order of submission."""
+        """Return jobs with their runs that have not ended, in the order of submission."""
         ...
 
     async def read_runs(self, query: RunQuery, /) -> Sequence[StoredRun]:
@@ -191,7 +192,10 @@ class Store(Protocol):
         ...
 
     async def read_upcoming(self, *, limit: int) -> Sequence[StoredJob]:
-        """Return the jobs that nobody owns and that have a ``wake_at``, the earliest first, with their open runs."""
+        """Return the jobs that nobody owns and that have a ``wake_at``, the earliest first, with their open runs.
+
+        Jobs with the same ``wake_at`` may be in any order.
+        """
         ...
 
     async def count(self) -> StoreCounts:

@@ -1,7 +1,6 @@
 """What passes between the scheduler and a store: images of rows, the changes of a turn, and jobs that are claimed.
 
-An image is the whole row as it is after a turn, so that a store only writes it, and the same image may be written twice.
-All instants are integers: microseconds since the epoch, UTC.
+An image is the whole row as it is after a turn, so that a store only writes it, and may write it twice. All instants are integers: microseconds since the epoch, UTC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,7 +80,8 @@ class RunImage(NamedTuple):
     value: str | None
     """The value of a run that succeeded, as JSON: ``{"value": …}``, or ``{"not_kept": "its repr"}``; ``None`` for
     ``None``."""
-    count: int
+    count: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  (it hides `tuple.count`, which nobody needs)
+    """How many occurrences it stands for."""
     retired: bool
     """Whether its job was replaced by another with the same id while it executed: no further attempt of it begins."""
 
@@ -140,11 +140,13 @@ class JobChange(NamedTuple):
     seq: int
     """The position of the job in the order of submission."""
     new: bool
-    """Whether it is added: the store refuses it if it has a job with this id already."""
+    """Whether it is added. The store refuses it if it has a job with this id that has not ended and was not deleted; one
+    that has is replaced, and the rows of its runs stay. A change that is not new is refused unless the scheduler owns
+    the job."""
     definition: DefinitionImage | None
     """Its definition, if that changed."""
     image: JobImage | None
-    """Its state; ``None``: the job and all its runs are deleted."""
+    """Its state; ``None``: the job and all its runs are deleted. Runs that end with that are only counted."""
     runs: tuple[RunImage, ...]
     """The rows of runs that changed."""
     dropped: tuple[int, ...]
@@ -194,7 +196,8 @@ class StoredRun(NamedTuple):
     """The name of its job."""
     image: RunImage
     ended: int
-    """While it has not ended 0, else its position in the order in which runs of this store ended."""
+    """While it has not ended 0, else its position in the order in which runs of this store ended: in a batch that is the
+    order of ``number``. A row that is written again keeps its position, unless its ``number`` is another one."""
 
 
 class StoredJob(NamedTuple):
@@ -207,7 +210,8 @@ class StoredJob(NamedTuple):
     runs: tuple[RunImage, ...] = ()
     """The rows of its runs that have not ended, in the order of their entries."""
     last: tuple[RunImage, ...] = ()
-    """The rows of its last run, last success and last failure, as far as they are kept."""
+    """The rows of its last run, last success and last failure, each once, in the order of their entries, as far as they
+    are kept; filled only where a job is claimed."""
 
 
 @final
@@ -223,6 +227,7 @@ class Claim:
     targets: frozenset[str] = frozenset()
     """Only jobs with these targets are claimed because they are due."""
     job_ids: tuple[UUID, ...] = ()
+    """Whether they have ended, or were deleted, or not."""
     run_ids: tuple[UUID, ...] = ()
     """The jobs of these runs, whether the runs are planned, active or ended."""
     job_sets: tuple[str, ...] = ()
@@ -235,10 +240,11 @@ class Claimed:
     """The jobs that a store gave to a scheduler. Those that it owns already are not among them."""
 
     jobs: Sequence[StoredJob] = ()
+    """Each once: those that are due, the earliest first, then those that were named."""
     next_at: int | None = None
     """The earliest ``wake_at`` of the jobs with the wanted targets that nobody owns; ``None`` if there is none."""
     runs: Mapping[UUID, StoredRun] = field(default_factory=dict[UUID, StoredRun])
-    """The rows of the runs that were named, as far as the store has them."""
+    """The rows of the runs that were named, as far as the store has them, whoever owns their jobs."""
 
 
 @final
@@ -274,6 +280,7 @@ class StoreCounts:
     """What a store holds."""
 
     jobs: Mapping[JobState, int]
+    """Jobs by state, without those that were deleted. States, here and below, of which there is none may be missing."""
     runs: Mapping[RunState, int]
     """Rows of runs by state."""
     outcomes: Mapping[Outcome, int]

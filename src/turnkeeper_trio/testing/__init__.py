@@ -10,6 +10,7 @@ from turnkeeper_trio.testing._run import run
 from turnkeeper_trio.testing._run_log import assert_run_log, runs
 from turnkeeper_trio.testing._runs import Runs
 from turnkeeper_trio.testing._scheduler_time import SchedulerTime, current_scheduler_time
+from turnkeeper_trio.testing._store_conformance import StoreConformance
 
 __all__ = [
     "FaultPlan",
@@ -19,6 +20,7 @@ __all__ = [
     "Runs",
     "SchedulerTime",
     "SchedulerTimeError",
+    "StoreConformance",
     "SweepError",
     "VirtualEventLoop",
     "assert_run_log",

@@ -1,0 +1,38 @@
+"""Where the synchronous work of a store is done: in a thread, one piece after the other, or in the task that calls.
+
+A thread keeps the event loop free while a disk works. Virtual time does not wait for threads, so that there the work is
+done in the task itself. Work that has begun is never abandoned: a cancellation of its caller takes effect before it or
+not at all, and what it returned is never lost.
+"""
+
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar, final
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREAD: Final = "thread"
+INLINE: Final = "inline"
+
+
+@final
+class Offload:
+    """Does one piece of work at a time; made in the event loop in which it is used."""
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, *, inline: bool) -> None:
+        self._limiter = None if inline else anyio.CapacityLimiter(1)
+
+    async def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what ``work`` returns. This is a checkpoint."""
+        if self._limiter is None:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            result = work(*args, **kwargs)
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+            return result
+        return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self._limiter)
