@@ -1,9 +1,11 @@
 """What a store has to be told: which jobs were touched since it was last told, what of them ended, and settings."""
 
+from collections.abc import Sequence
 from typing import final
 from uuid import UUID
 
 from turnkeeper_trio._engine.rows import Job, NonRun, Run
+from turnkeeper_trio._model.stored import JobChange
 
 
 @final
@@ -20,8 +22,8 @@ class ChangeLog:
     def __init__(self, *, asked: bool) -> None:
         self.asked = asked
         """Whether there is a store."""
-        self.touched: dict[UUID, None] = {}
-        """The ids of the jobs that may have changed, in the order in which they were touched."""
+        self.touched: dict[Job, None] = {}
+        """The jobs that may have changed, in the order in which they were touched."""
         self.ended: dict[UUID, dict[Run | NonRun, None]] = {}
         """Runs and occurrences that ended, by the id of their job."""
         self.dropped: dict[UUID, list[int]] = {}
@@ -31,19 +33,23 @@ class ChangeLog:
         self.settings: dict[str, str | None] = {}
         self.waiting: dict[UUID, list[tuple[object, Job]]] = {}
         """The callers that wait until the store has committed a job, with the job, by its id."""
-        self.offered: dict[int, UUID] = {}
-        """The ids of the jobs of the changes that the store was told last."""
+        self.offered: Sequence[JobChange] = ()
+        """The changes that the store was told last."""
 
     def touch(self, job: Job) -> None:
         """Note that a job, or a run of it, may have changed."""
         if self.asked and not job.lost:
-            self.touched[job.job_id] = None
+            self.touched[job] = None
 
     def end(self, job: Job, item: Run | NonRun) -> None:
         """Note that a run has ended, or that an occurrence did not run."""
         if self.asked:
-            self.touched[job.job_id] = None
-            self.ended.setdefault(job.job_id, {})[item] = None
+            self.touched[job] = None
+            ended = self.ended.get(job.job_id)
+            if ended is None:
+                self.ended[job.job_id] = {item: None}
+            else:
+                ended[item] = None
 
     def drop(self, job: Job, entry: int) -> None:
         """Note that an occurrence was merged with another, so that it has no row of its own."""
@@ -53,14 +59,18 @@ class ChangeLog:
     def forget(self, job: Job) -> None:
         """Note that a job was deleted, with all that had ended of it."""
         if self.asked:
-            self.touched[job.job_id] = None
+            self.touched[job] = None
             self.ended.pop(job.job_id, None)
             self.dropped.pop(job.job_id, None)
             self.forgotten[job.job_id] = self.forgotten.get(job.job_id, False) or job.told is not None
 
     def wait(self, job: Job, token: object) -> None:
         """Have a caller answered when the store has committed a job."""
-        self.waiting.setdefault(job.job_id, []).append((token, job))
+        waiting = self.waiting.get(job.job_id)
+        if waiting is None:
+            self.waiting[job.job_id] = [(token, job)]
+        else:
+            waiting.append((token, job))
 
     def set(self, name: str, value: str | None) -> None:
         """Note a setting."""

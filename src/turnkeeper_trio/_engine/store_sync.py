@@ -45,30 +45,42 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     if hand_back:
         for each in (*state.jobs.values(), *state.remains.values()):
             log.touch(each)
-    surplus = {job.job_id for job in surplus_ended(state, now)}
-    log.touched |= dict.fromkeys(surplus)
+    surplus = dict.fromkeys(surplus_ended(state, now))
+    log.touched |= surplus
     changes: list[JobChange] = []
-    for job_id in log.touched:
-        change = _change(state, now, job_id, release=hand_back or job_id in surplus)
+    gone: set[UUID] = set()
+    for job in log.touched:
+        current = state.jobs.get(job.job_id) or state.remains.get(job.job_id)
+        if current is job:
+            change = _change(state, now, job, release=hand_back or job in surplus)
+        elif current is not None or job.job_id in gone:
+            continue  # It was replaced: the job that has its id now was touched, too. Or it was told already.
+        else:
+            gone.add(job.job_id)
+            change = _deletion(state, job.job_id)
         if change is not None:
             changes.append(change)
     log.touched, log.ended, log.dropped, log.forgotten = {}, {}, {}, {}
-    log.offered = {change.change_id: change.job_id for change in changes}
+    log.offered = changes
     return changes
 
 
-def _change(state: State, now: Now, job_id: UUID, *, release: bool) -> JobChange | None:
-    log = state.change_log
-    job = state.jobs.get(job_id) or state.remains.get(job_id)
-    stored = log.forgotten.get(job_id)
-    if job is None:  # It was deleted. If the store never had it, there is nothing to tell.
-        return JobChange(state.next_change(), job_id, 0, False, None, None, (), (), False, False) if stored else None
+def _deletion(state: State, job_id: UUID) -> JobChange | None:
+    """Return the change that deletes a job; ``None`` if the store never had it."""
+    if not state.change_log.forgotten.get(job_id):
+        return None
+    return JobChange(state.next_change(), job_id, 0, False, None, None, (), (), False, False)
+
+
+def _change(state: State, now: Now, job: Job, *, release: bool) -> JobChange | None:
+    log, job_id = state.change_log, job.job_id
+    stored = log.forgotten.get(job_id) if log.forgotten else None
     forget, new = stored is not None, job.told is None and not stored
     image = job_image(state, job)
     runs = _run_images(state, job, everything=forget)
-    ended = log.ended.get(job_id, ())
-    runs += [run_image(state, each) if isinstance(each, Run) else non_run_image(state, each) for each in ended]
-    dropped = tuple(log.dropped.get(job_id, ()))
+    for item in log.ended.get(job_id, ()):
+        runs.append(run_image(state, item) if isinstance(item, Run) else non_run_image(state, item))
+    dropped = tuple(log.dropped.get(job_id, ())) if log.dropped else ()
     told = definition_image(job) if job.redefined else None
     release = release or _is_idle(state, now, job)
     if release:
@@ -157,7 +169,7 @@ def settle(state: State, now: Now, refusals: Mapping[int, str]) -> None:
     """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""
     log = state.change_log
     waiting, log.waiting = log.waiting, {}
-    for job_id, why in ((log.offered[change_id], why) for change_id, why in refusals.items()):
+    for job_id, why in ((each.job_id, refusals[each.change_id]) for each in log.offered if each.change_id in refusals):
         job = state.jobs.get(job_id) or state.remains.get(job_id)
         if job is not None:
             _lose(state, now, job, why)

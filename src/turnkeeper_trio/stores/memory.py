@@ -205,7 +205,9 @@ class MemoryStore:
         named = [job for job_id in ids if (job := self._jobs.get(job_id))]
         pending = (job.image.pending for job in self._jobs.values() if claim.run_ids)
         planned = {each.run_id for each in pending if each is not None} & set(claim.run_ids)
-        named += [job for job in self._jobs.values() if planned and job.image.pending and job.image.pending.run_id in planned]
+        named += [
+            job for job in self._jobs.values() if planned and job.image.pending and job.image.pending.run_id in planned
+        ]
         named += [job for job in self._jobs.values() if not job.over and job.definition.job_set in claim.job_sets]
         claimed.update((job.job_id, job) for job in named if not job.owned and job.job_id not in claimed)
         for job in claimed.values():
