@@ -19,16 +19,25 @@ from turnkeeper_trio._model.stored import StoredRun
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
 from turnkeeper_trio._runtime.primitives import Event, set_event
-from turnkeeper_trio.errors import InternalError, JobNotFound, RunNotFound, SchedulerClosed, TurnKeeperError
+from turnkeeper_trio.errors import (
+    InternalError,
+    JobNotFound,
+    RunNotFound,
+    SchedulerClosed,
+    StoreUnavailable,
+    TurnKeeperError,
+)
 
 
 @final
 class Reply:
     """What a caller waits for: it is answered once."""
 
-    __slots__ = ("_answer", "_answered", "_event", "given_up", "unanswered", "wait")
+    __slots__ = ("_answer", "_answered", "_event", "given_up", "submits", "unanswered", "wait")
 
-    def __init__(self) -> None:
+    def __init__(self, *, submits: bool = False) -> None:
+        self.submits: bool = submits
+        """Whether its caller submitted a job: it does not wait for a store that is unavailable for long."""
         self._event: Event | None = None
         """Set when it is answered; made when the caller begins to wait."""
         self._answer: Any = None
@@ -236,6 +245,19 @@ class CommandQueue:
             raise fault
         return failed_operation(fault)
 
+    def refuse_submissions(self, away: StoreUnavailable) -> None:
+        """Answer the callers that submitted jobs, because the store is unavailable.
+
+        A job that is still in staging is not accepted later. What is part of the batch that the store does not commit
+        may be.
+        """
+        for reply in tuple(self._replies):
+            if reply.submits and reply.open:
+                message = f"{away}; the job is not accepted, or it is accepted when the store is available again"
+                error = StoreUnavailable(message)
+                error.__cause__ = away
+                self.answer(reply, error)
+
     def answer(self, reply: Reply, answer: Any) -> None:
         """Answer a reply, if its caller still waits."""
         self._replies.pop(reply, None)
@@ -306,3 +328,13 @@ def internal_error(cause: BaseException) -> InternalError:
     error = InternalError(message)
     error.__cause__ = cause
     return error
+
+
+def is_native(cancellation: BaseException) -> bool:
+    """Return whether a cancellation was requested by ``Task.cancel``, on asyncio, and not by a scope of anyio.
+
+    The text is that by which anyio itself recognizes its own.
+    """
+    reason = cancellation.args[0] if cancellation.args else None
+    of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
+    return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -255,7 +255,9 @@ class Coordinator:
         now = self._clock.read()
         if self._forced is None:
             await keeper.claim_due(now)
-        self._taken = self._batcher.take(self._dispatcher.waiting_outcomes)
+        taken = self._batcher.take(self._dispatcher.waiting_outcomes)
+        # Whoever was told that the store is unavailable was not promised anything.
+        self._taken = [each for each in taken if each.token is None or each.token.open]
         keys = [each.job_id for each in self._taken if each.request.key is not None]
         missing = [job_id for job_id in keys if not self._engine.knows(job_id)]
         if missing:

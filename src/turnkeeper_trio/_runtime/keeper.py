@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar, final
 from uuid import UUID, uuid4
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import Engine, LoadedJob
 from turnkeeper_trio._model import guard
@@ -23,7 +22,7 @@ from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._model.stored import Batch, Claim, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
-from turnkeeper_trio._runtime.commands import Needs, Reply
+from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio.abc import Store
@@ -45,8 +44,20 @@ T = TypeVar("T")
 class StoreKeeper:
     """Commits what the engine decided, and claims jobs for it."""
 
-    def __init__(self, store: Store, engine: Engine, functions: Functions, definitions: DefinitionCodec) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        functions: Functions,
+        definitions: DefinitionCodec,
+        *,
+        timeout: float,
+        refuse: Callable[[StoreUnavailable], None],
+    ) -> None:
+        """Make the keeper. ``refuse`` answers the callers that submitted jobs, if the store is away for ``timeout``."""
         self.store: Final = store
+        self._timeout = timeout
+        self._refuse = refuse
         self._engine = engine
         self._functions = functions
         self._definitions = definitions
@@ -184,19 +195,22 @@ class StoreKeeper:
 
     async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""
-        delay = FIRST_RETRY
+        delay, away_since = FIRST_RETRY, anyio.current_time()
         while True:
             try:
                 result = await self._call(method, argument)
             except StoreUnavailable as exc:
-                self._is_unavailable(exc)
+                away = self._is_unavailable(exc)
                 if self.waits_no_longer():
                     raise
             else:
                 self._is_available()
                 return result
+            if (left := away_since + self._timeout - anyio.current_time()) <= 0:
+                left = LONGEST_RETRY
+                self._refuse(away)
             self._hurry = anyio.Event()
-            with anyio.move_on_after(delay):
+            with anyio.move_on_after(min(delay, left)):
                 await self._hurry.wait()
             delay = min(2 * delay, LONGEST_RETRY)
 
@@ -211,10 +225,11 @@ class StoreKeeper:
             self._claim_at = at if self._claim_at is None else min(self._claim_at, at)
             self._engine.elsewhere = True
 
-    def _is_unavailable(self, exc: StoreUnavailable) -> None:
+    def _is_unavailable(self, exc: StoreUnavailable) -> StoreUnavailable:
         if self.unavailable is None:
             write(logging.WARNING, "the store is unavailable: %s; it is tried again and again", guard.text(exc))
         self.unavailable = exc
+        return exc
 
     async def _call(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call the store. A call is never cut off, because nobody would know then what was done."""
@@ -230,29 +245,29 @@ class StoreKeeper:
 
     # In the tasks of callers -----------------------------------------------------------------------------
 
-    async def until_committed(self, reply: Reply, timeout: float) -> None:  # noqa: ASYNC109  (nothing is cut off)
-        """Wait until a submission is answered, or for ``timeout`` seconds if the store is unavailable.
+    async def until_committed(self, reply: Reply) -> None:
+        """Wait until a submission is answered: when the store has committed it.
 
         A commit takes milliseconds, and cannot be taken back. So a cancellation waits for it, unless the store is
         unavailable.
 
         Raises:
-            StoreUnavailable: it is not known yet whether the store has the job.
+            StoreUnavailable: it was unavailable for too long.
         """
-        give_up_at = anyio.current_time() + timeout
-        while not await _is_answered(reply):
-            if self.unavailable is None:
-                continue
-            try:
-                await checkpoint()
-            except BaseException:
+        try:
+            await reply.until_answered()
+        except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it comes again at the next checkpoint)
+            await self._finish(reply)
+            if reply.open or is_native(exc):
                 reply.give_up()
                 raise
-            if anyio.current_time() >= give_up_at:
-                reply.give_up()
-                message = f"{self.unavailable}; the job is accepted if the store is available again in time"
-                raise StoreUnavailable(message) from self.unavailable
         reply.result()
+
+    async def _finish(self, reply: Reply) -> None:
+        """Wait for the answer, while the store is not unavailable."""
+        while reply.open and self.unavailable is None:
+            with anyio.move_on_after(COMMIT_TAKES, shield=True):
+                await reply.until_answered()
 
     async def list_jobs(
         self, states: Collection[JobState] | None, tags: Collection[str] | None, after: int, limit: int
@@ -287,12 +302,6 @@ class StoreKeeper:
 
 COMMIT_TAKES: Final = 0.5
 """Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
-
-
-async def _is_answered(reply: Reply) -> bool:
-    with anyio.move_on_after(COMMIT_TAKES, shield=True) as scope:
-        await reply.until_answered()
-    return not scope.cancelled_caught
 
 
 def _summary(stored: StoredJob) -> JobSummary:

@@ -22,7 +22,7 @@ from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock, in_trio
-from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation, is_native
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
@@ -70,12 +70,6 @@ class Runner:
         """The context in which the scheduler was opened: jobs run in copies of it."""
         self._affinity = Affinity()
         self._engine: Final = Engine(options, new_id=new_id, rng=rng, definitions=definitions)
-        self._clock = bound
-        self._keeper: StoreKeeper | None = None
-        if store is not None:
-            assert definitions is not None
-            self._keeper = StoreKeeper(store, self._engine, functions, definitions)
-            functions.on_register = wakeup.wake
         self._staging: Inbox[Submission] = Inbox(staging_size, wakeup)
         self._commands: Inbox[Command] = Inbox(command_size, wakeup)
         publisher = EventPublisher(observers)
@@ -88,6 +82,19 @@ class Runner:
             hooks=hooks,
         )
         command_queue = CommandQueue(self._engine, self._commands, loads=store is not None)
+        self._clock = bound
+        self._keeper: StoreKeeper | None = None
+        if store is not None:
+            assert definitions is not None
+            self._keeper = StoreKeeper(
+                store,
+                self._engine,
+                functions,
+                definitions,
+                timeout=store_timeout,
+                refuse=command_queue.refuse_submissions,
+            )
+            functions.on_register = wakeup.wake
         self._coordinator = Coordinator(
             self._engine,
             clock=bound,
@@ -113,7 +120,6 @@ class Runner:
                 new_id=new_id,
                 publisher=publisher,
                 keeper=self._keeper,
-                store_timeout=store_timeout,
                 definitions=definitions,
                 shutdown_grace=shutdown_grace,
                 defaults=defaults,
@@ -148,7 +154,7 @@ class Runner:
             try:
                 await anyio.sleep_forever()
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (natively, it is a fault)
-                if not _is_native(exc):
+                if not is_native(exc):
                     raise
                 self._coordinator.abort(exc)  # If it passed, it would cancel the body, and the cause would be lost.
             finally:
@@ -287,13 +293,3 @@ class Runner:
         error = CriticalJobFailed(record)
         error.__cause__ = record.error
         return error
-
-
-def _is_native(cancellation: BaseException) -> bool:
-    """Return whether a cancellation was requested by ``Task.cancel``, on asyncio, and not by a scope of anyio.
-
-    The text is that by which anyio itself recognizes its own.
-    """
-    reason = cancellation.args[0] if cancellation.args else None
-    of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
-    return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -127,8 +127,6 @@ class Parts:
     publisher: EventPublisher
     keeper: StoreKeeper | None
     """What carries between the engine and a store; ``None`` without one."""
-    store_timeout: float
-    """Seconds."""
     definitions: DefinitionCodec | None
     """Writes the definitions of jobs for a durable store; ``None`` without one."""
     shutdown_grace: float | None
@@ -269,7 +267,7 @@ class Scheduler:
         if unexpected:
             raise misplaced("Scheduler.add_job", unexpected)
         submission = self._submission(request, fn, args, kwargs, on_conflict)
-        reply = submission.token = None if self._parts.keeper is None else Reply()
+        reply = submission.token = None if self._parts.keeper is None else Reply(submits=True)
         try:
             await self._parts.staging.put(submission, self._stage)
         except anyio.ClosedResourceError:
@@ -283,7 +281,7 @@ class Scheduler:
         parts = self._parts
         assert parts.keeper is not None
         parts.command_queue.expect(reply)
-        await parts.keeper.until_committed(reply, parts.store_timeout)
+        await parts.keeper.until_committed(reply)
 
     @overload
     def try_add_job(
@@ -391,7 +389,7 @@ class Scheduler:
             submissions.append(self._submission_of(place, job, on_conflict))
         stored = self._parts.keeper is not None
         for submission in submissions if stored else ():
-            submission.token = Reply()
+            submission.token = Reply(submits=True)
         if atomic:
             needs = Needs(tuple(each.job_id for each in submissions if each.request.key is not None))
             await self._send(accept_all, (submissions,), {}, changes=True, timed=True, needs=needs)
