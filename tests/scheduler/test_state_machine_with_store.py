@@ -92,7 +92,7 @@ class WithStore(Control):
         ]
         self._admit(self.store.claim(due))
         left = [row.image.wake_at for row in self.store.rows.values() if not row.owned]
-        self.state.elsewhere = any(at is not None for at in left)
+        self.state.change_log.elsewhere = any(at is not None for at in left)
 
     # -- what may go wrong
 

@@ -85,8 +85,8 @@ def bind_schedule(
     job.latest = None
     try:
         job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
-        if state.definitions is not None:
-            job.bound = _written(state.definitions, request.schedule, job.schedule)
+        if state.change_log.definitions is not None:
+            job.bound = _written(state.change_log.definitions, request.schedule, job.schedule)
         if initial is not None:
             return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
         if job.delayed or (first := first_us(job.schedule, after)) is None:

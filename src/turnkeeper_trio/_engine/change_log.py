@@ -1,11 +1,12 @@
 """What a store has to be told: which jobs were touched since it was last told, what of them ended, and settings."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.rows import Job, NonRun, Run
 from turnkeeper_trio._model.stored import JobChange
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 
 @final
@@ -17,11 +18,29 @@ class ChangeLog:
     thing; it only has to touch.
     """
 
-    __slots__ = ("asked", "dropped", "ended", "forgotten", "offered", "settings", "touched", "waiting")
+    __slots__ = (
+        "asked",
+        "definitions",
+        "dropped",
+        "elsewhere",
+        "ended",
+        "forgotten",
+        "offered",
+        "settings",
+        "touched",
+        "unsaved",
+        "waiting",
+    )
 
-    def __init__(self, *, asked: bool) -> None:
-        self.asked = asked
+    def __init__(self, definitions: DefinitionCodec | None) -> None:
+        self.definitions: Final = definitions
+        """What writes schedules for the store; ``None`` without a store."""
+        self.asked: Final = definitions is not None
         """Whether there is a store."""
+        self.elsewhere = False
+        """Whether the store holds jobs with something to do that are not in the tables."""
+        self.unsaved = 0
+        """How many jobs have changes that the store could not commit."""
         self.touched: dict[Job, None] = {}
         """The jobs that may have changed, in the order in which they were touched."""
         self.ended: dict[UUID, dict[Run | NonRun, None]] = {}

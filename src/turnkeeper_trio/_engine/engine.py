@@ -7,7 +7,7 @@ returns.
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
@@ -277,17 +277,21 @@ class Engine:
     @property
     def elsewhere(self) -> bool:
         """Whether the store holds jobs with something to do that are not in the tables."""
-        return self.state.elsewhere
+        return self.state.change_log.elsewhere
 
     @elsewhere.setter
     def elsewhere(self, elsewhere: bool) -> None:
-        self.state.elsewhere = elsewhere
+        self.state.change_log.elsewhere = elsewhere
 
     def take_settings(self) -> dict[str, str | None]:
         """Return the settings that a store has to keep, as far as they have changed."""
         log = self.state.change_log
         settings, log.settings = log.settings, {}
         return settings
+
+    def give_up(self, changes: Sequence[JobChange]) -> None:
+        """Note that the store could not commit changes, for the report."""
+        self.state.change_log.unsaved += len(changes)
 
     def settle(self, now: Now, refusals: Iterable[Refusal]) -> None:
         """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""

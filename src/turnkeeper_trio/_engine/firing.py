@@ -122,5 +122,5 @@ def answer_idle(state: State) -> None:
     if state.active:
         return
     state.answer_waits(IDLE_DUE)
-    if not state.pending and not state.elsewhere:
+    if not state.pending and not state.change_log.elsewhere:
         state.answer_waits(IDLE)

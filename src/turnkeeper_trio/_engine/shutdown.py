@@ -180,4 +180,5 @@ def shutdown_report(state: State, now: Now) -> ShutdownReport:
         still_running=tuple(state.active_run(now, run) for run in state.active),
         unrun=state.pending + closing.unrun,
         handed_back=closing.handed_back,
+        unsaved=state.change_log.unsaved,
     )

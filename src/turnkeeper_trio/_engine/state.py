@@ -80,8 +80,6 @@ class State:
         definitions: DefinitionCodec | None = None,
     ) -> None:
         self.options: Final = options
-        self.definitions: Final = definitions
-        """What writes schedules for the store; ``None`` without a store."""
         self.durable: Final = definitions is not None
         """Whether a store keeps the jobs: it is told of each change, and goes on to keep them after a shutdown."""
         self.rng: Final = rng
@@ -128,7 +126,7 @@ class State:
             remains=self.remains,
         )
         self.counters: Counters = Counters()
-        self.change_log: ChangeLog = ChangeLog(asked=self.durable)
+        self.change_log: ChangeLog = ChangeLog(definitions)
         self.waits: Waits = Waits()
         self.effects: Effects = Effects()
         self.closing: Shutdown | None = None
@@ -136,8 +134,6 @@ class State:
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
         self.set_versions: dict[str, int] = {}
         """The version of each job set that was applied last, by its name."""
-        self.elsewhere = False
-        """Whether the store holds jobs with something to do that are not in the tables."""
         self.listening = False
         """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 

@@ -19,7 +19,7 @@ from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.run import Outcome, RunRecord
-from turnkeeper_trio._model.stored import Batch, Claim, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
+from turnkeeper_trio._model.stored import Batch, Claim, JobImage, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
@@ -188,10 +188,15 @@ class StoreKeeper:
         if not changes and not settings:
             return
         self._batch += 1
-        refusals = await self._until_available(self.store.apply, Batch(self._batch, now.wall, changes, settings))
+        try:
+            refusals = await self._until_available(self.store.apply, Batch(self._batch, now.wall, changes, settings))
+        except BaseException:
+            self._engine.give_up(changes)
+            raise
         self._engine.settle(now, refusals)
         for change in changes:
-            self._note_release(change.image, change.release)
+            if change.release:
+                self._note_release(change.image)
 
     async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""
@@ -219,8 +224,8 @@ class StoreKeeper:
             self.unavailable = None
             write(logging.INFO, "the store is available again")
 
-    def _note_release(self, image: Any, release: bool) -> None:
-        if release and image is not None and image.wake_at is not None:
+    def _note_release(self, image: JobImage | None) -> None:
+        if image is not None and image.wake_at is not None:
             at = image.wake_at - self._horizon
             self._claim_at = at if self._claim_at is None else min(self._claim_at, at)
             self._engine.elsewhere = True
