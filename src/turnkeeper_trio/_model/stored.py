@@ -1,7 +1,7 @@
 """What passes between the scheduler and a store: images of rows, the changes of a turn, and jobs that are claimed.
 
-An image is the whole row as it is after a turn, so that a store only writes it, and may write it twice. All instants are
-integers: microseconds since the epoch, UTC.
+An image is the whole row as it is after a turn, so that a store only writes it, and may write it twice. All instants
+are integers: microseconds since the epoch, UTC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -197,8 +197,8 @@ class StoredRun(NamedTuple):
     """The name of its job."""
     image: RunImage
     ended: int
-    """0 while it has not ended; then its position in the order in which runs of this store ended: in a batch that is the
-    order of ``number``. A row that is written again keeps its position, unless its ``number`` is another one."""
+    """0 while it has not ended; then its position in the order in which runs of this store ended: in a batch, that of
+    ``number``. A row that is written again keeps its position, unless its ``number`` is another one."""
 
 
 class StoredJob(NamedTuple):
