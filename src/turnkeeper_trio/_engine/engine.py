@@ -7,7 +7,7 @@ returns.
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
@@ -304,6 +304,10 @@ class Engine:
                 self.state.pauses[control.ALL] = text
             elif name.startswith(SET_VERSION):
                 self.state.set_versions[name.removeprefix(SET_VERSION)] = int(text)
+
+    def resolve(self, targets: Collection[str]) -> None:
+        """Have the runs of jobs begin whose function was not registered before."""
+        store_sync.resolve(self.state, targets)
 
     def admit(self, now: Now, loaded: LoadedJob) -> None:
         """Put a job that a store gave in the tables."""

@@ -5,7 +5,7 @@ that have nothing to do for a while are released, and those that it refuses are 
 them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 from uuid import UUID
@@ -183,7 +183,12 @@ def _lose(state: State, now: Now, job: Job, why: str) -> None:
     if job.runs:
         state.remains[job.job_id] = job
         for run in job.runs:
-            request_cancel(state, now, run, CancelCause.LOST, why)
+            attempt = run.attempt
+            assert attempt is not None  # It executes: all others were taken out.
+            if attempt.scope is not None:
+                request_cancel(state, now, run, CancelCause.LOST, why)
+            elif attempt.cause is None:  # It has ended while the store committed, and comes back in the next turn.
+                attempt.cause, run.reason = CancelCause.LOST, why
 
 
 # Admitted -------------------------------------------------------------------------------------------------
@@ -231,6 +236,15 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
             crash(state, now, run, retired=retired or image.deleted)
     promote_waiting(state, job)
     settle_job(state, now, job)
+
+
+def resolve(state: State, targets: Collection[str]) -> None:
+    """Have the runs of jobs begin whose function was not registered before, and is among ``targets``."""
+    for job in tuple(state.jobs.values()):
+        if not job.resolved and job.target in targets:
+            job.resolved = True
+            state.change_log.touch(job)
+            promote_waiting(state, job)
 
 
 def unadmitted(loaded: LoadedJob) -> Job:

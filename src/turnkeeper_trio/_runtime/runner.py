@@ -74,7 +74,7 @@ class Runner:
         self._keeper: StoreKeeper | None = None
         if store is not None:
             assert definitions is not None
-            self._keeper = StoreKeeper(store, self._engine, functions, definitions)
+            self._keeper = StoreKeeper(store, self._engine, functions, definitions, horizon=options.horizon)
             functions.on_register = wakeup.wake
         self._staging: Inbox[Submission] = Inbox(staging_size, wakeup)
         self._commands: Inbox[Command] = Inbox(command_size, wakeup)
