@@ -193,8 +193,9 @@ class Engine:
         return self.state.options.max_workers == 1
 
     def knows(self, job_id: UUID) -> bool:
-        """Return whether a job with this id is in the tables."""
-        return job_id in self.state.jobs or job_id in self.state.remains
+        """Return whether a job with this id is in the tables, and was not lost to a different scheduler."""
+        job = self.state.jobs.get(job_id) or self.state.remains.get(job_id)
+        return job is not None and not job.lost
 
     def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""

@@ -183,6 +183,7 @@ def _lose(state: State, now: Now, job: Job, why: str) -> None:
     if job.runs:
         state.remains[job.job_id] = job
         for run in job.runs:
+            run.job.lost = True  # It may be a job that had the id before.
             attempt = run.attempt
             assert attempt is not None  # It executes: all others were taken out.
             if attempt.scope is not None:
@@ -222,7 +223,9 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     job.history = _history(job, image, stored.last)
     if before is not None:  # It was lost and has come back, while a run of it still ends.
         del state.remains[job.job_id]
-        job.runs = dict(before.runs)
+        state.history.forget_job(before)
+        before.history = job.history  # Shared, because the runs that execute will be recorded there.
+        job.runs = dict(before.runs) or NO_RUNS
         for run in job.runs:
             run.holder = job
     (state.remains if image.deleted else state.jobs)[job.job_id] = job
