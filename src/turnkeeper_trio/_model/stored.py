@@ -33,7 +33,7 @@ class RunState(StrEnum):
     """It waits for its next attempt, because one asked to continue later."""
 
     ENDED = "ended"
-    """It has its outcome."""
+    """It has its outcome, for good: its row never has another state again."""
 
 
 class OccurrenceImage(NamedTuple):
@@ -193,7 +193,7 @@ class StoredRun(NamedTuple):
     image: RunImage
     ended: int
     """While it has not ended 0, else its position in the order in which runs of this store ended: in a batch that is the
-    order of ``number``. A row that is written again keeps its position, unless its ``number`` is another one."""
+    order of ``number``. A row that is written again keeps its position, unless its ``number`` or ``finished_at`` is another."""
 
 
 class StoredJob(NamedTuple):
