@@ -140,9 +140,10 @@ class Store(Protocol):
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, in order, in one transaction, and return those that were refused.
 
-        A refused change leaves no trace. A text that UTF-8 has no letters for is kept as it can be. Before this returns, no job function starts, no caller is answered and no
-        event is published because of these changes. A batch whose number was committed before, since the store was opened, is
-        not done again: the refusals are those of the first time.
+        A refused change leaves no trace. A text that UTF-8 has no letters for is kept as it can be. Before this
+        returns, no job function starts, no caller is answered and no event is published because of these changes. A
+        batch whose number was committed before, since the store was opened, is not done again: the refusals are those
+        of the first time.
         """
         ...
 

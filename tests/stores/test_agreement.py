@@ -16,7 +16,15 @@ from turnkeeper_trio.abc import Claimed, JobChange, JobQuery, RunImage, RunQuery
 from turnkeeper_trio.stores import Keep, MemoryStore
 from turnkeeper_trio.stores.sqlite import SQLiteStore, _tool
 from turnkeeper_trio.testing._store_samples import (
-    NOW, SECOND, StoreDriver, definition, ended, job_id, job_image, run_id, run_image,
+    NOW,
+    SECOND,
+    StoreDriver,
+    definition,
+    ended,
+    job_id,
+    job_image,
+    run_id,
+    run_image,
 )  # fmt: skip
 
 JOBS = st.integers(1, 5)
@@ -119,12 +127,10 @@ class Both:
         )  # fmt: skip
 
     async def step(self, kind: str, drawn: Any) -> None:
-        answers = []
         self.seq += 10
         if kind == "apply":
             drawn = [(each[0], each[1], each[2], each[3], self.final(each[0], each[4]), *each[5:]) for each in drawn]
-        for driver in self.drivers:
-            answers.append(await getattr(self, kind)(driver, drawn))
+        answers = [await getattr(self, kind)(driver, drawn) for driver in self.drivers]
         assert answers[0] == answers[1], kind
 
     def final(self, number: int, runs: tuple[RunImage, ...]) -> tuple[RunImage, ...]:

@@ -49,7 +49,7 @@ def test_the_wal_is_cut_at_any_byte(tmp_path: Path, capsys: pytest.CaptureFixtur
     """What is left is a prefix of the batches: the longer the -wal, the longer it is."""
     anyio.run(commit, tmp_path, 12)
     wal = (tmp_path / "copy-jobs.db-wal").read_bytes()
-    cuts = sorted(random.Random(1).sample(range(1, len(wal)), 60) + [1, 32, 32 + 24 + 4096, len(wal)])
+    cuts = sorted([*random.Random(1).sample(range(1, len(wal)), 60), 1, 32, 32 + 24 + 4096, len(wal)])
     seen = []
     for place, cut in enumerate(cuts):
         folder = tmp_path / f"cut-{place}"
@@ -67,7 +67,7 @@ def kill_again_and_again(path: Path, kills: int, durability: str, chance: random
     """Kill the process that commits; each batch that it said it had committed is there, and at most one more."""
     told = 0
     for _ in range(kills):
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603
             [sys.executable, store_child.__file__, str(path), durability], stdout=subprocess.PIPE, text=True
         ) as child:
             assert child.stdout is not None

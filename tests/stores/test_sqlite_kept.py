@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio.abc import JobQuery, RunQuery
 from turnkeeper_trio.stores import Keep
 from turnkeeper_trio.stores.sqlite import SQLiteStore, _tool
-from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio.testing._store_samples import NOW, SECOND, StoreDriver, ended, job_id, job_image, run_image
 
 pytestmark = pytest.mark.anyio

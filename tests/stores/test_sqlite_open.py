@@ -73,29 +73,33 @@ async def test_a_file_is_made_and_found_again(tmp_path: Path) -> None:
     await driver.apply(driver.new(1, wake_at=NOW))
     await driver.store.close(clean=True)
     await driver.store.close(clean=True)
-    assert [each.name for each in tmp_path.iterdir()] == ["jobs.db"]
+    assert list(contents(tmp_path)) == ["jobs.db"]
     driver = await opened(path, create=False)
     assert list(driver.opened.warnings) == []
     assert await driver.due() == [1]
     await driver.store.close(clean=False)
 
 
-async def test_memory_is_for_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+async def test_memory_is_for_tests(folder: Path) -> None:
     driver = await opened(":memory:")
     await driver.apply(driver.new(1))
     await driver.reopen()
     assert list(await driver.store.apply(driver.batch(driver.new(1)))) == []
     await driver.store.close(clean=True)
-    assert list(tmp_path.iterdir()) == []
+    assert contents(folder) == {}
 
 
-async def test_a_name_is_a_name_and_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+async def test_a_name_is_a_name_and_no_address(folder: Path) -> None:
     for name in ("a b?mode=memory#%41.db", "file:x.db"):
         driver = await opened(name)
         await driver.store.close(clean=True)
-        assert (tmp_path / name).exists()
+        assert name in contents(folder)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +310,7 @@ anyio.run(main)
 @pytest.mark.real_time
 async def test_another_process_has_it_open(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
-    with subprocess.Popen(  # noqa: ASYNC220  (the test has nothing else to do)
+    with subprocess.Popen(  # noqa: ASYNC220, S603  (the test has nothing else to do)
         [sys.executable, "-c", CHILD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdin is not None

@@ -16,7 +16,14 @@ from turnkeeper_trio.abc import JobQuery, RunState
 from turnkeeper_trio.stores import Keep
 from turnkeeper_trio.stores.sqlite import SQLiteStore, _schema, _tool
 from turnkeeper_trio.testing._store_samples import (
-    NOW, StoreDriver, ended, job_id, job_image, occurrence, run_id, run_image,
+    NOW,
+    StoreDriver,
+    ended,
+    job_id,
+    job_image,
+    occurrence,
+    run_id,
+    run_image,
 )  # fmt: skip
 
 

@@ -26,7 +26,8 @@ async def main(path: str, durability: str) -> None:
     while True:
         number += 1
         await driver.apply(*batch(driver, number))  # type: ignore[arg-type]
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What passes between the scheduler and a store: images of rows, the changes of a turn, and jobs that are claimed.
 
-An image is the whole row as it is after a turn, so that a store only writes it, and the same image may be written twice.
+An image is the whole row as it is after a turn, so that a store only writes it; the same image may be written twice.
 All instants are integers: microseconds since the epoch, UTC.
 """
 
@@ -138,9 +138,9 @@ class JobChange(NamedTuple):
     seq: int
     """The position of the job in the order of submission."""
     new: bool
-    """Whether it is added. The store refuses it if it has a job with this id that has not ended and was not deleted; one
-    that has is replaced, and the rows of its runs stay. A change that is not new is refused unless the scheduler owns
-    the job."""
+    """Whether it is added. The store refuses it if it has a job with this id that has not ended and was not deleted;
+    one that has, or was, is replaced, and the rows of its runs stay. A change that is not new is refused unless the
+    scheduler owns the job."""
     definition: Definition | None
     """Its definition, if that changed."""
     image: JobImage | None
@@ -192,8 +192,9 @@ class StoredRun(NamedTuple):
     """The name of its job."""
     image: RunImage
     ended: int
-    """While it has not ended 0, else its position in the order in which runs of this store ended: in a batch that is the
-    order of ``number``. A row that is written again keeps its position, unless its ``number`` or ``finished_at`` is another."""
+    """While it has not ended 0, else its position in the order in which runs of this store ended; in a batch that is
+    the order of ``number``. A row that is written again keeps its position, unless its ``number`` or its
+    ``finished_at`` is another one."""
 
 
 class StoredJob(NamedTuple):

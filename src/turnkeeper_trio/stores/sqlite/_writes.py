@@ -163,7 +163,7 @@ class _Writer:
             self._write_jobs()
             self._write_runs()
         self._touched.add(key)
-        found = self._execute(_FOUND, (key,)).fetchone()
+        found: Row | None = self._execute(_FOUND, (key,)).fetchone()
         if change.new:
             if found is not None and not found[2]:
                 self._refusals.append(Refusal(change.change_id, "its id is taken"))
@@ -180,6 +180,7 @@ class _Writer:
                 self._opened.append((job, *run_values(image)))
         self._dropped += [(job, entry) for entry in change.dropped]
         if change.image is None:
+            assert found is not None
             if change.runs or change.dropped:  # runs that end with the job are counted before they are deleted
                 self._write_runs()
             _, _, _, state, deleted, seq, tags = found
@@ -191,14 +192,14 @@ class _Writer:
         if image is None:
             assert found is not None, f"{change} is new and has no image"
             return int(found[0])
+        place = change.seq
         values = image_values(image)
         owned, over, at = int(not change.release), int(is_over(image)), self._batch.at
         add(self.tally, f"jobs {counted_as(image)}", 1)
         if found is None:
             assert definition is not None, f"{change} is new and has no definition"
             job = self.counters.last_job = self.counters.last_job + 1
-            place = change.seq
-            self._new.append((job, key, change.seq, owned, over, at, *values, *definition_values(definition)))
+            self._new.append((job, key, place, owned, over, at, *values, *definition_values(definition)))
         else:
             job, owned_before, _, before, deleted, seq, tags = found
             add(self.tally, f"jobs {'deleted' if deleted else before}", -1)
@@ -208,7 +209,7 @@ class _Writer:
                 self._jobs.append((owned, over, at, *values, job))
             if definition is not None:
                 _pruning.remove_tags(self._execute, job, seq, tags)
-                place = change.seq if change.new else seq
+                place = change.seq if change.new else seq  # it never changes
                 self._definitions.append((place, *definition_values(definition), job))
         if definition is not None:
             self._tags += [(tag, place, job) for tag in definition.tags]
