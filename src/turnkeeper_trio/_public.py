@@ -50,7 +50,7 @@ from turnkeeper_trio.jobs import (
     RecurringJobRequest,
     job_id_of_key,
 )
-from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap, PriorityQueueType
+from turnkeeper_trio.policies import CatchUp, OnConflict, OnCrash, Overlap, PriorityQueueType
 from turnkeeper_trio.retries import ExponentialBackoff, FailedAttempt, FixedRetryDelay
 from turnkeeper_trio.schedules import (
     EVERY_DAY,
@@ -108,6 +108,7 @@ __all__ = [
     "MetricsSnapshot",
     "Never",
     "OnConflict",
+    "OnCrash",
     "Once",
     "Origin",
     "Outcome",

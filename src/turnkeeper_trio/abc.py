@@ -4,14 +4,14 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
-    Definition,
+    DefinitionImage,
     JobChange,
     JobImage,
     JobQuery,
@@ -28,11 +28,12 @@ from turnkeeper_trio._model.stored import (
 )
 
 __all__ = [
+    "ArgumentCodec",
     "Batch",
     "Claim",
     "Claimed",
     "Clock",
-    "Definition",
+    "DefinitionImage",
     "JobChange",
     "JobImage",
     "JobQuery",
@@ -44,6 +45,7 @@ __all__ = [
     "RunQuery",
     "RunState",
     "Schedule",
+    "Storable",
     "Store",
     "StoreCounts",
     "StoreNode",
@@ -85,6 +87,45 @@ class RetryPolicy(Protocol):
 
 
 @runtime_checkable
+class Storable(Protocol):
+    """What a schedule or a retry policy of your own also needs if jobs that have it are kept in a durable store.
+
+    Your class is given where JSON is read: ``open_scheduler(kinds=[MySchedule])``, ``from_json(data, kinds=[…])``.
+    The class also has an attribute ``kind``, which is its name in JSON, such as ``kind = "shop.opening_hours"``. It
+    stays when the class gets another name. (It is no member of the protocol, because type checkers would accept it
+    either with or without ``ClassVar``, and not both.) What is read must be equal to what was written, so define
+    ``__eq__``; a frozen dataclass has it.
+    """
+
+    def to_json(self) -> Any:
+        """Return plain JSON values, from which ``from_json`` makes an equal object."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: Any, /) -> Self:
+        """Return the object that ``to_json`` wrote."""
+        ...
+
+
+@runtime_checkable
+class ArgumentCodec(Protocol):
+    """How arguments of jobs that are no JSON values are written as text and read back: ``open_scheduler(codec=…)``.
+
+    It is used for each argument of each job, and only in front of a durable store. Each job whose arguments it wrote
+    can be read only with a codec that understands them. Both methods are called in the task of the caller when the job
+    is submitted, so that what cannot be kept is an error there.
+    """
+
+    def dumps(self, value: Any, /) -> str:
+        """Return an argument as text."""
+        ...
+
+    def loads(self, text: str, /) -> Any:
+        """Return the argument that ``dumps`` wrote."""
+        ...
+
+
+@runtime_checkable
 class Clock(Protocol):
     """The wall time, the time of the event loop, and until when to sleep; see `SystemClock` and `VirtualClock`."""
 
@@ -117,14 +158,6 @@ class Store(Protocol):
     """
 
     @property
-    def durable(self) -> bool:
-        """Whether jobs outlive the process.
-
-        If so, functions are known by name, arguments are JSON, and a shutdown gives jobs back instead of ending runs.
-        """
-        ...
-
-    @property
     def horizon(self) -> float:
         """How many seconds before it is due a job is claimed; ``math.inf``: all jobs are claimed at once."""
         ...
@@ -140,10 +173,10 @@ class Store(Protocol):
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, in order, in one transaction, and return those that were refused.
 
-        A refused change leaves no trace. A text that UTF-8 has no letters for is kept as it can be. Before this
-        returns, no job function starts, no caller is answered and no event is published because of these changes. A
-        batch whose number was committed before, since the store was opened, is not done again: the refusals are those
-        of the first time.
+        A refused change leaves no trace. Half a surrogate pair in a text, for which UTF-8 has no letters, is kept as it
+        can be. Before this returns, no job function starts, no caller is answered and no event is published because of
+        these changes. A batch whose number was committed before, since the store was opened, is not done again: the
+        refusals are those of the first time.
         """
         ...
 
@@ -152,7 +185,7 @@ class Store(Protocol):
         ...
 
     async def read_jobs(self, query: JobQuery, /) -> Sequence[StoredJob]:
-        """Return jobs without their runs, in the order of submission."""
+        """Return jobs with their runs that have not ended, in the order of submission."""
         ...
 
     async def read_runs(self, query: RunQuery, /) -> Sequence[StoredRun]:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum, unique
 
-__all__ = ["CatchUp", "OnConflict", "Overlap", "PriorityQueueType"]
+__all__ = ["CatchUp", "OnConflict", "OnCrash", "Overlap", "PriorityQueueType"]
 
 
 @unique
@@ -79,3 +79,20 @@ class OnConflict(StrEnum):
 
     RAISE = "raise"
     """`JobExists` is raised, unless the existing job has ended: then it begins again."""
+
+
+@unique
+class OnCrash(StrEnum):
+    """What happens to a run whose process died while it executed.
+
+    Only a durable store knows of such a run: without one, a job does not outlive its process.
+    """
+
+    RERUN = "rerun"
+    """A new attempt of the same run begins, which uses up no retry: the function is called at least once."""
+
+    FAIL = "fail"
+    """The attempt counts as failed: the run is tried again if it has a retry left, and else ends as failed."""
+
+    MARK = "mark"
+    """The run ends as interrupted: the function is called at most once."""

@@ -11,7 +11,7 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
-from engine_driver import PROPOSALS, Caller, Driver, Scope, at, us
+from engine_driver import Caller, Driver, Scope, at, us
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,7 +24,6 @@ from turnkeeper_trio._engine.overlap import SUPERSEDED_BY_NEXT
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, Occurrence, Run
 from turnkeeper_trio._engine.shutdown import end_all
 from turnkeeper_trio._engine.slots import free_slots
-from turnkeeper_trio._model.change import Change
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import FailedAttempt, Origin, Outcome, RunPhase
 from turnkeeper_trio._model.times import instant_us
@@ -122,7 +121,6 @@ class Engines(RuleBasedStateMachine):
         queue=st.sampled_from(PriorityQueueType),
         workers=st.integers(1, 3),
         buffer=st.integers(0, 2),
-        store=st.booleans(),
         batch=st.sampled_from([1, 3, 500]),
         limit=st.sampled_from([0, 3, 10_000]),
         per_job=st.sampled_from([0, 2, 100]),
@@ -130,15 +128,14 @@ class Engines(RuleBasedStateMachine):
         first=st.lists(requests(), min_size=1, max_size=4),
     )
     def open(
-        self, queue: PriorityQueueType, workers: int, buffer: int, store: bool, batch: int, limit: int, per_job: int,
+        self, queue: PriorityQueueType, workers: int, buffer: int, batch: int, limit: int, per_job: int,
         ttl: int | None, first: list[RecurringJobRequest],
     ) -> None:  # fmt: skip
         self.driver = Driver(
-            queue=queue, max_workers=workers, dispatch_buffer=buffer, store_asks=store, history_limit=limit,
+            queue=queue, max_workers=workers, dispatch_buffer=buffer, history_limit=limit,
             history_per_job=per_job, history_ttl=ttl,
         )  # fmt: skip
         engine_module.BATCH = batch  # type: ignore[misc]
-        self.store = store
         self.batch = batch
         self.jobs: list[Job] = []
         self.first: dict[Job, int] = {}
@@ -156,10 +153,6 @@ class Engines(RuleBasedStateMachine):
         self.begun: Counter[Job] = Counter()
         self.planned_at: dict[Occurrence, int] = {}
         """The loop time at which an occurrence of a fixed delay was planned."""
-        self.disowned: set[Job] = set()
-        """Jobs of which the store refused a run, because another node executes it."""
-        self.refused = False
-        """Whether the store refused anything in this turn."""
         self.told_of: Counter[Any] = Counter()
         self.again: set[Job] = set()
         """Jobs that took an id which another had before them."""
@@ -212,40 +205,24 @@ class Engines(RuleBasedStateMachine):
     @rule(
         seconds=st.sampled_from([0, 1, 30, 300, 5000, 100_000]) | st.floats(0, 1000),
         step=st.sampled_from([0, 0, 0, 0, 0, -3600, -1, 1, 3600]),
-        refuse=st.sampled_from([frozenset(), frozenset(), frozenset({0}), frozenset({1, 2}), frozenset({0, 1, 3})]),
         begin=st.integers(0, 4),
     )
-    def work(self, seconds: float, step: float, refuse: frozenset[int], begin: int) -> None:
+    def work(self, seconds: float, step: float, begin: int) -> None:
         """Let time pass, take a turn, and have workers begin some of what was dispatched."""
         self.driver.advance(seconds, step=step)
-        self.turn(refuse)
+        self.turn()
         for _ in range(min(begin, len(self.driver.dispatched))):
             self.start()
 
     @rule(seconds=st.sampled_from([0, 1, 60]))
     def work_in_peace(self, seconds: float) -> None:
         """Let time pass, take a turn, and have workers begin all that was dispatched."""
-        self.work(seconds, 0, frozenset(), 100)
+        self.work(seconds, 0, 100)
 
-    def turn(self, refuse: frozenset[int] = frozenset()) -> None:
+    def turn(self) -> None:
         driver, state = self.driver, self.driver.state
         waiting_before = {run for run in state.active if run.waiting_retry}
-        proposed: list[Change] = []
-
-        def decide(change: Change) -> str | None:
-            json.dumps(change.to_json())
-            if change.kind not in PROPOSALS:
-                return None
-            if change not in proposed:
-                proposed.append(change)
-            if proposed.index(change) not in refuse:
-                return None
-            if change.job_id in state.jobs:
-                self.disowned.add(state.jobs[change.job_id])
-            return "no"
-
-        effects = driver.turn(decide)
-        self.refused = any(proposed.index(each) in refuse for each in proposed)
+        effects = driver.turn()
         self._look_at_new_runs(waiting_before, effects.assignments)
         self._look_at_events(effects.events)
         self._look_at_the_idle()
@@ -282,8 +259,7 @@ class Engines(RuleBasedStateMachine):
                 run for run in driver.state.active if not (run.attempt or run.waiting_retry or run.blocked)
             ]
             left = [self._key(run) for run in waits_for_worker]
-            # A run whose predecessor was refused in this turn got its place after the others had been assigned.
-            if keys and left and not self.refused:
+            if keys and left:
                 assert keys[-1] <= min(left), "a run was overtaken"
             held_back = driver.state.capacity == 0 or driver.engine._backlog or driver.state.pauses
             assert not left or held_back, "a run was left"
@@ -387,11 +363,6 @@ class Engines(RuleBasedStateMachine):
     def wait(self, data: st.DataObject, name: str) -> None:
         getattr(self, name)(data)
 
-    @precondition(lambda self: self.store)
-    @rule(data=st.data(), name=st.sampled_from(["admit", "release"]))
-    def share(self, data: st.DataObject, name: str) -> None:
-        getattr(self, name)(data)
-
     @precondition(lambda self: self.driver.state.counters.planned > 15)
     @rule(data=st.data())
     def end_it(self, data: st.DataObject) -> None:
@@ -400,7 +371,7 @@ class Engines(RuleBasedStateMachine):
     @rule(request=requests(), on_conflict=st.sampled_from(OnConflict))
     def submit(self, request: RecurringJobRequest, on_conflict: OnConflict) -> None:
         driver = self.driver
-        job = driver.submit(request, token=Caller() if self.store else None, on_conflict=on_conflict)
+        job = driver.submit(request, on_conflict=on_conflict)
         if job in self.jobs:
             self.loose.add(job)
             self.rescheduled.add(job)
@@ -430,25 +401,6 @@ class Engines(RuleBasedStateMachine):
         assert now is not before or way is OnConflict.REPLACE
         if now is not None and now is not before:
             assert [run for run in now.runs if run.executing] == executing
-
-    def admit(self, data: st.DataObject) -> None:
-        request = data.draw(requests())
-        seconds = data.draw(moments)
-        schedule = request.schedule
-        if isinstance(schedule, BuiltinSchedule):
-            request = request.replace(schedule=schedule.anchored_us(self.driver.now.wall))
-        request = request.replace(key=None)
-        job = self.driver.admit(request, instant_us(at(seconds)))
-        self.jobs.append(job)
-        if job.delayed:
-            self.loose.add(job)
-
-    def release(self, data: st.DataObject) -> None:
-        idle = [job for job in self.driver.state.jobs.values() if all(not run.attempt for run in job.runs)]
-        if idle:
-            job = data.draw(st.sampled_from(idle))
-            self.driver.engine.release([job.job_id])
-            self.driver.check()
 
     def _a_job(self, data: st.DataObject, *, here: bool = False) -> Job | None:
         jobs = list(self.driver.state.jobs.values()) if here else self.jobs
@@ -817,7 +769,7 @@ class Engines(RuleBasedStateMachine):
             if ended and event.run_id not in self.triggered:
                 untold[event.job_id] += getattr(event, "count", 1)
         for job, first in self.first.items():
-            if job.pending is None or job in self.disowned | self.loose | self.again:
+            if job.pending is None or job in self.loose | self.again:
                 continue
             pending = job.pending.scheduled_at
             planned = 1 + untold[job.job_id] + sum(run.occurrence.origin is not Origin.TRIGGER for run in job.runs)
@@ -840,8 +792,7 @@ class Engines(RuleBasedStateMachine):
         for job in state.jobs.values():
             runs = [run for run in job.runs if run.job is job and run.occurrence.origin is not Origin.TRIGGER]
             to_begin = sum(not (run.begun or run.executing) for run in runs)
-            if job not in self.disowned:
-                assert job.ran == self.taken_up[job] + to_begin
+            assert job.ran == self.taken_up[job] + to_begin
 
     @invariant()
     def no_run_waits_for_others_of_its_job_without_need(self) -> None:

@@ -5,7 +5,9 @@ import math
 from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 
 from turnkeeper_trio import (
@@ -24,12 +26,28 @@ from turnkeeper_trio import (
     Interval,
     Never,
     Once,
+    OnCrash,
     Overlap,
     RecurringJobRequest,
     WeekdayTimes,
 )
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+TWICE = datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN)
+"""A time that the clock shows twice: as the same instant in UTC it would not be equal."""
+INSTANTS = [
+    NOW,
+    NOW.astimezone(timezone(timedelta(hours=5))),
+    NOW.astimezone(BERLIN),
+    TWICE,
+    TWICE.replace(fold=1),
+    datetime(2026, 3, 29, 2, 30, tzinfo=BERLIN),  # The clock never shows it.
+    datetime(2026, 3, 29, 2, 30, tzinfo=ZoneInfo("UTC")),
+    pendulum.datetime(2026, 10, 25, 2, 30, tz="Europe/Berlin", fold=0),
+    pendulum.datetime(2026, 10, 25, 2, 30, tz="Europe/Berlin", fold=1),
+    pendulum.datetime(2026, 1, 1),
+]
 EVERY_FIELD: dict[str, list[Any]] = {
     "name": ["job", "ünï"],
     "schedule": [
@@ -54,7 +72,7 @@ EVERY_FIELD: dict[str, list[Any]] = {
         ExponentialBackoff(initial=timedelta(minutes=1), factor=2, maximum=50.5, jitter=0, max_elapsed=math.inf),
         ExponentialBackoff(max_elapsed=timedelta(hours=1)),
     ],
-    "initial_run_time": [None, NOW, NOW.astimezone(timezone(timedelta(hours=5))), timedelta(seconds=3)],
+    "initial_run_time": [None, *INSTANTS, timedelta(seconds=3)],
     "timeout": [None, 0.1, 5, timedelta(microseconds=1), math.inf],
     "cleanup_grace": [None, 0, timedelta(seconds=3), math.inf],
     "stuck_after": [None, 7.25],
@@ -67,10 +85,12 @@ EVERY_FIELD: dict[str, list[Any]] = {
     "priority": [0, -3],
     "jitter": [0, 0.25, timedelta(seconds=1)],
     "max_runs": [None, 4],
-    "until": [None, NOW],
+    "until": [None, *INSTANTS],
     "halt_after": [None, 2],
     "critical": [False, True],
     "tags": [(), ("a", "b")],
+    "on_crash": list(OnCrash),
+    "crash_limit": [3, 1, 100],
 }
 BESIDE: dict[str, dict[str, Any]] = {"retry": {"max_retries": 1}, "max_concurrent": {"overlap": Overlap.ALLOW_ALL}}
 
@@ -81,8 +101,16 @@ def again(request: RecurringJobRequest) -> RecurringJobRequest:
 
 def test_the_list_of_fields_is_whole() -> None:
     assert set(EVERY_FIELD) == {each.name for each in fields(RecurringJobRequest) if each.init}
-    written = RecurringJobRequest("job").to_json()
-    assert set(written) == {*EVERY_FIELD, "version", "given"}
+
+
+def test_only_what_is_not_the_default_is_written() -> None:
+    assert RecurringJobRequest("job").to_json() == {"v": 1, "name": "job"}
+    assert RecurringJobRequest("job", Never(), 0, timeout=math.inf).to_json() == {
+        "v": 1,
+        "name": "job",
+        "given": ["max_retries", "schedule", "timeout"],
+    }
+    assert RecurringJobRequest("job", priority=3).to_json() == {"v": 1, "name": "job", "priority": 3}
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in EVERY_FIELD.items() for value in values])
@@ -120,9 +148,9 @@ def test_what_is_a_users_own_is_shown_and_not_brought_back(request_: RecurringJo
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
-        {"version": True},
-        {"version": None},
+        {"v": 2},
+        {"v": True},
+        {"v": None},
         {"given": None},
         {"given": ["nonsense"]},
         {"nonsense": 1},
@@ -131,6 +159,14 @@ def test_what_is_a_users_own_is_shown_and_not_brought_back(request_: RecurringJo
         {"overlap": "sometimes"},
         {"retry": {"kind": "linear"}},
         {"retry": 5},
+        {"retry": {"kind": "fixed", "version": 2, "delay": 1}},
+        {"retry": {"kind": "fixed", "version": True, "delay": 1}},
+        {"retry": {"kind": "fixed", "version": 1, "wait": 1}},
+        {"retry": {"kind": "fixed", "version": 1, "delay": "long"}},
+        {"schedule": {"kind": "any_of", "version": 1, "schedules": None}},
+        {"until": {"label": "2026-01-01T00:00:00", "zone": "Moon/Mare"}},
+        {"on_crash": "sometimes"},
+        {"crash_limit": 0},
         {"schedule": {"kind": "moon", "version": 1}},
         {"max_waiting": -1},
         {"name": ""},

@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.anyio, ASYNCIO]
 class SlowStore:
     """Take five seconds, and any arguments."""
 
+    durable = False
+
     async def apply(self, changes: Sequence[Any], /) -> Sequence[Any]:
         await anyio.sleep(5)
         return ()

@@ -55,7 +55,7 @@ async def test_it_shows_what_can_be_shown(fault: type[BaseException]) -> None:
 async def test_it_is_as_that_of_a_dataclass() -> None:
     request = RecurringJobRequest("job", After(0), tags=("a",))
     assert repr(request).startswith("RecurringJobRequest(name='job', schedule=After(seconds=0), max_retries=0, ")
-    assert repr(request).endswith("tags=('a',))")
+    assert repr(request).endswith("tags=('a',), on_crash=<OnCrash.RERUN: 'rerun'>, crash_limit=3)")
     assert "timeout_us" not in repr(request)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 
 from turnkeeper_trio import (
     After,
@@ -19,7 +20,6 @@ from turnkeeper_trio import (
     SchedulerClosed,
     open_scheduler,
 )
-from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio.errors import SubmissionRefused
 from turnkeeper_trio.events import JobAdded
 from turnkeeper_trio.jobs import JobSetEntry
@@ -262,6 +262,8 @@ async def test_from_a_thread(atomic: bool) -> None:
 
 class Picky:
     """A store that refuses what is named ``refused``."""
+
+    durable = False
 
     async def apply(self, changes: Any, /) -> list[Refusal]:
         await anyio.sleep(1)

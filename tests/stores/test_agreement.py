@@ -23,6 +23,7 @@ from turnkeeper_trio.testing._store_samples import (
     ended,
     job_id,
     job_image,
+    occurrence,
     run_id,
     run_image,
 )  # fmt: skip
@@ -42,6 +43,7 @@ images = st.builds(
     last_run=st.none() | ENTRIES,
     last_success=st.none() | ENTRIES,
     entries=st.just(6),
+    pending=st.none() | st.integers(1, 6).map(occurrence),
 )
 definitions = st.fixed_dictionaries(
     {
@@ -69,7 +71,7 @@ def changes(draw: Callable[..., Any]) -> tuple[Any, ...]:
     new, gone = draw(st.booleans()), draw(st.integers(0, 5)) == 0
     told = draw(definitions) if new or draw(st.booleans()) else None
     image = None if gone and not new else draw(images)
-    return number, new, image, told, tuple(runs), tuple(dropped), draw(st.booleans())
+    return number, new, image, told, tuple(runs), tuple(dropped), draw(st.booleans()), draw(st.integers(0, 9)) == 0
 
 
 claims = st.fixed_dictionaries(
@@ -78,7 +80,9 @@ claims = st.fixed_dictionaries(
         "limit": st.integers(0, 4),
         "targets": st.frozensets(st.sampled_from(TARGETS)),
         "job_ids": st.lists(JOBS.map(job_id), max_size=2).map(tuple),
-        "run_ids": st.lists(st.builds(run_id, JOBS, ENTRIES), max_size=2).map(tuple),
+        "run_ids": st.lists(
+            st.builds(run_id, JOBS, ENTRIES) | ENTRIES.map(lambda entry: occurrence(entry).run_id), max_size=2
+        ).map(tuple),
         "job_sets": st.lists(st.sampled_from(("s", "t")), max_size=1).map(tuple),
     }
 )
@@ -120,9 +124,9 @@ class Both:
         self.ended: set[tuple[int, int]] = set()
 
     def change(self, driver: StoreDriver, drawn: tuple[Any, ...], seq: int) -> JobChange:
-        number, new, image, told, runs, dropped, release = drawn
+        number, new, image, told, runs, dropped, release, forget = drawn
         return driver.change(
-            number, image, new=new, seq=seq, runs=runs, dropped=dropped, release=release,
+            number, image, new=new, seq=seq, runs=runs, dropped=dropped, release=release, forget=forget,
             definition=None if told is None else definition(number, **told),
         )  # fmt: skip
 

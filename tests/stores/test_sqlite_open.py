@@ -68,7 +68,8 @@ async def test_a_file_is_made_and_found_again(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     driver = await opened(path)
     assert repr(driver.store) == f"SQLiteStore({str(path)!r})"
-    assert (driver.store.path, driver.store.durable, driver.store.horizon) == (str(path), True, 60.0)  # type: ignore[attr-defined]
+    assert (driver.store.path, driver.store.horizon) == (str(path), 60.0)  # type: ignore[attr-defined]
+
     assert json.loads((tmp_path / "jobs.db.owner").read_text()) == {"host": "test", "pid": 1}
     await driver.apply(driver.new(1, wake_at=NOW))
     await driver.store.close(clean=True)
@@ -124,10 +125,9 @@ async def test_the_options_of_what_is_kept_are_checked() -> None:
         assert caught.value.parameter == name
     assert (Keep().age_us, Keep(age=2).age_us) == (None, 2_000_000)
     assert SQLiteStore("jobs.db", horizon=float("inf")).horizon > 1e9
-    for name, value in (("durable", 1), ("horizon", -1)):
-        with pytest.raises(ConfigurationError, match=name):
-            MemoryStore(**{name: value})
-    assert (MemoryStore(durable=False).durable, MemoryStore(horizon=3).horizon) == (False, 3)
+    with pytest.raises(ConfigurationError, match="horizon"):
+        MemoryStore(horizon=-1)
+    assert MemoryStore(horizon=3).horizon == 3
 
 
 async def test_what_is_not_open_says_so(tmp_path: Path) -> None:

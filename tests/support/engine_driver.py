@@ -8,30 +8,30 @@ from inspect import signature
 from typing import Any
 from uuid import UUID
 
+from model_store import ModelStore
+
 from turnkeeper_trio._engine import control, queries, shutdown, updates
 from turnkeeper_trio._engine.completion import attempt_started
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._engine.invariants import check
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, Job
 from turnkeeper_trio._engine.state import Effects, Options
-from turnkeeper_trio._engine.store_sync import StoredJob
+from turnkeeper_trio._engine.store_sync import LoadedJob
 from turnkeeper_trio._engine.submission import Submission
 from turnkeeper_trio._engine.waits import Wait
 from turnkeeper_trio._engine.watchdog import body_began
-from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
 from turnkeeper_trio._model.ids import job_id_of_key
 from turnkeeper_trio._model.metrics import Books
+from turnkeeper_trio._model.stored import JobChange, Opened, Refusal, StoredJob
 from turnkeeper_trio._model.times import MICROSECONDS, Now, instant_us, utc_datetime
 from turnkeeper_trio.errors import TurnKeeperError
 from turnkeeper_trio.events import Event
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import OnConflict
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 """A Monday."""
-
-PROPOSALS = (ChangeKind.JOB_ACCEPTED, ChangeKind.RUN_STARTED)
-"""What a store may refuse."""
 
 
 def us(seconds: float) -> int:
@@ -80,13 +80,19 @@ class Caller:
 class Driver:
     """An engine, two clocks that stand still until told otherwise, and workers that do what they are told."""
 
-    def __init__(self, *, seed: int = 0, listening: bool = True, **options: Any) -> None:
+    def __init__(
+        self, *, seed: int = 0, listening: bool = True, store: ModelStore | None = None, **options: Any
+    ) -> None:
         numbers = itertools.count(1)
+        self.store = store
+        self.codec = DefinitionCodec() if store is not None else None
+        self._options = options
         self.now = Now(instant_us(START), us(1000))
         self.engine = Engine(
             Options(**{"max_workers": 2, **options}),
             new_id=lambda: UUID(int=next(numbers)),
             rng=random.Random(seed),
+            definitions=self.codec,
         )
         self.state = self.engine.state
         self.state.listening = listening
@@ -94,9 +100,11 @@ class Driver:
         """Attempts in dispatch, which no worker has taken yet."""
         self.executing: list[Attempt] = []
         self.events: list[Event] = []
-        self.changes: list[Change] = []
+        self.changes: list[JobChange] = []
         self.effects: list[Effects] = []
         """The effects of each turn, the last one last."""
+        self.settings: dict[str, str] = {}
+        """The settings that the store keeps."""
         self._job_ids = (UUID(int=number) for number in itertools.count(1 << 64))
 
     # -- time
@@ -137,7 +145,8 @@ class Driver:
         **kwargs: Any,
     ) -> Submission:
         job_id = next(self._job_ids) if request.key is None else job_id_of_key(request.key)
-        return Submission(job_id, request, target, args, kwargs or None, on_conflict, token)
+        text = None if self.codec is None else self.codec.encode(request, target, args, kwargs)
+        return Submission(job_id, request, target, args, kwargs or None, on_conflict, token, definition=text)
 
     def submit(self, request: RecurringJobRequest, *args: Any, **options: Any) -> Job:
         job = self.engine.accept(self.now, self.submission(request, *args, **options))
@@ -149,26 +158,54 @@ class Driver:
         given = {} if schedule is None else {"schedule": schedule}
         return self.submit(RecurringJobRequest(name, **given, **options))
 
-    def admit(self, request: RecurringJobRequest, next_run_at: int | None) -> Job:
-        job_id = next(self._job_ids)
-        stored = StoredJob(job_id=job_id, request=request, target="target", next_run_at=next_run_at)
-        self.engine.admit(self.now, [stored])
+    def admit(self, *stored: StoredJob, resolved: bool = True) -> None:
+        """Load jobs that the store gave."""
+        for each in stored:
+            assert self.codec is not None
+            read, bound = self.codec.decode(each.definition.text), each.definition.bound
+            schedule = self.codec.read_bound(read.request.schedule, bound)
+            loaded = LoadedJob(each, read.request, schedule, read.target, read.args, read.kwargs or None, resolved)
+            self.engine.admit(self.now, loaded)
         self.check()
-        return self.state.jobs[job_id]
 
-    def turn(self, refuse: Callable[[Change], str | None] = lambda _: None) -> Effects:
+    def crash(self) -> "Driver":
+        """Let the process die, and return the next one, which has loaded what there is to do."""
+        assert self.store is not None
+        self.store.crash()
+        return self.reopened()
+
+    def reopened(self) -> "Driver":
+        """Return a driver of the next process, which has loaded what there is to do."""
+        assert self.store is not None
+        driver = Driver(store=self.store, listening=self.state.listening, **self._options)
+        driver.now, driver.settings, driver._job_ids = self.now, self.settings, self._job_ids
+        last = max((row.seq for row in self.store.rows.values()), default=0)
+        driver.engine.resume(Opened(last_seq=last, settings=self.settings))
+        driver.admit(*self.store.claim())
+        return driver
+
+    def turn(self, refuse: Callable[[JobChange], str | None] = lambda _: None) -> Effects:
         """Take a turn: move, bind, commit, act."""
         engine, state = self.engine, self.state
         engine.take_due(self.now)
         self.check()
         self._cancel(state.effects)
-        changes = engine.take_changes()
-        self.changes += changes
-        refusals = [Refusal(change.change_id, why) for change in changes if (why := refuse(change)) is not None]
-        assert all(change.kind in PROPOSALS for change in changes if refuse(change) is not None)
-        engine.settle(refusals)
+        self.commit(refuse)
         self.check()
         return self.act()
+
+    def commit(self, refuse: Callable[[JobChange], str | None] = lambda _: None) -> None:
+        """Have the store commit what was decided."""
+        changes = self.engine.take_changes(self.now)
+        self.settings.update({name: text for name, text in self.engine.take_settings().items() if text is not None})
+        self.changes += changes
+        refusals = [Refusal(change.change_id, why) for change in changes if (why := refuse(change)) is not None]
+        refused = {refusal.change_id for refusal in refusals}
+        if self.store is not None:
+            self.store.apply(change for change in changes if change.change_id not in refused)
+        self.engine.settle(self.now, refusals)
+        if self.store is not None and not refusals:
+            self.store.check(self.state)
 
     def act(self) -> Effects:
         """Do what the effects say."""

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 import anyio
-
 from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
+
 from turnkeeper_trio.errors import StoreUnavailable
 
 
 class FakeStore:
     """Keeps the changes it was given, and refuses, delays or is unavailable as the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
         self.changes: list[Change] = []
         self.refused: set[ChangeKind] = set()
         self.unavailable = False

@@ -99,6 +99,7 @@ async def test_a_faulty_observer_is_told_nothing_more_and_the_others_are(
 class CountingStore:
     """A store that counts what it is given, and keeps nothing of it."""
 
+    durable = False
     label = "a counter"
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Literal, assert_type
+from typing import Any, ClassVar, Literal, Self, assert_type
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -49,6 +49,7 @@ from turnkeeper_trio import (
     Never,
     Once,
     OnConflict,
+    OnCrash,
     Origin,
     Outcome,
     Overlap,
@@ -85,7 +86,7 @@ from turnkeeper_trio import (
     open_scheduler,
     simulate,
 )
-from turnkeeper_trio.abc import Clock, RetryPolicy, Schedule, Store
+from turnkeeper_trio.abc import ArgumentCodec, Clock, RetryPolicy, Schedule, Store
 from turnkeeper_trio.errors import (
     StoreCorrupted,
     StoreError,
@@ -117,7 +118,7 @@ from turnkeeper_trio.events import (
     ShutdownStarted,
 )
 from turnkeeper_trio.jobs import JobDefaults, JobSetChanges, JobSetEntry
-from turnkeeper_trio.retries import FailedAttempt
+from turnkeeper_trio.retries import FailedAttempt, retry_from_json
 from turnkeeper_trio.schedules import (
     AnyOf,
     Between,
@@ -212,6 +213,55 @@ def schedules(at: datetime) -> None:
     assert_type(Interval(5).to_json(), dict[str, Any])
     restored: Schedule = schedule_from_json(Never().to_json())
     assert restored is not None
+    own: Schedule = schedule_from_json({"kind": "fortnightly"}, kinds=[Kept, KeptWithAnnotation])
+    assert_type(Between.from_json(own, kinds=[Kept]), Between)
+    assert_type(retry_from_json({}, kinds=[Kept]), RetryPolicy)
+    assert_type(FixedRetryDelay.from_json(FixedRetryDelay(5).to_json()), FixedRetryDelay)
+    request = RecurringJobRequest("name", on_crash=OnCrash.MARK, crash_limit=1)
+    assert_type(RecurringJobRequest.from_json(request.to_json(), kinds=[Kept]), RecurringJobRequest)
+
+
+class Kept:
+    """What a durable store can keep."""
+
+    kind = "kept"
+
+    def to_json(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Kept":
+        return cls()
+
+
+class KeptWithAnnotation:
+    """The same, with a stricter annotation."""
+
+    kind: ClassVar[str] = "annotated"
+
+    def to_json(self) -> int:
+        return 1
+
+    @classmethod
+    def from_json(cls, data: int) -> Self:
+        return cls()
+
+
+class Codec:
+    """How arguments are written and read."""
+
+    def dumps(self, value: object) -> str:
+        return repr(value)
+
+    def loads(self, text: str) -> object:
+        return text
+
+
+async def durable(store: Store) -> None:
+    codec: ArgumentCodec = Codec()
+    assert_type(store.durable, bool)
+    async with open_scheduler(max_workers=1, store=store, kinds=[Kept], codec=codec):
+        pass
 
 
 def requests(at: datetime) -> RecurringJobRequest:
@@ -355,7 +405,7 @@ async def handles(scheduler: Scheduler, job_id: RecurringJobId, run_id: RunId, k
 
 async def job_sets(scheduler: Scheduler) -> None:
     defaults: JobDefaults = {"timeout": 30}
-    jobs = JobSet(defaults=defaults)
+    jobs = JobSet(name="shop", version=2, defaults=defaults)
 
     @jobs.job("nightly", Cron("0 3 * * *"), max_retries=2, timeout=60)
     async def nightly(shop: str = "berlin") -> int:
@@ -369,6 +419,7 @@ async def job_sets(scheduler: Scheduler) -> None:
     changes = await scheduler.apply(jobs)
     assert_type(changes, JobSetChanges)
     assert_type(changes.added, tuple[RecurringJobId, ...])
+    assert_type(changes.newer_version, int | None)
 
 
 def verdicts(at: timedelta) -> Verdict:
@@ -541,10 +592,10 @@ def stores_are_stores() -> None:
 
     keep = Keep(per_job=10, age=timedelta(days=30), total=None)
     stores: list[Store] = [
-        MemoryStore(), MemoryStore(durable=False), SQLiteStore("jobs.db"), TestOfMyStore().new_store(),
+        MemoryStore(), MemoryStore(horizon=60), SQLiteStore("jobs.db"), TestOfMyStore().new_store(),
         SQLiteStore(Path("jobs.db"), durability="normal", history=keep, horizon=timedelta(minutes=5), offload="thread"),
     ]  # fmt: skip
-    assert_type(stores[0].durable, bool)
+    assert_type(stores[0].horizon, float)
 
 
 def errors_of_stores_say_who(in_use: StoreInUse, too_new: StoreTooNew) -> None:

@@ -7,9 +7,12 @@ from turnkeeper_trio._engine.lifecycle import halt, settle_job
 from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay
 from turnkeeper_trio._engine.rows import NO_RUNS, Job
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.run import Origin
 from turnkeeper_trio._model.times import MAX_INSTANT, Now, duration_us, instant_us
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.schedules import FixedDelay
 from turnkeeper_trio.schedules._adapter import ScheduleFault, anchored_us, first_us
 
@@ -29,6 +32,7 @@ def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
     if before is not None:
         assert before.state in ENDED_STATES
         job.history = history_of(before)  # Shared, because the runs that execute will be recorded there.
+        job.entries, job.told = before.entries, before.told  # Of one id, the store has one row.
         job.runs = dict(before.runs) or NO_RUNS
         before.runs = {run: None for run in before.runs if run.job is before} or NO_RUNS
         for run in job.runs:
@@ -81,6 +85,8 @@ def bind_schedule(
     job.latest = None
     try:
         job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
+        if state.change_log.definitions is not None:
+            job.bound = _written(state.change_log.definitions, request.schedule, job.schedule)
         if initial is not None:
             return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
         if job.delayed or (first := first_us(job.schedule, after)) is None:
@@ -94,3 +100,15 @@ def initial_us(at: datetime | timedelta | None, since: Now) -> int | None:
     if at is None:
         return None
     return since.wall + duration_us(at) if isinstance(at, timedelta) else instant_us(at)
+
+
+def _written(definitions: DefinitionCodec, asked: Schedule, bound: Schedule) -> str | None:
+    """Return the schedule in force as a store keeps it. It may be a user's, and be faulty.
+
+    Raises:
+        ScheduleFault: it cannot be kept.
+    """
+    text, fault = guard.call(definitions.bound, asked, bound)
+    if fault is not None:
+        raise ScheduleFault(f"the store cannot keep its schedule: {guard.text(fault)}")
+    return text

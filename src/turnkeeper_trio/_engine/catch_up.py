@@ -75,9 +75,9 @@ def catch_up(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) ->
     if choice.missed:
         count, last = choice.missed, choice.missed_last
         reason = PASSED if choice.exact else f"{PASSED} (at least {count}: the schedule cannot count them)"
-        missed = Occurrence(job, last, last, Origin.SCHEDULE) if kept else occurrence
+        missed = Occurrence(job, last, last, Origin.SCHEDULE, job.next_entry()) if kept else occurrence
         end_occurrence(state, now, missed, Outcome.MISSED, reason, count=count, last=last)
-    return [*kept, *(Occurrence(job, at, at, Origin.SCHEDULE) for at in others)], choice.latest
+    return [*kept, *(Occurrence(job, at, at, Origin.SCHEDULE, job.next_entry()) for at in others)], choice.latest
 
 
 def _choose(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) -> Choice:

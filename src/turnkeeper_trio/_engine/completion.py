@@ -6,14 +6,16 @@ from typing import Any, Final, assert_never, cast
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.lifecycle import cancel_lineage, cancel_waiting, end_run
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Run
-from turnkeeper_trio._engine.slots import promote_waiting
+from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waits import EXECUTED
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import FailedAttempt, Outcome
-from turnkeeper_trio._model.times import Now, seconds
+from turnkeeper_trio._model.text import counted
+from turnkeeper_trio._model.times import MAX_INSTANT, Now, seconds
 from turnkeeper_trio.events import RunRetrying, RunStarted
+from turnkeeper_trio.policies import OnCrash
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
 TOO_LATE = "it could not start before its start_deadline"
@@ -23,6 +25,9 @@ BY_SHUTDOWN = "cut off by the shutdown"
 
 
 DURING_CLEANUP = "failed while it cleaned up after it was asked to end"
+
+
+CRASHED = "its process died while it executed"
 
 
 NO_RETRY_AT_SHUTDOWN = "the scheduler shut down before its retry"
@@ -45,6 +50,7 @@ def attempt_started(state: State, now: Now, attempt: Attempt) -> None:
 def report(state: State, now: Now, attempt: Attempt) -> None:
     """Take an attempt that has come back from its worker, and decide how its run continues."""
     state.unassign(attempt)
+    state.change_log.touch(attempt.run.job)
     if not attempt.claimed:
         if not attempt.revoked:
             end_run(state, now, attempt.run, Outcome.MISSED, TOO_LATE)
@@ -137,10 +143,56 @@ def _end_cancelled(state: State, now: Now, run: Run, attempt: Attempt) -> None:
             end_run(state, now, run, Outcome.CANCELLED, run.reason)
         case CancelCause.CANCEL | CancelCause.REPLACED:
             end_run(state, now, run, Outcome.FAILED, DURING_CLEANUP, error=error)
+        case CancelCause.LOST:
+            end_run(state, now, run, Outcome.LOST, run.reason)
+        case CancelCause.SHUTDOWN | None if state.durable and run.holder is run.job:
+            _go_on_elsewhere(state, now, run, attempt)
         case CancelCause.SHUTDOWN | None:
             end_run(state, now, run, Outcome.INTERRUPTED, BY_SHUTDOWN, error=error)
         case _:
             assert_never(attempt.cause)
+
+
+def _go_on_elsewhere(state: State, now: Now, run: Run, attempt: Attempt) -> None:
+    """Do with a run that the shutdown cut off what its job asks for: the store keeps it, and it may go on later."""
+    match run.job.request.on_crash:
+        case OnCrash.RERUN if run.job.state is not JobState.CANCELLED:
+            begin_again(state, now, run)
+        case OnCrash.FAIL:
+            _fail_attempt(state, now, run, attempt)
+        case OnCrash.RERUN | OnCrash.MARK:
+            end_run(state, now, run, Outcome.INTERRUPTED, BY_SHUTDOWN, error=attempt.error)
+        case _:
+            assert_never(run.job.request.on_crash)
+
+
+def crash(state: State, now: Now, run: Run, *, retired: bool) -> None:
+    """Decide about a run whose process died while it executed. ``retired``: its job is not the one that has its id now.
+
+    The attempt counts as one that began. With `OnCrash.RERUN` a further attempt costs no retry.
+    """
+    job = run.job
+    run.crashes += 1
+    if retired or job.state in ENDED_STATES:
+        end_run(state, now, run, Outcome.INTERRUPTED, CRASHED)
+    elif run.crashes >= job.request.crash_limit:
+        end_run(state, now, run, Outcome.FAILED, f"its process died {counted(run.crashes, 'time')} while it executed")
+    elif job.request.on_crash is OnCrash.MARK:
+        end_run(state, now, run, Outcome.INTERRUPTED, CRASHED)
+    elif job.request.on_crash is OnCrash.FAIL:
+        attempt = Attempt(now, run, run.begun)
+        attempt.ending = AttemptResult.CRASHED
+        _fail_attempt(state, now, run, attempt)
+    else:
+        begin_again(state, now, run)
+
+
+def begin_again(state: State, now: Now, run: Run) -> None:
+    """Have a further attempt of a run begin as soon as it may."""
+    run.waiting_retry, run.wake_at = False, None
+    run.since, run.ready_at = now.loop, now.wall
+    add_waiting(run.job, run)
+    promote_waiting(state, run.job)
 
 
 def _fail_attempt(state: State, now: Now, run: Run, attempt: Attempt, after: int | None = None) -> None:
@@ -164,7 +216,7 @@ def _fail_attempt(state: State, now: Now, run: Run, attempt: Attempt, after: int
         after, why_not = _ask_policy(state, run, FailedAttempt(run.failures, outcome, attempt.error, elapsed))
     if after is None:
         end_run(state, now, run, outcome, f"{reason}; {why_not}", error=attempt.error)
-    elif state.closing is not None:
+    elif state.ending:
         end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN, error=attempt.error)
     else:
         state.counters.retried += 1
@@ -177,6 +229,10 @@ def _reason(attempt: Attempt) -> str:
             return "it returned False"
         case AttemptResult.TIMED_OUT:
             return "it did not end within its timeout"
+        case AttemptResult.CRASHED:
+            return CRASHED
+        case AttemptResult.CUT_OFF:
+            return BY_SHUTDOWN
         case AttemptResult.VERDICT:
             return guard.text(attempt.value)
         case _:
@@ -209,6 +265,7 @@ def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: i
     run.snoozed = guard.is_a(attempt.value, Snooze)
     run.error = attempt.error
     run.next_loop = attempt.ended.loop + delay
+    run.wake_at = min(now.wall + run.next_loop - now.loop, MAX_INSTANT)
     state.retries.push((run.next_loop, job.seq, run.number, run))
     if attempt.error is not None:
         state.effects.frames_to_clear.append(run)
@@ -244,7 +301,7 @@ def _apply_verdict(state: State, now: Now, run: Run, attempt: Attempt) -> None:
         _fail_attempt(state, now, run, attempt, verdict.after_us)
     elif attempt.no_retry_reason or run.job.state is JobState.CANCELLED:
         end_run(state, now, run, Outcome.CANCELLED, attempt.no_retry_reason or run.job.reason)
-    elif state.closing is not None:
+    elif state.ending:
         end_run(state, now, run, Outcome.INTERRUPTED, NO_RETRY_AT_SHUTDOWN)
     else:
         _schedule_retry(state, now, run, attempt, verdict.delay_us)

@@ -1,5 +1,6 @@
 """The commands on jobs and runs: cancel, delete, skip, trigger, pause, resume."""
 
+from typing import Final
 from uuid import UUID
 
 from turnkeeper_trio import _validation
@@ -29,7 +30,6 @@ from turnkeeper_trio._engine.slots import (
 )
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waits import EXECUTED, Wait
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.ids import RunId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
@@ -85,6 +85,7 @@ def cancel_job(
     Return the records of the runs that this ends, or a wait for them if some are still executing.
     """
     job = find_job(state, job_id)
+    state.change_log.touch(job)
     if job.state not in ENDED_STATES:
         cancel_lineage(state, now, job, reason)
     ended = cancel_waiting(state, now, job, reason)
@@ -106,6 +107,7 @@ def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wa
     Return the record of the run, or a wait for it if the run executes.
     """
     item = find_run(state, run_id)
+    state.change_log.touch((item if isinstance(item, Occurrence) else item.occurrence).job)
     if isinstance(item, Occurrence):
         return state.record(_end_pending(state, now, item, Outcome.CANCELLED, reason))
     if item.outcome is not None:
@@ -123,7 +125,7 @@ def _end_pending(state: State, now: Now, occurrence: Occurrence, outcome: Outcom
     remove_pending(state, occurrence)
     item = end_occurrence(state, now, occurrence, outcome, reason)
     job.latest = occurrence.scheduled_at
-    if state.closing is None:
+    if not state.ending:
         plan_after(state, now, job, occurrence.scheduled_at)
     settle_job(state, now, job)
     return item
@@ -134,9 +136,9 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
     job = find_job(state, job_id)
     cancel_job(state, now, job.job_id, reason=reason)
     state.history.forget_job(job)
+    state.change_log.forget(job)
     if state.jobs.get(job.job_id) is job:  # Where the limit of the history is 0, it is forgotten already.
         forget(state, job)
-    state.change_log.note(ChangeKind.JOB_DELETED, job, {})
     if state.listening:
         state.emit(now, JobDeleted, job=job, name=job.request.name)
 
@@ -147,6 +149,7 @@ def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | Non
     refuse_if_ended(state, job)
     if job.pending is None:
         return None
+    state.change_log.touch(job)
     return state.record(_end_pending(state, now, job.pending, Outcome.SKIPPED, "skipped by hand"))
 
 
@@ -160,8 +163,9 @@ def trigger_job(state: State, now: Now, job_id: UUID | str, *, overlap: Overlap 
     if why and (job.waiting or free_slots(job, policy) < 1):
         run_id = state.run_id((blocking_runs(job) or list(job.waiting))[0])
         raise JobActive(f"{job.request.name!r} cannot run now: {why}", job_id=job.job_id, run_id=run_id)
+    state.change_log.touch(job)
     state.counters.planned += 1
-    occurrence = Occurrence(job, now.wall, now.wall, Origin.TRIGGER)
+    occurrence = Occurrence(job, now.wall, now.wall, Origin.TRIGGER, job.next_entry())
     run_id = state.run_id(occurrence)
     begin_run(state, now, occurrence, overlap)
     return run_id
@@ -196,6 +200,7 @@ def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> 
     job = find_job(state, job_id)
     refuse_if_ended(state, job)
     _refuse_if_halted(job)
+    state.change_log.touch(job)
     if job.state is JobState.PAUSED:
         job.reason = note or job.reason
         return
@@ -208,7 +213,6 @@ def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> 
         end_run(state, now, run, Outcome.CANCELLED, reason)
     requeue_unstarted(state, job)
     promote_waiting(state, job)
-    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
     if state.listening:
         state.emit(now, JobPaused, job=job, name=job.request.name, note=note)
 
@@ -233,14 +237,13 @@ def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | 
     refuse_if_ended(state, job)
     if job.state not in {JobState.PAUSED, JobState.HALTED}:
         return
+    state.change_log.touch(job)
     halted = job.state is JobState.HALTED
     held = reactivate(job)
     if halted and held is not None and held.due_at <= now.wall:
         held = None
     _plan_held(state, now, job, held, missed or job.request.catch_up)
     promote_waiting(state, job)
-    following = None if job.pending is None else job.pending.scheduled_at
-    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": following})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(now, JobResumed, job=job, name=job.request.name, next_run_time=at)
@@ -256,7 +259,15 @@ def _plan_held(state: State, now: Now, job: Job, held: Occurrence | None, missed
         plan(state, job, held.scheduled_at, held.due_at, held.origin)
     else:
         state.counters.planned += 1
-        handle_due(state, now, Occurrence(job, held.scheduled_at, held.due_at, held.origin), missed)
+        occurrence = Occurrence(job, held.scheduled_at, held.due_at, held.origin, job.next_entry())
+        handle_due(state, now, occurrence, missed)
+
+
+ALL: Final = "all"
+"""Who paused all jobs, if a command did; a store keeps this pause."""
+
+PAUSED_ALL: Final = "paused_all"
+"""The name of the setting under which a store keeps it."""
 
 
 def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> "Wait | None":
@@ -267,9 +278,12 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
     if not state.pauses and state.listening:
         state.emit(now, JobPaused, name="", note=note)
     state.pauses[who] = note
+    if who == ALL:
+        state.change_log.set(PAUSED_ALL, note)
     for attempt in tuple(state.assigned):
         run = attempt.run
         if run.attempt is attempt and not attempt.claimed:
+            state.change_log.touch(run.job)
             unassign_run(state, run)
             make_ready(state, run)
     return state.waits.on([EXECUTED], lambda _: None) if wait and state.executing else None
@@ -277,5 +291,8 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
 
 def resume_all(state: State, now: Now, who: object) -> None:
     """Remove the pause of all jobs by ``who``; runs begin again when it was the last pause."""
-    if state.pauses.pop(who, None) is not None and not state.pauses and state.listening:
+    paused = state.pauses.pop(who, None) is not None
+    if paused and who == ALL:
+        state.change_log.set(PAUSED_ALL, None)
+    if paused and not state.pauses and state.listening:
         state.emit(now, JobResumed, name="", next_run_time=None)

@@ -13,6 +13,7 @@ class Counters:
     """Totals since the scheduler was opened. Durations are in microseconds."""
 
     __slots__ = (
+        "admitted",
         "discarded_cancelled",
         "execution_count",
         "execution_sum",
@@ -22,6 +23,7 @@ class Counters:
         "queue_wait_count",
         "queue_wait_sum",
         "raised",
+        "released",
         "retried",
         "returned_false",
         "snoozed",
@@ -33,6 +35,8 @@ class Counters:
     def __init__(self) -> None:
         self.submitted: int = 0
         self.planned: int = 0
+        self.admitted: int = 0
+        self.released: int = 0
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.lineage_cancelled: int = 0
         self.discarded_cancelled: int = 0
@@ -66,7 +70,7 @@ class Counters:
                 self.succeeded += 1
             case AttemptResult.VERDICT:
                 self.returned_false += 1
-            case AttemptResult.CUT_OFF | AttemptResult.REVOKED:
+            case AttemptResult.CUT_OFF | AttemptResult.REVOKED | AttemptResult.CRASHED:
                 pass
             case _:
                 assert_never(attempt.ending)

@@ -1,11 +1,9 @@
 """Which ready runs are bound to workers, as far as there is capacity."""
 
-from turnkeeper_trio._engine.change_log import PendingChange
 from turnkeeper_trio._engine.completion import TOO_LATE
 from turnkeeper_trio._engine.lifecycle import end_run
 from turnkeeper_trio._engine.rows import Attempt, Run
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.times import Now
 
@@ -21,6 +19,7 @@ def assign(state: State, now: Now, *, backlog: bool) -> None:
         if backlog and not _goes_first(state, entry[-1]):
             return
         run = state.ready.pop()
+        state.change_log.touch(run.job)
         start_by = _start_by(run)
         if start_by is not None and now.wall > start_by:
             end_run(state, now, run, Outcome.MISSED, TOO_LATE)
@@ -50,6 +49,3 @@ def _bind(state: State, now: Now, run: Run, start_by: int | None) -> None:
     run.attempt = attempt
     state.assigned[attempt] = None
     state.effects.assignments.append(attempt)
-    if state.change_log.asked:
-        data = {"scheduled_at": run.occurrence.scheduled_at, "origin": run.occurrence.origin, "attempt": attempt.number}
-        state.change_log.propose(ChangeKind.RUN_STARTED, run.job, data, PendingChange(attempt))

@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
-from turnkeeper_trio._engine import completion, dispatch, firing, queries, shutdown, store_sync, watchdog
+from turnkeeper_trio._engine import completion, control, dispatch, firing, queries, shutdown, store_sync, watchdog
 from turnkeeper_trio._engine.invariants import check, is_consistent
 from turnkeeper_trio._engine.rows import Attempt, AttemptResult, CancelCause, Job, NonRun, NoScope, Run
 from turnkeeper_trio._engine.state import Effects, Options, State
-from turnkeeper_trio._engine.store_sync import StoredJob
-from turnkeeper_trio._engine.submission import Submission, accept
+from turnkeeper_trio._engine.store_sync import LoadedJob
+from turnkeeper_trio._engine.submission import SET_VERSION, Submission, accept
 from turnkeeper_trio._engine.waits import Wait
-from turnkeeper_trio._model.change import Change, Refusal
-from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.ids import RunId
 from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.metrics import MetricsSnapshot
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
+from turnkeeper_trio._model.stored import JobChange, Opened, Refusal
 from turnkeeper_trio._model.times import NEVER, Now, seconds
-from turnkeeper_trio.errors import SubmissionRefused
 from turnkeeper_trio.events import Event, RunStuck
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 __all__ = [
     "BATCH",
@@ -36,6 +36,7 @@ __all__ = [
     "Decision",
     "Effects",
     "Engine",
+    "LoadedJob",
     "NoScope",
     "Now",
     "Options",
@@ -62,8 +63,16 @@ BATCH: Final = 200
 class Engine:
     """The state, the steps of a turn, and what the runtime may read."""
 
-    def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
-        self.state: Final = State(options, new_id=new_id, rng=rng)
+    def __init__(
+        self,
+        options: Options,
+        *,
+        new_id: Callable[[], UUID],
+        rng: random.Random,
+        definitions: DefinitionCodec | None = None,
+    ) -> None:
+        """Make the tables. ``definitions`` writes schedules for a store; without it there is no store."""
+        self.state: Final = State(options, new_id=new_id, rng=rng, definitions=definitions)
         self._backlog = False
 
     def report(self, now: Now, attempt: Attempt) -> None:
@@ -183,6 +192,10 @@ class Engine:
         """Whether there is one worker."""
         return self.state.options.max_workers == 1
 
+    def knows(self, job_id: UUID) -> bool:
+        """Return whether a job with this id is in the tables."""
+        return job_id in self.state.jobs or job_id in self.state.remains
+
     def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""
         job = self.state.jobs.get(job_id)
@@ -232,13 +245,14 @@ class Engine:
         at = state.check_at
         if state.closing is not None and state.active:
             at = min(at, state.closing.warn_at)
-        if not state.pauses:
+        begins = not state.pauses and (state.closing is None or state.ending)
+        if begins:
             if (retry := state.retries.peek()) is not None:
                 at = min(at, retry[0])
             if (delayed := state.delays.peek()) is not None:
                 at = min(at, delayed[0])
         due = NEVER if at == NEVER else at + now.wall - now.loop
-        if not state.pauses and (planned := state.queue.peek()) is not None:
+        if begins and (planned := state.queue.peek()) is not None:
             due = min(due, planned[0])
         return None if due == NEVER else due
 
@@ -247,44 +261,57 @@ class Engine:
         """Whether a shutdown has nothing left to wait for."""
         return self.state.closing is not None and not self._backlog and not self.state.assigned
 
-    def take_changes(self) -> list[Change]:
-        """Return the changes that a store has to commit before their effects are carried out; none without a store."""
-        return self.state.change_log.take()
+    def take_changes(self, now: Now) -> list[JobChange]:
+        """Return what a store has to commit before the effects are carried out; when all has ended, hand back the rest.
 
-    def settle(self, refusals: Iterable[Refusal]) -> None:
+        Without a store there is nothing to commit.
+        """
+        if not self.state.durable:
+            return []
+        hand_back = self.closed
+        if hand_back and self.state.closing is not None:
+            self.state.closing.handed_back += len(self.state.active)
+            self.state.closing.unrun += self.state.pending
+        return store_sync.take_changes(self.state, now, hand_back=hand_back)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the store holds jobs with something to do that are not in the tables."""
+        return self.state.change_log.elsewhere
+
+    @elsewhere.setter
+    def elsewhere(self, elsewhere: bool) -> None:
+        self.state.change_log.elsewhere = elsewhere
+
+    def take_settings(self) -> dict[str, str | None]:
+        """Return the settings that a store has to keep, as far as they have changed."""
+        log = self.state.change_log
+        settings, log.settings = log.settings, {}
+        return settings
+
+    def give_up(self, changes: Sequence[JobChange]) -> None:
+        """Note that the store could not commit changes, for the report."""
+        self.state.change_log.unsaved += len(changes)
+
+    def settle(self, now: Now, refusals: Iterable[Refusal]) -> None:
         """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""
         refused = {refusal.change_id: refusal.reason for refusal in refusals}
         # What is taken back may leave room for a ready run, or leave the scheduler idle: the next turn comes at once.
         self._backlog = self._backlog or bool(refused)
-        for change_id, proposal in self.state.change_log.settle().items():
-            subject, token = proposal.subject, proposal.token
-            if isinstance(subject, Attempt):
-                if change_id in refused and not subject.revoked:
-                    store_sync.discard_refused_run(self.state, subject.run)
-                continue
-            answer: object = RecurringJobId(subject.job_id)
-            if change_id in refused:
-                store_sync.release(self.state, subject)
-                self.state.counters.submitted -= 1
-                answer = SubmissionRefused(
-                    f"the store refused the job {subject.request.name!r}: {refused[change_id]}",
-                    request=subject.request,
-                    fn=subject.target,
-                    args=subject.args,
-                    kwargs=subject.kwargs,
-                )
-            if token is not None:
-                self.state.effects.answers.append((token, answer))
+        store_sync.settle(self.state, now, refused)
 
-    def admit(self, now: Now, jobs: Sequence[StoredJob]) -> None:
-        """Load jobs that a store holds. It may hold more jobs than are in memory."""
-        for stored in jobs:
-            store_sync.admit(self.state, now, stored)
+    def resume(self, opened: Opened) -> None:
+        """Go on where the scheduler before ended that had the store open."""
+        self.state.number_jobs_after(opened.last_seq)
+        for name, text in opened.settings.items():
+            if name == control.PAUSED_ALL:
+                self.state.pauses[control.ALL] = text
+            elif name.startswith(SET_VERSION):
+                self.state.set_versions[name.removeprefix(SET_VERSION)] = int(text)
 
-    def release(self, job_ids: Iterable[UUID]) -> None:
-        """Remove jobs from memory that a store continues to hold. No run of them may execute."""
-        for job_id in job_ids:
-            store_sync.release(self.state, self.state.jobs[job_id])
+    def admit(self, now: Now, loaded: LoadedJob) -> None:
+        """Put a job that a store gave in the tables."""
+        store_sync.admit(self.state, now, loaded)
 
     def take_effects(self) -> Effects:
         """Return what the runtime has to carry out for the decisions since the last call."""

@@ -1,6 +1,7 @@
 """What happens when an instant comes: the occurrence is due and becomes a run, by the rules for overlap."""
 
 from turnkeeper_trio._engine.catch_up import catch_up, miss, too_late
+from turnkeeper_trio._engine.completion import begin_again
 from turnkeeper_trio._engine.lifecycle import (
     end_occurrence,
     halt,
@@ -11,7 +12,7 @@ from turnkeeper_trio._engine.lifecycle import (
 from turnkeeper_trio._engine.overlap import apply_overlap
 from turnkeeper_trio._engine.planning import following_us, may_plan
 from turnkeeper_trio._engine.rows import NO_RUNS, Occurrence, Run
-from turnkeeper_trio._engine.slots import add_waiting, make_ready, promote_waiting
+from turnkeeper_trio._engine.slots import make_ready
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.waits import IDLE, IDLE_DUE
 from turnkeeper_trio._model.job import JobState
@@ -24,7 +25,7 @@ from turnkeeper_trio.schedules._adapter import ScheduleFault
 def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap | None = None) -> Run:
     """Make a run of an occurrence that is due. It is ready, waits for other runs of its job, or is skipped."""
     job = occurrence.job
-    alone = job.runs is NO_RUNS and job.state is not JobState.PAUSED and state.closing is None
+    alone = job.runs is NO_RUNS and job.resolved and job.state is not JobState.PAUSED and state.closing is None
     # The run is added before anything else is decided, so that its job is not taken for finished meanwhile.
     run = _add_run(state, now, occurrence)
     run.overlap = overlap
@@ -72,6 +73,7 @@ def take_due(state: State, now: Now, limit: int) -> bool:
 def fire(state: State, now: Now, occurrence: Occurrence) -> None:
     """Handle an occurrence that is due and has left its queue: begin its run, and plan the next occurrence."""
     job = occurrence.job
+    state.change_log.touch(job)
     job.pending = None
     handle_due(state, now, occurrence, job.request.catch_up)
     if not job.runs:
@@ -111,10 +113,8 @@ def handle_due(state: State, now: Now, occurrence: Occurrence, policy: CatchUp) 
 
 def _retry_due(state: State, now: Now, run: Run) -> None:
     """Handle a retry that is due: its run starts or waits among the runs of its job."""
-    run.waiting_retry = False
-    run.since, run.ready_at = now.loop, now.wall
-    add_waiting(run.job, run)
-    promote_waiting(state, run.job)
+    state.change_log.touch(run.job)
+    begin_again(state, now, run)
 
 
 def answer_idle(state: State) -> None:
@@ -122,5 +122,5 @@ def answer_idle(state: State) -> None:
     if state.active:
         return
     state.answer_waits(IDLE_DUE)
-    if not state.pending:
+    if not state.pending and not state.change_log.elsewhere:
         state.answer_waits(IDLE)

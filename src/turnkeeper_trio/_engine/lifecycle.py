@@ -9,7 +9,6 @@ from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, NonRun, Occu
 from turnkeeper_trio._engine.slots import promote_waiting, remove_waiting
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.watchdog import cleanup_grace_us
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
@@ -76,11 +75,10 @@ def end_occurrence(
     kept = state.history.add_non_run(item)
     if state.closing is not None:
         state.closing.note(kept)
-    state.change_log.note(
-        ChangeKind.RUN_ENDED,
-        job,
-        {"scheduled_at": occurrence.scheduled_at, "outcome": outcome, "reason": reason, "count": count},
-    )
+    if state.change_log.asked:
+        if kept.entry != occurrence.entry:
+            state.change_log.drop(job, occurrence.entry)
+        state.change_log.end(job, kept)
     skipped = 0
     if by is not None:
         history = history_of(job)
@@ -140,7 +138,7 @@ def end_run(
         promote_waiting(state, job)
     # A run is skipped while it is begun (`begin_run`), and then the caller of that plans the next occurrence.
     may_follow = not job.runs if job.delayed else given_back and outcome is not Outcome.SKIPPED
-    if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.closing:
+    if may_follow and job.pending is None and job.state is JobState.ACTIVE and not state.ending:
         plan_after(state, now, job, now.wall)
     settle_job(state, now, job)
     if run.job is not job:
@@ -182,15 +180,8 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
         state.closing.note(run)
     if run.error is not None:
         state.effects.frames_to_clear.append(run)
-    if state.change_log.asked:
-        data = {
-            "scheduled_at": run.occurrence.scheduled_at,
-            "outcome": run.outcome,
-            "reason": run.reason,
-            "attempts": run.begun,
-            "finished_at": run.finished_at,
-        }
-        state.change_log.note(ChangeKind.RUN_ENDED, job, data)
+    if not job.lost:
+        state.change_log.end(job, run)
     if state.listening or run.outcome in FAILURES:
         state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
     state.answer_waits(run.occurrence, run)
@@ -201,7 +192,6 @@ def halt(state: State, now: Now, job: Job, reason: str) -> None:
     job.state, job.reason = JobState.HALTED, reason
     job.held = job.pending
     cancel_pending(state, now, job, Outcome.CANCELLED, HALTED)
-    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     state.emit(now, JobHalted, job=job, name=job.request.name, reason=reason)
     settle_job(state, now, job)
 
@@ -227,7 +217,6 @@ def cancel_lineage(state: State, now: Now, job: Job, reason: str) -> None:
     """Cancel a job and its pending occurrence. The caller ends the active runs."""
     job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
-    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
     if state.listening:
         state.emit(now, JobCancelled, job=job, name=job.request.name, reason=reason)
     cancel_pending(state, now, job, Outcome.CANCELLED, reason)
@@ -264,10 +253,8 @@ def settle_job(state: State, now: Now, job: Job) -> None:
     """If no run of a job is to come, answer the callers that wait for that, and finish the job if it is active."""
     if job.pending is not None or job.runs or job.state is JobState.PAUSED:
         return
-    if job.state is JobState.ACTIVE and job.had_occurrence and state.closing is None:
+    if job.state is JobState.ACTIVE and job.had_occurrence and not state.ending:
         job.state = JobState.FINISHED
-        if state.change_log.asked:
-            state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
         if state.listening:
             state.emit(now, JobFinished, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
@@ -281,11 +268,19 @@ def settle_job(state: State, now: Now, job: Job) -> None:
 def _remember_ended(state: State, now: Now, job: Job) -> None:
     if state.jobs.get(job.job_id) is not job:
         return
+    state.ended_jobs.setdefault(job, now.wall)
+    if not state.durable:  # Otherwise the store keeps them, and they are released when it has been told how they ended.
+        for oldest in surplus_ended(state, now):
+            forget(state, oldest)
+
+
+def surplus_ended(state: State, now: Now) -> list[Job]:
+    """Remove and return the jobs that have ended and are not remembered any longer, the oldest first."""
     ended, limit, ttl = state.ended_jobs, state.options.history_limit, state.options.history_ttl
-    ended.setdefault(job, now.wall)
+    surplus: list[Job] = []
     while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
-        oldest, _ = ended.popitem(last=False)
-        forget(state, oldest)
+        surplus.append(ended.popitem(last=False)[0])
+    return surplus
 
 
 def forget(state: State, job: Job) -> None:

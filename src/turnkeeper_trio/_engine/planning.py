@@ -3,7 +3,6 @@
 from turnkeeper_trio._engine.rows import Job, Occurrence
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.run import Origin
 from turnkeeper_trio._model.times import MAX_INSTANT, Now
 from turnkeeper_trio.schedules._adapter import ScheduleFault, next_after_us
@@ -55,8 +54,8 @@ def plan(state: State, job: Job, at: int, due_at: int, origin: Origin) -> None:
     """Put an occurrence in the queue, unless the bounds of the job exclude it."""
     if not may_plan(job, at):
         return
-    occurrence = Occurrence(job, at, due_at, origin)
-    state.queue.push((due_at, job.seq, job.next_entry(), occurrence))
+    occurrence = Occurrence(job, at, due_at, origin, job.next_entry())
+    state.queue.push((due_at, job.seq, occurrence.entry, occurrence))
     _note_planned(state, job, occurrence)
 
 
@@ -67,8 +66,8 @@ def plan_delay(state: State, now: Now, job: Job, delay: int) -> None:
         return
     jitter = min(job.request.jitter_us, MAX_INSTANT - at)
     late = _draw(state, jitter) if jitter else 0
-    occurrence = Occurrence(job, at, at + late, Origin.SCHEDULE)
-    state.delays.push((now.loop + delay + late, job.seq, job.next_entry(), occurrence))
+    occurrence = Occurrence(job, at, at + late, Origin.SCHEDULE, job.next_entry())
+    state.delays.push((now.loop + delay + late, job.seq, occurrence.entry, occurrence))
     _note_planned(state, job, occurrence)
 
 
@@ -78,8 +77,6 @@ def _note_planned(state: State, job: Job, occurrence: Occurrence) -> None:
     if occurrence.due_at != occurrence.scheduled_at:
         state.longest_jitter = max(state.longest_jitter, occurrence.due_at - occurrence.scheduled_at)
     state.counters.planned += 1
-    if state.change_log.asked:
-        state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": occurrence.scheduled_at})
 
 
 def remove_pending(state: State, occurrence: Occurrence, *, cancelled: bool = False) -> None:

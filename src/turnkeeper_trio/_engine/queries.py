@@ -1,6 +1,6 @@
 """The queries: jobs, runs, history and numbers. They decide nothing; ids are made when they are first read."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heappop, heappush, merge
 from itertools import islice
 from operator import itemgetter
@@ -11,6 +11,7 @@ from turnkeeper_trio._engine.control import find_job, find_run, job_id_of
 from turnkeeper_trio._engine.planning import following_us
 from turnkeeper_trio._engine.rows import Job, Occurrence, Run
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio._engine.store_sync import LoadedJob, unadmitted
 from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._engine.waits import IDLE, IDLE_DUE, Wait
 from turnkeeper_trio._model.ids import RecurringJobId
@@ -99,6 +100,16 @@ def _summary(job: Job, now: Now) -> JobSummary:
         next_run_time=None if following is None else utc_pendulum(following[0]),
         active=len(job.runs),
     )
+
+
+def position(state: State, name: UUID | str | None) -> int:
+    """Return the position of a job in the order of submission; 0 for ``None``."""
+    return 0 if name is None else find_job(state, name).seq
+
+
+def found_id(state: State, name: UUID | str | None) -> UUID | None:
+    """Return the id of a job; ``None`` for ``None``."""
+    return None if name is None else find_job(state, name).job_id
 
 
 def list_active(state: State, now: Now, *, job_id: UUID | str | None) -> list[ActiveRun]:
@@ -201,6 +212,8 @@ def books(state: State) -> Books:
         planned=state.counters.planned,
         pending=state.pending,
         active=len(state.active),
+        admitted=state.counters.admitted,
+        released=state.counters.released,
         **{outcome.value: count for outcome, count in outcomes.items()},
     )
 
@@ -209,13 +222,28 @@ Next = tuple[int, int, int, Job]
 """An instant, the sequence number of its job, its position among the coming instants of the job (from 1), the job."""
 
 
-def upcoming_runs(state: State, now: Now, *, until: int | None, limit: int) -> Iterator[UpcomingRun]:
+def upcoming_runs(
+    state: State, now: Now, *, until: int | None, limit: int, others: Sequence[LoadedJob] = ()
+) -> Iterator[UpcomingRun]:
     """Return what begins next, in order: planned occurrences, those that follow by the schedules, and retries.
 
     What is planned is read at once. What follows is asked of the schedules during the iteration, which may take long.
+    ``others`` are jobs that are in the store only; one that was loaded meanwhile is left out.
     """
     heads = list(islice(_planned(state, now), min(limit, len(state.jobs))))
-    return _upcoming(heads, list(_retries(state, now)), until, limit)
+    retries = list(_retries(state, now))
+    for loaded in others:
+        if loaded.stored.job_id not in state.jobs:
+            job = unadmitted(loaded)
+            pending = loaded.stored.image.pending
+            if pending is not None:
+                heads.append((pending.scheduled_at, job.seq, job.ran + 1, job))
+            waiting = ((run.wake_at, run.attempts) for run in loaded.stored.runs)
+            retries += [(at, job.seq, attempts + 1, job) for at, attempts in waiting if at is not None]
+    if others:
+        heads.sort(key=itemgetter(0, 1))
+        retries.sort(key=itemgetter(0, 1))
+    return _upcoming(heads, retries, until, limit)
 
 
 def _upcoming(planned: list[Next], retries: list[Next], until: int | None, limit: int) -> Iterator[UpcomingRun]:

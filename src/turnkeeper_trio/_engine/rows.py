@@ -9,6 +9,7 @@ from uuid import UUID
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunPhase
+from turnkeeper_trio._model.stored import JobImage, RunImage
 from turnkeeper_trio._model.times import MAX_INSTANT, NEVER, Now
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.jobs import RecurringJobRequest
@@ -22,6 +23,8 @@ class CancelCause(Enum):
     CANCEL = auto()
     REPLACED = auto()
     SHUTDOWN = auto()
+    LOST = auto()
+    """A different scheduler owns its job now."""
 
 
 class AttemptResult(Enum):
@@ -37,6 +40,8 @@ class AttemptResult(Enum):
     """It was cut off at its timeout."""
     CUT_OFF = auto()
     """Its scope was cancelled; ``Attempt.cause`` says why."""
+    CRASHED = auto()
+    """Its process died; a later one finds it in the store."""
     FATAL = auto()
     """It raised ``KeyboardInterrupt`` or ``SystemExit``."""
 
@@ -152,8 +157,16 @@ class Job:
     """Its sequence number: its position in the order of submission."""
     schedule: Schedule = field(init=False)
     """The schedule in force, bound to the instant at which its grid begins."""
+    definition: str | None = None
+    """Its definition as a store keeps it; ``None`` without a store."""
+    bound: str | None = None
+    """The schedule in force as a store keeps it; ``None`` if it is the one that was asked for."""
+    job_set: str | None = None
+    """The name of the job set that it came with."""
+    resolved: bool = True
+    """Whether its function is registered. Until it is, its runs wait."""
     entries: int = 0
-    """How often an occurrence of it was put in a queue."""
+    """How many occurrences it ever had."""
     state: JobState = JobState.ACTIVE
     reason: str = ""
     pending: "Occurrence | None" = None
@@ -172,6 +185,12 @@ class Job:
     waiting: "dict[Run, None]" = field(init=False)
     """Those of its active runs that wait for other runs of the job to end."""
     history: "JobHistory | None" = None
+    told: JobImage | None = None
+    """The image that the store was told last."""
+    redefined: bool = True
+    """Whether its definition has changed since the store was told."""
+    lost: bool = False
+    """Whether a different scheduler owns it: the store is told nothing more of it and of its runs."""
 
     def __post_init__(self) -> None:
         self.schedule = self.request.schedule
@@ -179,10 +198,11 @@ class Job:
         self.waiting = NO_RUNS
 
     def next_entry(self) -> int:
-        """Return a new number, which makes the key of a queue entry of this job unique.
+        """Return the number of a new occurrence.
 
-        Without it two keys could be equal, because a job may be planned again for the same instant while a dead entry
-        for this instant is still in the queue.
+        It makes the key of an entry in a queue unique: two could be equal otherwise, because a job may be planned again
+        for the same instant while a dead entry for this instant is still in the queue. With the id of the job, it is
+        the key of the row that a store keeps.
         """
         self.entries += 1
         return self.entries
@@ -229,6 +249,8 @@ class Occurrence:
     scheduled_at: int
     due_at: int
     origin: Origin
+    entry: int
+    """Its number within its job."""
     place: int = OUT
     run_id: UUID | None = None
     """`State.run_id` makes it when it is first read."""
@@ -265,6 +287,10 @@ class Run:
     """How many attempts have begun."""
     failures: int = 0
     """How many attempts failed."""
+    crashes: int = 0
+    """How many attempts were cut off by the death of their process."""
+    wake_at: int | None = None
+    """The wall time at which its next attempt is due, while it waits for one."""
     first_loop: int = 0
     started_at: int | None = None
     finished_at: int = 0
@@ -273,6 +299,10 @@ class Run:
     value: Any = None
     error: BaseException | None = None
     reason: str = ""
+    told: RunImage | None = None
+    """The image that the store was told last."""
+    error_text: tuple[BaseException, str] | None = None
+    """The error of which the store was told last, and its text."""
 
     def __post_init__(self) -> None:
         self.job = self.occurrence.job
@@ -334,9 +364,12 @@ class NonRun:
     count: int = 1
     scheduled_at: int = field(init=False)
     """The instant of the last of the occurrences."""
+    entry: int = field(init=False)
+    """The entry of the first of the occurrences."""
 
     def __post_init__(self) -> None:
         self.scheduled_at = self.occurrence.scheduled_at
+        self.entry = self.occurrence.entry
 
 
 @final
@@ -350,6 +383,10 @@ class Shutdown:
     finished: dict[Run, None] = field(default_factory=dict[Run, None])
     interrupted: dict[Run, None] = field(default_factory=dict[Run, None])
     never_started: dict[NonRun, None] = field(default_factory=dict[NonRun, None])
+    handed_back: int = 0
+    """How many runs that had not ended a store goes on to keep."""
+    unrun: int = 0
+    """How many planned occurrences a store goes on to keep."""
 
     def __post_init__(self) -> None:
         self.warn_at = self.since

@@ -6,8 +6,9 @@ from turnkeeper_trio._engine.completion import BY_SHUTDOWN, NO_RETRY_AT_SHUTDOWN
 from turnkeeper_trio._engine.lifecycle import end_occurrence, end_run, request_cancel, settle_job
 from turnkeeper_trio._engine.planning import remove_pending
 from turnkeeper_trio._engine.rows import CancelCause, Job, Occurrence, Run, Shutdown
+from turnkeeper_trio._engine.slots import make_ready, unassign_run
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._engine.waits import IDLE, Subject
+from turnkeeper_trio._engine.waits import EXECUTED, IDLE, Subject
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.times import Now
@@ -27,9 +28,10 @@ def begin_shutdown(state: State, now: Now, *, forced: bool) -> None:
     if closing is None:
         closing = state.closing = Shutdown(now.loop)
         closing.warn_at = now.loop + _WARN_AFTER[0]
-        for run in tuple(state.active):
-            if run.blocked:
-                _end_waiting(state, now, run)
+        if state.ending:
+            for run in tuple(state.active):
+                if run.blocked:
+                    _end_waiting(state, now, run)
         if state.listening:
             state.emit(now, ShutdownStarted, forced=forced)
     if forced and not closing.forced:
@@ -52,16 +54,24 @@ def cut_off(state: State, now: Now) -> None:
 def end_unstarted(state: State, now: Now, limit: int) -> bool:
     """End what is due and has not begun, at most ``limit`` occurrences and runs; return whether that was all.
 
-    In a forced shutdown, also ask the attempts that execute to end.
+    In a forced shutdown, also ask the attempts that execute to end. If a store keeps the jobs, nothing is ended: what
+    has not begun stays as it is, and is handed back when the last attempt has ended.
     """
     closing = state.closing
     assert closing is not None
     for attempt in tuple(state.assigned):
         run = attempt.run
         if run.attempt is attempt and not attempt.claimed:
-            _end_waiting(state, now, run)
+            if state.ending:
+                _end_waiting(state, now, run)
+            else:
+                state.change_log.touch(run.job)
+                unassign_run(state, run)
+                make_ready(state, run)
         elif closing.forced and run.attempt is attempt:
             request_cancel(state, now, run, CancelCause.SHUTDOWN, BY_SHUTDOWN)
+    if not state.ending:
+        return True
     left = limit
     while left and len(state.ready):
         run = state.ready.pop()
@@ -82,12 +92,14 @@ def end_unstarted(state: State, now: Now, limit: int) -> bool:
 
 
 def fail_impossible_waits(state: State) -> None:
-    """In a forced shutdown, answer the callers that wait for what was planned for later, because it will not happen.
+    """Answer the callers that wait for what will not happen here: in a forced shutdown, what was planned for later.
+
+    If a store keeps the jobs, all that does not execute when the shutdown begins is left to it.
 
     Such a caller may be a thread of a run that is cut off. Nothing else would end its waiting, because asyncio does not
     cancel what a thread begins after it was cut off, and the shutdown would wait for the thread for ever.
     """
-    if state.closing is None or not state.closing.forced:
+    if state.closing is None or not (state.closing.forced or state.durable):
         return
     for subject in state.waits.subjects():
         if _will_never_end(state, subject):
@@ -97,6 +109,8 @@ def fail_impossible_waits(state: State) -> None:
 
 
 def _will_never_end(state: State, subject: Subject) -> bool:
+    if state.durable:
+        return _is_left_to_the_store(state, subject)
     match subject:
         case Occurrence():
             return subject.job.pending is subject
@@ -106,11 +120,24 @@ def _will_never_end(state: State, subject: Subject) -> bool:
             return subject == IDLE and state.pending > 0
 
 
+def _is_left_to_the_store(state: State, subject: Subject) -> bool:
+    match subject:
+        case Occurrence():
+            runs = [run for run in subject.job.runs if run.occurrence is subject]
+        case Job():
+            runs = list(subject.runs)
+        case _:
+            return subject != EXECUTED and not state.executing
+    return not any(run.executing for run in runs)
+
+
 def end_all(state: State, now: Now) -> None:
     """End all runs that have not ended. There are none, unless the scheduler was torn down.
 
     Attempts that have not come back stay assigned. When they come back, their run has ended already.
     """
+    if state.durable:
+        return  # The store keeps what has not ended, also the runs whose attempts have not come back.
     while not end_unstarted(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):
@@ -151,5 +178,7 @@ def shutdown_report(state: State, now: Now) -> ShutdownReport:
         interrupted=tuple(state.record(run) for run in closing.interrupted),
         never_started=tuple(state.record(item) for item in closing.never_started),
         still_running=tuple(state.active_run(now, run) for run in state.active),
-        unrun=state.pending,
+        unrun=state.pending + closing.unrun,
+        handed_back=closing.handed_back,
+        unsaved=state.change_log.unsaved,
     )

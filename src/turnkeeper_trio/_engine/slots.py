@@ -48,7 +48,7 @@ def promote_waiting(state: State, job: Job) -> None:
 
     If the job is paused, only those that were triggered by hand become ready.
     """
-    if job.waiting is NO_RUNS or state.closing is not None:
+    if job.waiting is NO_RUNS or state.closing is not None or not job.resolved:
         return
     for run in tuple(job.waiting):
         if job.state is JobState.PAUSED and run.occurrence.origin is not Origin.TRIGGER:

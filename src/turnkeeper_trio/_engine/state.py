@@ -19,8 +19,9 @@ from turnkeeper_trio._engine.waits import Subject, Waits
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio._model.times import NEVER, Now, seconds, utc_pendulum
-from turnkeeper_trio.errors import JobError
+from turnkeeper_trio.errors import TurnKeeperError
 from turnkeeper_trio.events import Event
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -62,21 +63,31 @@ class Options:
     history_per_job: int = 100
     history_ttl: int | None = None
     """Microseconds."""
-    store_asks: bool = False
-    """Whether a store asks for changes, so that they have to be noted."""
+    horizon: int | None = None
+    """Microseconds before it is due that a job is claimed from the store; ``None``: as soon as it is known."""
 
 
 @final
 class State:
     """The tables of the engine, the effects of its decisions, and the few functions that all its modules need."""
 
-    def __init__(self, options: Options, *, new_id: Callable[[], UUID], rng: random.Random) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        new_id: Callable[[], UUID],
+        rng: random.Random,
+        definitions: DefinitionCodec | None = None,
+    ) -> None:
         self.options: Final = options
+        self.durable: Final = definitions is not None
+        """Whether a store keeps the jobs: it is told of each change, and goes on to keep them after a shutdown."""
         self.rng: Final = rng
         self._new_id = new_id
         self._sequence = 0
         self._runs = 0
         self._jobs = 0
+        self._changes = 0
 
         self.jobs: dict[UUID, Job] = {}
         """Jobs that have not ended, and jobs that have ended and are remembered."""
@@ -115,14 +126,14 @@ class State:
             remains=self.remains,
         )
         self.counters: Counters = Counters()
-        self.change_log: ChangeLog = ChangeLog(asked=options.store_asks)
+        self.change_log: ChangeLog = ChangeLog(definitions)
         self.waits: Waits = Waits()
         self.effects: Effects = Effects()
         self.closing: Shutdown | None = None
         self.pauses: dict[object, str] = {}
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
-        self.applied: dict[UUID, None] = {}
-        """The jobs of the job set that was applied last."""
+        self.set_versions: dict[str, int] = {}
+        """The version of each job set that was applied last, by its name."""
         self.listening = False
         """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 
@@ -130,6 +141,15 @@ class State:
         """Return the sequence number of the next job."""
         self._jobs += 1
         return self._jobs
+
+    def number_jobs_after(self, last: int) -> None:
+        """Number jobs after those that a store holds already."""
+        self._jobs = max(self._jobs, last)
+
+    def next_change(self) -> int:
+        """Return the number of the next change for a store."""
+        self._changes += 1
+        return self._changes
 
     def next_run(self) -> int:
         """Return the number of the next run, in the order in which runs become due."""
@@ -161,6 +181,11 @@ class State:
             running_for=seconds(now.loop - run.phase_since),
             next_attempt_at=None if (at := run.next_attempt(now)) is None else utc_pendulum(at),
         )
+
+    @property
+    def ending(self) -> bool:
+        """Whether a shutdown ends what has not begun. A store goes on to keep it, so that nothing is ended then."""
+        return self.closing is not None and not self.durable
 
     @property
     def capacity(self) -> int:
@@ -211,7 +236,7 @@ class State:
             for wait in self.waits.end_subject(subject, item):
                 self.effects.answers.append((wait.token, wait.result()))
 
-    def fail_waits(self, subject: Subject, error: JobError) -> None:
+    def fail_waits(self, subject: Subject, error: TurnKeeperError) -> None:
         """Answer the callers that wait for a subject with an error, because it was removed and its end is unknown."""
         for wait in self.waits.withdraw_all(subject):
             self.effects.answers.append((wait.token, error))

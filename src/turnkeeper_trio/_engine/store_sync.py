@@ -1,119 +1,337 @@
-"""How the tables follow a store: jobs that it holds are admitted and released, and what it refuses is discarded."""
+"""How the tables and a store follow each other.
 
-from collections.abc import Mapping
+At the end of a turn the store is told the images of what changed. Jobs that it gives are admitted to the tables. Jobs
+that have nothing to do for a while are released, and those that it refuses are lost, because a different scheduler owns
+them.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 from uuid import UUID
 
-from turnkeeper_trio._engine.anchoring import insert_job
-from turnkeeper_trio._engine.lifecycle import halt, remove_run
-from turnkeeper_trio._engine.planning import draw_due, plan, plan_delay, remove_pending
-from turnkeeper_trio._engine.rows import Attempt, Job, Occurrence, Run
-from turnkeeper_trio._engine.slots import promote_waiting
+from turnkeeper_trio._engine.completion import crash
+from turnkeeper_trio._engine.images import definition_image, job_image, non_run_image, run_image
+from turnkeeper_trio._engine.lifecycle import remove_run, request_cancel, settle_job, surplus_ended
+from turnkeeper_trio._engine.planning import remove_pending
+from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
+from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
 from turnkeeper_trio._engine.state import State
-from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.record import plain
+from turnkeeper_trio._engine.waits import Subject
+from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.job import ENDED_STATES, JobState
+from turnkeeper_trio._model.kept import read_error, read_value
 from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio._model.stored import JobChange, JobImage, OccurrenceImage, RunImage, RunState, StoredJob
 from turnkeeper_trio._model.times import Now
-from turnkeeper_trio.errors import JobNotFound, RunNotFound
+from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.errors import JobNotFound, SchedulerClosed, SubmissionRefused
 from turnkeeper_trio.jobs import RecurringJobRequest
-from turnkeeper_trio.schedules._adapter import ScheduleFault
+from turnkeeper_trio.policies import Overlap
+
+LINGER: Final = 2
+"""A job is released if its next occurrence is further away than so many horizons, so that it does not come and go."""
+
+
+# Told -----------------------------------------------------------------------------------------------------
+
+
+def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
+    """Return what a store has to commit: the images that differ from those that it was told.
+
+    Idle jobs are released; with ``hand_back`` all jobs, because nothing is decided any more.
+    """
+    log = state.change_log
+    if hand_back:
+        for each in (*state.jobs.values(), *state.remains.values()):
+            log.touch(each)
+    surplus = dict.fromkeys(surplus_ended(state, now))
+    log.touched |= surplus
+    changes: list[JobChange] = []
+    gone: set[UUID] = set()
+    for job in log.touched:
+        current = state.jobs.get(job.job_id) or state.remains.get(job.job_id)
+        if current is job:
+            change = _change(state, now, job, release=hand_back or job in surplus)
+        elif current is not None or job.job_id in gone:
+            continue  # It was replaced: the job that has its id now was touched, too. Or it was told already.
+        else:
+            gone.add(job.job_id)
+            change = _deletion(state, job.job_id)
+        if change is not None:
+            changes.append(change)
+    log.touched, log.ended, log.dropped, log.forgotten = {}, {}, {}, {}
+    log.offered = changes
+    return changes
+
+
+def _deletion(state: State, job_id: UUID) -> JobChange | None:
+    """Return the change that deletes a job; ``None`` if the store never had it."""
+    if not state.change_log.forgotten.get(job_id):
+        return None
+    return JobChange(state.next_change(), job_id, 0, False, None, None, (), (), False, False)
+
+
+def _change(state: State, now: Now, job: Job, *, release: bool) -> JobChange | None:
+    log, job_id = state.change_log, job.job_id
+    stored = log.forgotten.get(job_id) if log.forgotten else None
+    forget, new = stored is not None, job.told is None and not stored
+    image = job_image(state, job)
+    runs = _run_images(state, job, everything=forget)
+    for item in log.ended.get(job_id, ()):
+        runs.append(run_image(state, item) if isinstance(item, Run) else non_run_image(state, item))
+    dropped = tuple(log.dropped.get(job_id, ())) if log.dropped else ()
+    told = definition_image(job) if job.redefined else None
+    release = release or _is_idle(state, now, job)
+    if release:
+        _release(state, job)
+    if image == job.told and not (runs or dropped or forget or told or release):
+        return None
+    job.told, job.redefined = image, False
+    return JobChange(state.next_change(), job_id, job.seq, new, told, image, tuple(runs), dropped, forget, release)
+
+
+def _run_images(state: State, job: Job, *, everything: bool) -> list[RunImage]:
+    """Return the images of the active runs of a job that differ from those that the store was told."""
+    images: list[RunImage] = []
+    for run in job.runs:
+        if run.job.lost:
+            continue
+        image = run_image(state, run)
+        if everything or image != run.told:
+            images.append(image)
+            run.told = image
+    return images
+
+
+def _is_idle(state: State, now: Now, job: Job) -> bool:
+    """Return whether a job has nothing to do for so long that it is left to the store until then.
+
+    A job whose function is not registered has nothing to do.
+    """
+    horizon = state.options.horizon
+    if job in state.waits or any(run.executing or run.occurrence in state.waits for run in job.runs):
+        return False
+    if not job.resolved and job.job_id not in state.remains:
+        return job.pending not in state.waits
+    if job.runs or horizon is None:
+        return False
+    if job.job_id in state.remains:
+        return True
+    if job.state in ENDED_STATES:
+        return False  # It is forgotten by the rules of the history.
+    pending = job.pending
+    return pending is None or (pending.due_at - now.wall > LINGER * horizon and pending not in state.waits)
+
+
+def _release(state: State, job: Job) -> None:
+    """Remove a job from the tables, with all that has not ended of it, because the store keeps it."""
+    subjects: list[Subject] = [job, *_take_out(state, job, executing=True)]
+    for subject in subjects:
+        state.fail_waits(subject, SchedulerClosed("the scheduler has shut down; the store keeps the job"))
+    _remove(state, job)
+
+
+def _remove(state: State, job: Job) -> None:
+    state.remains.pop(job.job_id, None)
+    if state.jobs.pop(job.job_id, None) is not None:
+        state.ended_jobs.pop(job, None)
+    state.history.forget_job(job)
+
+
+def _take_out(state: State, job: Job, *, executing: bool) -> list[Occurrence]:
+    """Remove what is planned and active of a job, without an outcome, and return it.
+
+    With ``executing`` also the runs that execute: their attempts come back to nobody.
+    """
+    out: list[Occurrence] = []
+    if (pending := job.pending) is not None:
+        remove_pending(state, pending)
+        out.append(pending)
+    for run in tuple(job.runs):
+        if run.executing and not executing:
+            continue
+        remove_run(state, run)
+        if (attempt := run.attempt) is not None:
+            attempt.revoked, run.attempt = True, None
+            if attempt in state.effects.assignments:  # No worker has been told of it, so it does not come back.
+                state.effects.assignments.remove(attempt)
+                state.unassign(attempt)
+        out.append(run.occurrence)
+    state.counters.released += len(out)
+    for occurrence in out:
+        if occurrence.run_id is not None:
+            del state.by_id[occurrence.run_id]
+    return out
+
+
+def settle(state: State, now: Now, refusals: Mapping[int, str]) -> None:
+    """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""
+    log = state.change_log
+    waiting, log.waiting = log.waiting, {}
+    for job_id, why in ((each.job_id, refusals[each.change_id]) for each in log.offered if each.change_id in refusals):
+        job = state.jobs.get(job_id) or state.remains.get(job_id)
+        if job is not None:
+            _lose(state, now, job, why)
+        for token, job in waiting.pop(job_id, ()):
+            state.effects.answers.append((token, _refused(job, why)))
+    for job_id, callers in waiting.items():
+        state.effects.answers += [(token, RecurringJobId(job_id)) for token, _ in callers]
+
+
+def _refused(job: Job, why: str) -> SubmissionRefused:
+    message = f"the store refused the job {job.request.name!r}: {why}"
+    return SubmissionRefused(message, request=job.request, fn=job.target, args=job.args, kwargs=job.kwargs)
+
+
+def _lose(state: State, now: Now, job: Job, why: str) -> None:
+    """Remove a job that a different scheduler owns. Its runs that execute are cut off, and end as lost."""
+    subjects: list[Subject] = [job, *_take_out(state, job, executing=False)]
+    for subject in subjects:
+        message = f"the job {job.request.name!r} is not here any more: {why}"
+        state.fail_waits(subject, JobNotFound(message, job_id=job.job_id))
+    _remove(state, job)
+    job.state, job.reason, job.lost = JobState.CANCELLED, why, True
+    if job.runs:
+        state.remains[job.job_id] = job
+        for run in job.runs:
+            request_cancel(state, now, run, CancelCause.LOST, why)
+
+
+# Admitted -------------------------------------------------------------------------------------------------
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredJob:
-    """A job as a store holds it: its definition, and the instant of its next occurrence in microseconds."""
+@dataclass(frozen=True, slots=True)
+class LoadedJob:
+    """A job of a store, with its definition read."""
 
-    job_id: UUID
+    stored: StoredJob
     request: RecurringJobRequest
+    schedule: Schedule
+    """The schedule in force."""
     target: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] | None = None
-    next_run_at: int | None = None
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] | None
+    resolved: bool
+    """Whether its function is registered."""
 
 
-def definition(job: Job) -> dict[str, Any]:
-    """Return the definition of a job as JSON values."""
-    return {
-        **job.request.to_json(),
-        "schedule": plain(job.schedule),  # The schedule in force, and not the unbound one of the request.
-        "target": str(job.target),
-        "args": plain(job.args),
-        "kwargs": plain(job.kwargs or {}),
-    }
+def admit(state: State, now: Now, loaded: LoadedJob) -> None:
+    """Put a job of a store in the tables, as it was when it was released, or when its process died."""
+    stored, image = loaded.stored, loaded.stored.image
+    before = state.remains.get(stored.job_id)
+    assert stored.job_id not in state.jobs
+    assert before is None or before.lost
+    job = unadmitted(loaded)
+    job.told, job.redefined = image, False
+    job.held = None if image.held is None else _occurrence(job, image.held)
+    job.history = _history(job, image, stored.last)
+    if before is not None:  # It was lost and has come back, while a run of it still ends.
+        del state.remains[job.job_id]
+        job.runs = dict(before.runs)
+        for run in job.runs:
+            run.holder = job
+    (state.remains if image.deleted else state.jobs)[job.job_id] = job
+    state.top_priority = max(state.top_priority, job.request.priority)
+    if image.pending is not None:
+        _plan_again(state, now, job, image.pending)
+    crashed = _admit_runs(state, now, job, stored.runs)
+    state.change_log.touch(job)  # So that it is released again, if it was only asked about.
+    for run, retired in crashed:
+        if run.outcome is None and run in job.runs:  # The crash of another may have halted the job.
+            crash(state, now, run, retired=retired or image.deleted)
+    promote_waiting(state, job)
+    settle_job(state, now, job)
 
 
-def admit(state: State, now: Now, stored: StoredJob) -> Job:
-    """Load a job that a store holds. It was accepted before, so its schedule is bound and its next occurrence known."""
-    job = Job(stored.job_id, stored.request, stored.target, stored.args, stored.kwargs, seq=state.next_job())
-    insert_job(state, now, job, state.jobs.get(job.job_id))
-    at = stored.next_run_at
-    if at is not None and job.delayed:
-        plan_delay(state, now, job, max(0, at - now.wall))
-    elif at is not None:
-        try:
-            plan(state, job, at, draw_due(state, job, at), Origin.SCHEDULE)
-        except ScheduleFault as fault:
-            halt(state, now, job, str(fault))
+def unadmitted(loaded: LoadedJob) -> Job:
+    """Return a job as it is in the store; nothing of it is planned."""
+    stored, image, definition = loaded.stored, loaded.stored.image, loaded.stored.definition
+    job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
+    job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
+    job.job_set, job.resolved = definition.job_set, loaded.resolved
+    job.state, job.reason, job.version = image.state, image.reason, image.version
+    job.latest, job.ran, job.entries, job.had_occurrence = image.latest, image.ran, image.entries, image.had_occurrence
     return job
 
 
-def release(state: State, job: Job) -> None:
-    """Discard a job that this scheduler does not own any more: nothing of it stays in the tables and the books.
-
-    Runs that it took over from the job that had its id continue.
-    """
-    if state.jobs.get(job.job_id) is not job:
-        return  # It was deleted, or it has ended and is forgotten.
-    del state.jobs[job.job_id]
-    state.ended_jobs.pop(job, None)
-    state.history.forget_job(job)
-    if (occurrence := job.pending) is not None:
-        remove_pending(state, occurrence)
-        _discard_occurrence(state, occurrence)
-    for run in tuple(job.runs):
-        if run.job is job:
-            _discard_run(state, run)
-    if job.runs:
-        job.state = JobState.CANCELLED
-        state.remains[job.job_id] = job
-    state.fail_waits(job, JobNotFound(f"the job {job.request.name!r} is not here any more", job_id=job.job_id))
+def _occurrence(job: Job, image: OccurrenceImage) -> Occurrence:
+    return Occurrence(job, image.scheduled_at, image.due_at, image.origin, image.entry, run_id=image.run_id)
 
 
-def discard_refused_run(state: State, run: Run) -> None:
-    """Discard a run that has not begun, because a different node runs it. If its job has nothing left, release it."""
-    job = run.job
-    _discard_run(state, run)
-    promote_waiting(state, job)
-    if job.pending is not None or job.runs:
-        return
-    if job.state is JobState.ACTIVE and job.had_occurrence:
-        release(state, job)
+def _plan_again(state: State, now: Now, job: Job, image: OccurrenceImage) -> None:
+    """Plan the pending occurrence as it was: no chance is drawn, and a fixed delay waits for the rest."""
+    occurrence = _occurrence(job, image)
+    if job.delayed and image.origin is Origin.SCHEDULE:
+        rest = max(0, image.due_at - now.wall)
+        state.delays.push((now.loop + rest, job.seq, image.entry, occurrence))
     else:
-        state.answer_waits(job)
+        state.queue.push((image.due_at, job.seq, image.entry, occurrence))
+    job.pending = occurrence
+    state.counters.admitted += 1
+    state.longest_jitter = max(state.longest_jitter, image.due_at - image.scheduled_at)
+    if image.run_id is not None:
+        state.by_id[image.run_id] = occurrence
 
 
-def _discard_run(state: State, run: Run) -> None:
-    assert not run.executing
-    remove_run(state, run)
-    if run.attempt is not None:
-        unassign_unsent(state, run.attempt)
-    _discard_occurrence(state, run.occurrence)
+def _history(job: Job, image: JobImage, last: Iterable[RunImage]) -> JobHistory:
+    rows = {row.entry: _ended_run(job, row) for row in last}
+    history = JobHistory()
+    history.last_run = None if image.last_run is None else rows.get(image.last_run)
+    history.last_success = None if image.last_success is None else rows.get(image.last_success)
+    history.last_failure = None if image.last_failure is None else rows.get(image.last_failure)
+    history.consecutive_failures = image.consecutive_failures
+    history.skipped, history.skipped_before = image.skipped, image.skipped_before
+    return history
 
 
-def _discard_occurrence(state: State, occurrence: Occurrence) -> None:
-    """Remove an occurrence from the books without an outcome."""
-    state.counters.planned -= 1
-    run_id = occurrence.run_id
-    if run_id is not None:
-        del state.by_id[run_id]
-        state.fail_waits(occurrence, RunNotFound(f"the run {run_id} is not here any more", run_id=run_id))
+def _ended_run(job: Job, row: RunImage) -> Run:
+    run = _run(job, row, number=0, since=0)
+    assert row.finished_at is not None
+    run.finished_at, run.outcome, run.reason, run.value = (
+        row.finished_at,
+        row.outcome,
+        row.reason,
+        read_value(row.value),
+    )
+    return run
 
 
-def unassign_unsent(state: State, attempt: Attempt) -> None:
-    """Revoke an attempt that has not been handed to a worker yet."""
-    attempt.revoked = True
-    attempt.run.attempt = None
-    state.unassign(attempt)
-    state.effects.assignments.remove(attempt)
+def _run(job: Job, row: RunImage, *, number: int, since: int) -> Run:
+    occurrence = Occurrence(job, row.scheduled_at, row.due_at, row.origin, row.entry, run_id=row.run_id)
+    run = Run(occurrence, number, since)
+    run.begun, run.failures, run.crashes = row.attempts, row.failures, row.crashes
+    run.overlap = None if row.overlap is None else Overlap(row.overlap)
+    run.started_at, run.executed, run.wake_at = row.started_at, row.executed, row.wake_at
+    run.error = None if row.error is None else read_error(row.error)
+    return run
+
+
+def _admit_runs(state: State, now: Now, job: Job, rows: Iterable[RunImage]) -> list[tuple[Run, bool]]:
+    """Put the runs of a job that have not ended in the tables; return those that executed, and whether each is retired.
+
+    They are in the order in which they became due. None becomes ready before all of them are there.
+    """
+    crashed: list[tuple[Run, bool]] = []
+    for row in sorted(rows, key=lambda row: row.number):
+        run = _run(job, row, number=state.next_run(), since=now.loop)
+        run.told = row
+        if row.started_at is not None:
+            run.first_loop = now.loop - (now.wall - row.started_at)
+        if job.runs is NO_RUNS:
+            job.runs = {}
+        job.runs[run] = None
+        state.active[run] = None
+        state.by_id[row.run_id] = run
+        state.counters.admitted += 1
+        if row.state is RunState.STARTED:
+            crashed.append((run, row.retired))
+        elif row.state is RunState.DUE:
+            add_waiting(job, run)
+        else:
+            assert row.wake_at is not None
+            run.waiting_retry, run.snoozed = True, row.state is RunState.SNOOZED
+            run.next_loop = now.loop + max(0, row.wake_at - now.wall)
+            state.retries.push((run.next_loop, job.seq, run.number, run))
+    return crashed

@@ -14,13 +14,13 @@ from turnkeeper_trio._engine.slots import promote_waiting, requeue_unstarted
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.watchdog import reset_checks
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.times import Now, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError, VersionConflict
 from turnkeeper_trio.events import JobUpdated
 from turnkeeper_trio.jobs import RecurringJobRequest
+from turnkeeper_trio.jobs._stored_definition import DefinitionChanges, changed_definition
 
 UPDATED = "its job was updated"
 
@@ -33,6 +33,8 @@ class Call:
     target: str | None = None
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
+    definition: DefinitionChanges | None = None
+    """What changes of the text of the definition, where there is a store."""
 
 
 def update_job(
@@ -52,7 +54,11 @@ def update_job(
     if if_version is not None and if_version != job.version:
         message = f"{job.request.name!r} is at version {job.version}, not {if_version}: somebody else changed it"
         raise VersionConflict(message, job_id=job.job_id)
-    change_job(state, now, job, _changed_request(job.request, changes), call)
+    request = _changed_request(job.request, changes)
+    text = job.definition
+    if text is not None and call.definition is not None:
+        text = changed_definition(text, call.definition)
+    change_job(state, now, job, request, call, definition=text)
     return job.version
 
 
@@ -68,7 +74,14 @@ def _changed_request(request: RecurringJobRequest, changes: Mapping[str, Any]) -
 
 
 def change_job(
-    state: State, now: Now, job: Job, request: RecurringJobRequest, call: Call, *, staged: Now | None = None
+    state: State,
+    now: Now,
+    job: Job,
+    request: RecurringJobRequest,
+    call: Call,
+    *,
+    definition: str | None,
+    staged: Now | None = None,
 ) -> bool:
     """Give a job a new request, a new call, or both; return whether anything differs.
 
@@ -78,6 +91,8 @@ def change_job(
     if guard.equal(request, before) and _is_same_call(job, call):
         return False
     same_schedule = has_same_schedule(job, request)
+    state.change_log.touch(job)
+    job.definition, job.redefined = definition, True
     job.request = request
     job.target = job.target if call.target is None else call.target
     job.args = job.args if call.args is None else call.args
@@ -91,7 +106,6 @@ def change_job(
     requeue_unstarted(state, job)
     promote_waiting(state, job)
     reset_checks(state, now, job)
-    state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
     if state.listening:
         at = None if job.pending is None else utc_pendulum(job.pending.due_at)
         state.emit(now, JobUpdated, job=job, name=request.name, version=job.version, next_run_time=at)

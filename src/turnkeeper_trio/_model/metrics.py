@@ -54,6 +54,12 @@ class Books(Record):
     missed: int
     superseded: int
     never_started: int
+    lost: int = 0
+    admitted: int = 0
+    """Planned by an earlier scheduler, and taken from the store."""
+
+    released: int = 0
+    """Left to the store, which goes on to keep them."""
 
     @property
     def ended(self) -> int:
@@ -68,18 +74,24 @@ class Books(Record):
             + self.missed
             + self.superseded
             + self.never_started
+            + self.lost
         )
 
     @property
     def balanced(self) -> bool:
         """Whether every planned occurrence is accounted for. It is always true; tests check it after every step."""
-        return self.planned == self.pending + self.active + self.ended
+        return self.planned + self.admitted == self.pending + self.active + self.ended + self.released
 
     def __str__(self) -> str:
         """Return the equality without its zeros: ``5 planned = 2 pending + 2 succeeded + 1 failed``."""
-        terms = [(field.name, getattr(self, field.name)) for field in fields(self)][1:]
-        right = " + ".join(f"{count} {name.replace('_', ' ')}" for name, count in terms if count)
-        return f"{self.planned} planned {'=' if self.balanced else '≠'} {right or 'none'}"
+        terms = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        right = " + ".join(
+            f"{count} {name.replace('_', ' ')}"
+            for name, count in terms
+            if count and name not in {"planned", "admitted"}
+        )
+        left = f"{self.planned} planned" + (f" + {self.admitted} admitted" if self.admitted else "")
+        return f"{left} {'=' if self.balanced else '≠'} {right or 'none'}"
 
 
 @final

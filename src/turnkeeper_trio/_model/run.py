@@ -46,6 +46,9 @@ class Outcome(StrEnum):
     NEVER_STARTED = "never_started"
     """It was due, but the scheduler shut down before it could start."""
 
+    LOST = "lost"
+    """It was cut off because a different scheduler owns its job now. What became of the run is in the store."""
+
 
 @unique
 class Origin(StrEnum):

@@ -27,7 +27,14 @@ class ShutdownReport(Record):
     """Runs that had not ended when the report was made; empty in the final report."""
 
     unrun: int
-    """The number of planned occurrences that were not due yet: they do not run."""
+    """The number of planned occurrences that were not due yet: they do not run, unless a store keeps their jobs."""
+
+    handed_back: int = 0
+    """The number of runs that were due and had not ended: the store keeps them, and they go on when it is opened again.
+    Without a store it is 0: then they are in ``interrupted`` and ``never_started``."""
+
+    unsaved: int = 0
+    """The number of jobs of which the store could not commit what happened last. It has them as they were before."""
 
     def __str__(self) -> str:
         """Return the counts in one line, then a line for each run: at most ten of each kind."""
@@ -39,6 +46,10 @@ class ShutdownReport(Record):
         )
         counts = listed(f"{_occurrences(runs)} {kind}" for kind, runs in groups if runs)
         head = f"{'still shutting down' if self.still_running else 'shut down'}: {counts or 'no run was active'}"
+        if self.handed_back:
+            head += f"; {counted(self.handed_back, 'run')} left to the store"
+        if self.unsaved:
+            head += f"; what happened last to {counted(self.unsaved, 'job')} could not be saved"
         if self.unrun:
             head += f"; {counted(self.unrun, 'occurrence')} planned for later, left unrun"
         width = max((len(run.name) for _, runs in groups for run in runs[:_SHOWN]), default=0)

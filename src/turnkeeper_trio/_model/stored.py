@@ -1,7 +1,7 @@
 """What passes between the scheduler and a store: images of rows, the changes of a turn, and jobs that are claimed.
 
-An image is the whole row as it is after a turn, so that a store only writes it; the same image may be written twice.
-All instants are integers: microseconds since the epoch, UTC.
+An image is the whole row as it is after a turn, so that a store only writes it, and may write it twice. All instants
+are integers: microseconds since the epoch, UTC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,6 @@ from uuid import UUID
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio.policies import Overlap
 
 
 @unique
@@ -41,6 +40,8 @@ class OccurrenceImage(NamedTuple):
 
     entry: int
     """Its number within its job; no other occurrence or run of the job ever has it."""
+    run_id: UUID | None
+    """The id that its run will have; ``None`` if it is held."""
     scheduled_at: int
     due_at: int
     origin: Origin
@@ -62,8 +63,8 @@ class RunImage(NamedTuple):
     failures: int
     crashes: int
     """How many of its attempts were cut off by the death of their process."""
-    overlap: Overlap | None
-    """The policy that the caller who triggered it chose."""
+    overlap: str | None
+    """The value of the `Overlap` that the caller who triggered it chose."""
     wake_at: int | None
     """When its next attempt is due, while it waits for one."""
     started_at: int | None
@@ -80,7 +81,8 @@ class RunImage(NamedTuple):
     value: str | None
     """The value of a run that succeeded, as JSON: ``{"value": …}``, or ``{"not_kept": "its repr"}``; ``None`` for
     ``None``."""
-    count: int
+    count: int  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  (it hides `tuple.count`, which nobody needs)
+    """How many occurrences it stands for."""
     retired: bool
     """Whether its job was replaced by another with the same id while it executed: no further attempt of it begins."""
 
@@ -115,8 +117,7 @@ class JobImage(NamedTuple):
     """When there is something to do for it: a scheduler has to claim it by then. ``None``: never by itself."""
 
 
-@final
-class Definition(NamedTuple):
+class DefinitionImage(NamedTuple):
     """What a job is: what a store looks for it by, and all the rest as one text."""
 
     key: str | None
@@ -127,7 +128,9 @@ class Definition(NamedTuple):
     job_set: str | None
     """The name of the job set that it came with."""
     text: str
-    """A JSON object: the request, the schedule in force, the target and its arguments."""
+    """A JSON object: the request, the target and its arguments."""
+    bound: str | None
+    """The schedule in force as JSON, bound to the instant at which its grid begins; ``None``: that of the request."""
 
 
 class JobChange(NamedTuple):
@@ -138,10 +141,10 @@ class JobChange(NamedTuple):
     seq: int
     """The position of the job in the order of submission."""
     new: bool
-    """Whether it is added. The store refuses it if it has a job with this id that has not ended and was not deleted;
-    one that has, or was, is replaced, and the rows of its runs stay. A change that is not new is refused unless the
-    scheduler owns the job."""
-    definition: Definition | None
+    """Whether it is added. The store refuses it if it has a job with this id that has neither ended nor been deleted.
+    One that has is replaced, and the rows of its runs stay. A change that is not new is refused unless the scheduler
+    owns the job."""
+    definition: DefinitionImage | None
     """Its definition, if that changed."""
     image: JobImage | None
     """Its state; ``None``: the job and all its runs are deleted. Runs that end with that are only counted."""
@@ -149,6 +152,8 @@ class JobChange(NamedTuple):
     """The rows of runs that changed."""
     dropped: tuple[int, ...]
     """The entries of rows to delete, because they were merged with others."""
+    forget: bool
+    """Whether all rows of its runs are deleted first, because the job was deleted; ``runs`` are those that are left."""
     release: bool
     """Whether the scheduler gives the job up: from now on it has to be claimed again before it is changed."""
 
@@ -192,9 +197,9 @@ class StoredRun(NamedTuple):
     """The name of its job."""
     image: RunImage
     ended: int
-    """While it has not ended 0, else its position in the order in which runs of this store ended; in a batch that is
-    the order of ``number``. A row that is written again keeps its position, unless its ``number`` or its
-    ``finished_at`` is another one."""
+    """0 while it has not ended; then its position in the order in which runs of this store ended: in a batch, that of
+    ``number``. A row that is written again keeps its position, unless its ``number`` or its ``finished_at`` is another
+    one."""
 
 
 class StoredJob(NamedTuple):
@@ -202,10 +207,10 @@ class StoredJob(NamedTuple):
 
     job_id: UUID
     seq: int
-    definition: Definition
+    definition: DefinitionImage
     image: JobImage
     runs: tuple[RunImage, ...] = ()
-    """The rows of its runs that have not ended, in the order of their entries; empty where jobs are listed."""
+    """The rows of its runs that have not ended, in the order of their entries."""
     last: tuple[RunImage, ...] = ()
     """The rows of its last run, last success and last failure, each once, in the order of their entries, as far as they
     are kept; filled only where a job is claimed."""
@@ -226,7 +231,7 @@ class Claim:
     job_ids: tuple[UUID, ...] = ()
     """Whether they have ended, or were deleted, or not."""
     run_ids: tuple[UUID, ...] = ()
-    """The jobs of these runs, whether the runs have ended or not."""
+    """The jobs of these runs, whether the runs are planned, active or ended."""
     job_sets: tuple[str, ...] = ()
     """All jobs of these job sets that have not ended."""
 

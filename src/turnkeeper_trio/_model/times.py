@@ -5,8 +5,9 @@ number of microseconds. Integers compare, hash and subtract exactly. A ``pendulu
 of an overlap hour compare equal. So the library accepts it and returns it, but does not calculate with it.
 """
 
+import math
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import pendulum
 
@@ -66,6 +67,37 @@ def duration_us(duration: float | timedelta) -> int:
 def seconds(us: int) -> float:
     """Return a duration, given in microseconds, in seconds."""
     return us / MICROSECONDS
+
+
+def duration_to_json(duration: float | timedelta | None) -> Any:
+    """Return a duration as a JSON value that `duration_from_json` reads as an equal duration of the same type.
+
+    A number is seconds, and is written as it is; infinity, for which JSON has no number, as ``"inf"``.
+    """
+    if isinstance(duration, timedelta):
+        return {"microseconds": duration_us(duration)}
+    if isinstance(duration, int):
+        return int.__int__(duration)
+    if isinstance(duration, float):
+        return "inf" if duration == math.inf else float.__float__(duration)
+    return None
+
+
+def duration_from_json(data: Any) -> float | timedelta | None:
+    """Return the duration that `duration_to_json` wrote.
+
+    Raises:
+        ValueError: ``data`` is none.
+        LookupError: ``data`` is none.
+        TypeError: ``data`` is none.
+    """
+    if isinstance(data, dict):
+        return timedelta(microseconds=data["microseconds"])  # pyright: ignore[reportUnknownArgumentType]  (JSON)
+    if isinstance(data, str):
+        if data != "inf":
+            raise ValueError(f"{data!r} is no duration")
+        return math.inf
+    return cast("float | None", data)
 
 
 NEVER: Final = 1 << 63

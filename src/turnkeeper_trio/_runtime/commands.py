@@ -4,27 +4,40 @@ Each caller that waits gets one answer, whatever happens: also when the schedule
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final, cast, final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, cast, final
+from uuid import UUID
 
 import anyio
 import trio
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.ids import job_id_of_key
+from turnkeeper_trio._model.kept import record_of_row
+from turnkeeper_trio._model.stored import StoredRun
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
 from turnkeeper_trio._runtime.primitives import Event, set_event
-from turnkeeper_trio.errors import InternalError, SchedulerClosed, TurnKeeperError
+from turnkeeper_trio.errors import (
+    InternalError,
+    JobNotFound,
+    RunNotFound,
+    SchedulerClosed,
+    StoreUnavailable,
+    TurnKeeperError,
+)
 
 
 @final
 class Reply:
     """What a caller waits for: it is answered once."""
 
-    __slots__ = ("_answer", "_answered", "_event", "given_up", "unanswered", "wait")
+    __slots__ = ("_answer", "_answered", "_event", "given_up", "submits", "unanswered", "wait")
 
-    def __init__(self) -> None:
+    def __init__(self, *, submits: bool = False) -> None:
+        self.submits: bool = submits
+        """Whether its caller submitted a job: it does not wait for a store that is unavailable for long."""
         self._event: Event | None = None
         """Set when it is answered; made when the caller begins to wait."""
         self._answer: Any = None
@@ -61,23 +74,41 @@ class Reply:
         """
         if self._answered:
             return self.result()  # noqa: ASYNC910  (see above)
-        self._event = anyio.Event()
         try:
-            await self._event.wait()
+            await self.until_answered()
         except BaseException:
-            self.given_up = True
-            self.unanswered.pop(self, None)
-            if self.wait is not None:
-                self.wait.withdraw()
+            self.give_up()
             raise
         return self.result()
+
+    async def until_answered(self) -> None:  # noqa: ASYNC910  (it may be answered already)
+        """Wait for the answer, and leave it where it is. Cancelled, the caller may wait again, or give up."""
+        if not self._answered:
+            if self._event is None:
+                self._event = anyio.Event()
+            await self._event.wait()
+
+    def give_up(self) -> None:
+        """Stop waiting."""
+        self.given_up = True
+        self.unanswered.pop(self, None)
+        if self.wait is not None:
+            self.wait.withdraw()
+
+
+class Needs(NamedTuple):
+    """What a command needs that may be in the store only."""
+
+    job_ids: tuple[UUID, ...] = ()
+    run_ids: tuple[UUID, ...] = ()
+    job_sets: tuple[str, ...] = ()
 
 
 @final
 class Command:
     """A decision that a caller asks for: a function of `_engine`, its arguments, and the reply to answer."""
 
-    __slots__ = ("after", "args", "changes", "decide", "kwargs", "reply", "timed")
+    __slots__ = ("after", "args", "changes", "decide", "found", "kwargs", "needs", "reply", "timed")
 
     def __init__(
         self,
@@ -101,6 +132,10 @@ class Command:
         """Whether it changes anything. If not, it is answered after the end, too."""
         self.timed: bool = timed
         """Whether the decision needs the time."""
+        self.needs: Needs | None = None
+        """What has to be loaded from the store before it is carried out."""
+        self.found: Mapping[UUID, StoredRun] | None = None
+        """What the store had of the runs that it needs; ``None`` if nothing was loaded for it."""
 
     def run(self, engine: Engine, now: Now) -> Any:
         """Decide, and return the answer."""
@@ -113,19 +148,23 @@ class Command:
 class CommandQueue:
     """The commands that wait to be carried out, and the replies that have no answer yet."""
 
-    def __init__(self, engine: Engine, commands: Inbox[Command]) -> None:
+    def __init__(self, engine: Engine, commands: Inbox[Command], *, loads: bool) -> None:
         self._engine = engine
         self._commands = commands
         self._pending: list[Command] = []
         self._replies: dict[Reply, None] = {}
         self._closed = False
+        self.loads: Final = loads
+        """Whether what is not in the tables may be in a store."""
+        self.to_load: list[Command] = []
+        """Commands that wait until what they need was loaded from the store."""
         self.crashed = False
         """Whether the coordinator has failed. The tables of the engine may be in any state then."""
 
     @property
     def has_commands(self) -> bool:
         """Whether a command waits to be carried out."""
-        return bool(self._pending or self._commands)
+        return bool(self._pending or self._commands or self.to_load)
 
     def expect(self, reply: Reply) -> None:
         """Have a reply be answered in any case: if nothing else answers it, by the end of the scheduler."""
@@ -152,8 +191,16 @@ class CommandQueue:
             if command.after > staged:
                 del self._pending[:done]
                 return
-            self._run_command(command, now)
+            if self.loads and command.needs is not None and command.found is None:
+                self.to_load.append(command)
+            else:
+                self._run_command(command, now)
         self._pending.clear()
+
+    def loaded(self, command: Command, found: Mapping[UUID, StoredRun]) -> None:
+        """Have a command be carried out in the next turn, because what it needs is in the tables now."""
+        command.found = found
+        self._pending.append(command)
 
     def _run_command(self, command: Command, now: Now) -> None:
         reply = command.reply
@@ -161,7 +208,14 @@ class CommandQueue:
             self.expect(reply)
         answer, fault = guard.call(command.run, self._engine, now)
         if fault is not None:
-            answer = self._answer_to_fault(fault)
+            if self.loads and guard.is_a(fault, (JobNotFound, RunNotFound)):
+                found = self._look_in_store(command, cast("JobNotFound | RunNotFound", fault))
+                if found is None:
+                    self.to_load.append(command)
+                    return
+                answer = found
+            else:
+                answer = self._answer_to_fault(fault)
         if isinstance(answer, Wait):
             answer.token = reply
             if reply.given_up:
@@ -171,6 +225,18 @@ class CommandQueue:
         else:
             self._engine.answer(reply, answer)
 
+    def _look_in_store(self, command: Command, fault: "JobNotFound | RunNotFound") -> Any:
+        """Return the answer to a command that names what is not in the tables; ``None``: it waits for the store.
+
+        Nothing has been changed by it, because each decision looks for what it is about first.
+        """
+        if command.found is None:
+            jobs = () if fault.job_id is None else (fault.job_id, job_id_of_key(str(fault.job_id)))
+            command.needs = Needs(jobs, () if fault.run_id is None else (fault.run_id,))
+            return None
+        row = None if fault.run_id is None else command.found.get(fault.run_id)
+        return fault if row is None or row.image.outcome is None else record_of_row(row)
+
     def _answer_to_fault(self, fault: BaseException) -> Exception:
         """Return the answer to a command that raised. If the tables are still whole, only its caller is concerned."""
         if guard.is_a(fault, TurnKeeperError):
@@ -178,6 +244,19 @@ class CommandQueue:
         if not self._engine.is_consistent():
             raise fault
         return failed_operation(fault)
+
+    def refuse_submissions(self, away: StoreUnavailable) -> None:
+        """Answer the callers that submitted jobs, because the store is unavailable.
+
+        A job that is still in staging is not accepted later. What is part of the batch that the store does not commit
+        may be.
+        """
+        for reply in tuple(self._replies):
+            if reply.submits and reply.open:
+                message = f"{away}; the job is not accepted, or it is accepted when the store is available again"
+                error = StoreUnavailable(message)
+                error.__cause__ = away
+                self.answer(reply, error)
 
     def answer(self, reply: Reply, answer: Any) -> None:
         """Answer a reply, if its caller still waits."""
@@ -196,10 +275,11 @@ class CommandQueue:
 
         Called when the coordinator ends. ``last_turn`` is when the engine last decided.
         """
-        for command in self._pending:
+        for command in (*self._pending, *self.to_load):
             if command.reply.open:
                 command.reply.answer(self.answer_after_end(command, last_turn))
         self._pending.clear()
+        self.to_load.clear()
         for reply in tuple(self._replies):
             if reply.open:
                 reply.answer(SchedulerClosed(ENDED))
@@ -212,6 +292,8 @@ class CommandQueue:
             return closed
         answer, fault = guard.call(command.run, self._engine, last_turn)
         if fault is not None:
+            if self.loads and guard.is_a(fault, (JobNotFound, RunNotFound)):
+                return closed  # It may be in the store, which is closed, too.
             if guard.is_a(fault, TurnKeeperError):
                 return fault
             return internal_error(fault) if self.crashed else failed_operation(fault)
@@ -246,3 +328,13 @@ def internal_error(cause: BaseException) -> InternalError:
     error = InternalError(message)
     error.__cause__ = cause
     return error
+
+
+def is_native(cancellation: BaseException) -> bool:
+    """Return whether a cancellation was requested by ``Task.cancel``, on asyncio, and not by a scope of anyio.
+
+    The text is that by which anyio itself recognizes its own.
+    """
+    reason = cancellation.args[0] if cancellation.args else None
+    of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
+    return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -15,7 +15,6 @@ only when no attempt is with a worker. So it receives every outcome. When it end
 still waits is answered in the same step.
 """
 
-import logging
 import math
 from contextvars import copy_context
 from typing import Final, final
@@ -32,19 +31,15 @@ from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command, CommandQueue
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
-from turnkeeper_trio._runtime.logs import log_waiting, write
+from turnkeeper_trio._runtime.keeper import StoreKeeper
+from turnkeeper_trio._runtime.logs import log_waiting
 from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
-from turnkeeper_trio.abc import Store
-from turnkeeper_trio.errors import StoreUnavailable
 from turnkeeper_trio.events import ClockStepped, SchedulerStopped
 
 CLOCK_STEP: Final = 1 * MICROSECONDS
 """How far the wall time must move against the loop's time between two turns to be a step, for `ClockStepped`."""
-
-STORE_RETRY: Final = 1.0
-"""Seconds after which changes are offered again to a store that was unavailable."""
 
 
 @final
@@ -61,7 +56,8 @@ class Coordinator:
         staging: Inbox[Submission],
         command_queue: CommandQueue,
         publisher: EventPublisher,
-        store: Store | None,
+        keeper: StoreKeeper | None,
+        store_timeout: float,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -70,11 +66,18 @@ class Coordinator:
         self._staging = staging
         self._batcher = SubmissionBatcher(engine, staging, clock=clock, wakeup=wakeup)
         self._publisher = publisher
-        self._store = store
+        self._keeper = keeper
         self._command_queue = command_queue
+        self._taken: list[Submission] | None = None
+        """The submissions that the next turn accepts, if they were taken out of staging before it."""
         self._forced: bool | None = None
         """Whether the shutdown is forced; ``None`` before a shutdown."""
         self._committing = False
+        self._store_timeout = store_timeout
+        self._given_up_at: float | None = None
+        """The loop time after which an unavailable store is not waited for any longer."""
+        if keeper is not None:
+            keeper.waits_no_longer = self._waits_no_longer
         self._committed = 0
         """How many submissions the store has committed or refused."""
         self._drift: int | None = None
@@ -107,6 +110,8 @@ class Coordinator:
         self._forced = bool(self._forced) or forced
         if self._committing and forced:
             self._cut_off()
+        if self._keeper is not None:
+            self._keeper.hurry()
         self._wakeup.wake()
 
     def wake(self) -> None:
@@ -161,14 +166,18 @@ class Coordinator:
         while True:
             if self._fault is not None:
                 raise self._fault
+            if self._keeper is not None:
+                await self._load(self._keeper)
             now = self._decide()
-            if self._store is not None:
-                await self._commit(self._store)
+            if self._keeper is not None:
+                await self._commit(self._keeper, now)
                 self._committed = self._staging.taken
             self._act(engine.take_effects())
             if engine.closed and not self._staging:
                 return  # noqa: ASYNC910  (part of the coordinator's task)
             due = engine.next_due(now)
+            if self._keeper is not None and self._forced is None and (at := self._keeper.next_claim) is not None:
+                due = at if due is None else min(at, due)
             if self._command_queue.has_commands or self._staging:
                 self._wakeup.wake()
             await self._wakeup.sleep(math.inf if due is None else self._clock.deadline(due, now))
@@ -194,7 +203,7 @@ class Coordinator:
         A command that comes while something else waits takes its place in the stream. A turn that waits for a store
         needs the coordinator's task.
         """
-        if not self._wakeup.asleep or self._store is not None or self._forced is not None:
+        if not self._wakeup.asleep or self._keeper is not None or self._forced is not None:
             return False
         # What is logged and told to observers in this turn is not part of the run that the caller may belong to.
         self._context.run(self._take_turn_with, command)
@@ -232,36 +241,53 @@ class Coordinator:
         outcomes = dispatcher.take_outcomes()
         for attempt in outcomes:
             engine.report(now, attempt)
-        for submission in self._batcher.take(len(outcomes)):
+        submissions, self._taken = self._taken, None
+        for submission in self._batcher.take(len(outcomes)) if submissions is None else submissions:
             engine.accept(now, submission)
         self._staging.admit_senders()
         # The store may still refuse what is not committed: a command that asks about it is answered after the commit.
-        self._command_queue.run_pending(now, staged=self._staging.taken if self._store is None else self._committed)
+        self._command_queue.run_pending(now, staged=self._staging.taken if self._keeper is None else self._committed)
         if self._forced is not None:
             engine.begin_shutdown(now, forced=self._forced)
 
-    async def _commit(self, store: Store) -> None:  # noqa: ASYNC910  (there may be nothing to commit)
+    async def _load(self, keeper: StoreKeeper) -> None:  # noqa: ASYNC910  (there may be nothing to load)
+        """Claim from the store what the next turn decides about and what is not in the tables."""
+        now = self._clock.read()
+        if self._forced is None:
+            await keeper.claim_due(now)
+        taken = self._batcher.take(self._dispatcher.waiting_outcomes)
+        # Whoever was told that the store is unavailable was not promised anything.
+        self._taken = [each for each in taken if each.token is None or each.token.open]
+        keys = [each.job_id for each in self._taken if each.request.key is not None]
+        missing = [job_id for job_id in keys if not self._engine.knows(job_id)]
+        if missing:
+            await keeper.load_keys(now, missing)
+        commands, self._command_queue.to_load = self._command_queue.to_load, []
+        for command in commands:
+            assert command.needs is not None
+            found, fault = await keeper.load(now, command.needs)
+            if fault is None:
+                self._command_queue.loaded(command, found)
+            else:
+                self._engine.answer(command.reply, fault)
+
+    async def _commit(self, keeper: StoreKeeper, now: Now) -> None:
         """Have the store commit what was decided. Only scopes are cancelled before that; all else waits for it."""
-        engine = self._engine
-        changes = engine.take_changes()
-        if not changes:
-            return  # noqa: ASYNC910  (there may be nothing to commit)
         self._committing = True
-        with anyio.CancelScope(shield=True):  # The deadline of the alarm may have passed, and is for the sleep only.
-            while self._committing:
-                try:
-                    refusals = await store.apply(changes)
-                except StoreUnavailable as exc:
-                    write(
-                        logging.WARNING,
-                        "the store is unavailable (%s); next try in %.0f s",
-                        guard.text(exc),
-                        STORE_RETRY,
-                    )
-                    await anyio.sleep(STORE_RETRY)
-                else:
-                    self._committing = False
-                    engine.settle(refusals)
+        try:
+            await keeper.commit(now)
+        finally:
+            self._committing = False
+
+    def _waits_no_longer(self) -> bool:
+        """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
+        if self._forced is None or any(attempt.scope is not None for attempt in self._engine.assigned):
+            self._given_up_at = None
+            return False
+        now = self._clock.loop_time()
+        if self._given_up_at is None:
+            self._given_up_at = now + (0 if self._forced else self._store_timeout)
+        return now >= self._given_up_at
 
     def _cancel(self, cancels: list[Attempt]) -> None:
         for attempt in cancels:
@@ -348,7 +374,7 @@ class Coordinator:
         engine.begin_shutdown(now, forced=not engine.shutting_down)
         for attempt in self._dispatcher.take_outcomes():
             engine.report(now, attempt)
-        for submission in self._staging.take(len(self._staging)):
+        for submission in (*(self._taken or ()), *self._staging.take(len(self._staging))):
             engine.accept(now, submission)
         engine.end_all(now)
         engine.listening = self._publisher.wanted

@@ -129,6 +129,11 @@ class Dispatcher:
             self._started = []
         return started
 
+    @property
+    def waiting_outcomes(self) -> int:
+        """How many attempts were reported since `take_outcomes` was called."""
+        return self._reported
+
     def take_outcomes(self) -> list[Attempt]:
         """Return the attempts that were reported since the last call."""
         receive = self._outcomes_out.receive_nowait

@@ -58,6 +58,14 @@ class Functions:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Function] = {}
+        self._names: frozenset[str] | None = None
+        self.on_register: Callable[[], None] = _nothing
+        """Called when a function was registered: jobs of a store may have waited for it."""
+        self._registered: dict[int, str] = {}
+        """The name under which a function was registered last, by the ``id`` of the function."""
+        self._of_sets: dict[int, str] = {}
+        """The same for functions that were registered because they are in a job set."""
+        self._names_of_sets: set[str] = set()
         self._last: Callable[[], PrivateName | None] = _no_name
         """Returns the private name that was made last, if a job still holds it."""
 
@@ -73,6 +81,59 @@ class Functions:
         function = Function(fn)
         for each in names:
             self._by_name[each] = function
+        self._changed()
+        self._registered[id(fn)] = names[0]
+
+    def _changed(self) -> None:
+        self._names = None
+        self.on_register()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the registered functions."""
+        if self._names is None:
+            self._names = frozenset(self._by_name)
+        return self._names
+
+    def register_of_set(self, name: str, fn: Callable[..., Any]) -> str:
+        """Register a function of a job set, and return its target: the name that it was given by `register`, or this.
+
+        The set is applied again when it has changed, so the name may stand for a different function then.
+        """
+        check_callable(fn)
+        fn = _plain(fn)
+        known = self._by_name.get(name)
+        if known is not None and name not in self._names_of_sets and not _is_same(known.call, fn):
+            message = f"another function is registered as {name!r}, which is the name of a function of the set"
+            raise ConfigurationError(message, parameter="job_set")
+        self._names_of_sets.add(name)
+        self._by_name[name] = Function(fn)
+        self._changed()
+        self._of_sets[id(fn)] = name
+        return self._name_in(self._registered, fn) or name
+
+    def stored_target(self, fn: Callable[..., Any] | str) -> str:
+        """Return the target of a function that a durable store can keep: a name under which it is registered.
+
+        Raises:
+            ConfigurationError: It is not registered; the message says what to write.
+        """
+        if isinstance(fn, str):
+            return self.target(fn)
+        check_callable(fn)
+        fn = _plain(fn)
+        name = self._name_in(self._registered, fn) or self._name_in(self._of_sets, fn)
+        if name is None:
+            raise ConfigurationError(_how_to_register(fn), parameter="fn")
+        return name
+
+    def _name_in(self, names: Mapping[int, str], fn: Callable[..., Any]) -> str | None:
+        """Return the name of a function in one of the tables by ``id``, as long as the name still stands for it."""
+        name = names.get(id(fn))
+        if name is not None and self._by_name[name].call is fn:
+            return name
+        # An equal one, such as a bound method, which is a new object each time it is read.
+        return next((each for each in names.values() if _is_same(self._by_name[each].call, fn)), None)
 
     def target(self, fn: Callable[..., Any] | str) -> str:
         """Return the target of a function, or of the name of a registered function."""
@@ -106,6 +167,28 @@ class Functions:
     def resolve(self, target: str) -> Function:
         """Return the function of a target."""
         return target.function if isinstance(target, PrivateName) else self._by_name[target]
+
+
+def _how_to_register(fn: Callable[..., Any]) -> str:
+    """Return the text of the error for a function that has no name by which a restart finds it."""
+    named = unwrapped(fn)
+    name = name_of(named)
+    if isinstance(fn, functools.partial):
+        what, write = "a partial", f"register {name} itself, and give all its arguments to add_job"
+    elif inspect.ismethod(fn):
+        what, write = "a bound method", f"give it a name after each start, scheduler.register('{name}', the_method)"
+    elif name.endswith("<lambda>"):
+        what, write = "a lambda", "write a function with def, and register it, scheduler.register('its.name', it)"
+    elif "<locals>" in name:
+        what, write = "a function inside of a function", "define it in a module, and register it, scheduler.register(…)"
+    else:
+        what, write = "not registered", f"write scheduler.register('{name}', …) before, or put it in a JobSet"
+    shown = guard.shown(cast("object", fn))
+    return f"fn is {shown}, {what}, which a durable store cannot find again after a restart: {write}"
+
+
+def _nothing() -> None:
+    """Do nothing: there is no store."""
 
 
 def _no_name() -> PrivateName | None:

@@ -18,10 +18,12 @@ from turnkeeper_trio._runtime.hooks import attached
 from turnkeeper_trio._runtime.runner import Runner
 from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio._runtime.signals import sigint_together
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import ArgumentCodec, Clock, Storable, Store
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.jobs import JobDefaults
+from turnkeeper_trio.jobs._codec import checked_kinds
 from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -42,7 +44,10 @@ async def open_scheduler(
     history_per_job: int = 100,
     rng: random.Random | None = None,
     store: Store | None = None,
+    store_timeout: float | timedelta = 10.0,
     job_defaults: JobDefaults | None = None,
+    kinds: Iterable[type[Storable]] = (),
+    codec: ArgumentCodec | None = None,
 ) -> AsyncGenerator[Scheduler]:
     """Open a scheduler for the time of an ``async with`` block.
 
@@ -74,9 +79,16 @@ async def open_scheduler(
         history_per_job: How many runs of one job are remembered, and how many of its occurrences that did not run.
         rng: The source of chance for jitter. Give a seeded one to make tests repeatable.
         store: Where jobs are kept beyond this process; ``None`` for memory only.
+        store_timeout: How long to wait for a store that is unavailable, in seconds or as a ``timedelta``: before
+            `Scheduler.add_job` raises `StoreUnavailable`, and before the block is left with `StoreUnavailable` after
+            the last run has ended.
         job_defaults: Values for fields that a request does not give, such as ``{"timeout": 30, "max_retries": 2}``.
             All fields of `RecurringJobRequest` are allowed except those that make a job what it is (its name, key,
             schedule and initial run). A value in the request, or in the defaults of a `JobSet`, takes precedence.
+        kinds: Your own classes of schedules and retry policies, for a durable store: each a
+            `~turnkeeper_trio.abc.Storable`, such as ``[OpeningHours]``.
+        codec: How arguments of jobs that are no JSON values are written and read, for a durable store: an
+            `~turnkeeper_trio.abc.ArgumentCodec`. ``None``: arguments are JSON values.
 
     When the block is left, the shutdown is graceful for ``shutdown_grace``, and then forced. An exception or a
     cancellation that passes through the block forces it at once. `Scheduler.shutdown_report` says afterwards what the
@@ -109,13 +121,12 @@ async def open_scheduler(
         history_limit=_validation.integer("history_limit", history_limit, least=0),
         history_per_job=_validation.integer("history_per_job", history_per_job, least=0),
         history_ttl=_validation.limit("history_ttl", history_ttl),
-        store_asks=store is not None,
+        horizon=_horizon(store),
     )
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
     hooks = attached()
-    if store is not None:
-        _validation.instance("store", store, Store, "an object with a method apply")  # type: ignore[type-abstract]  # a protocol
+    definitions = _definitions(store, kinds, codec)
     runner = Runner(
         options,
         staging_size=_validation.integer("staging_buffer_size", staging_buffer_size, least=1),
@@ -127,7 +138,10 @@ async def open_scheduler(
         store=hooks.store(store),
         hooks=hooks,
         defaults=defaults,
+        definitions=definitions,
+        store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
+    await runner.open_store()
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
@@ -150,6 +164,8 @@ async def open_scheduler(
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
+                with anyio.CancelScope(shield=True):
+                    await runner.close_store()
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
@@ -167,6 +183,23 @@ async def open_scheduler(
             # Python has set the exception that was being handled as the context. It is in a note already, or it is a
             # cancellation that is over.
             guard.replace_context(leaving, context)
+
+
+def _definitions(store: object, kinds: Iterable[type[Storable]], codec: ArgumentCodec | None) -> DefinitionCodec | None:
+    """Check the options about stores; return what writes definitions of jobs, or ``None`` if no store is durable."""
+    own_kinds = checked_kinds("kinds", kinds)
+    if codec is not None:
+        _validation.instance("codec", codec, ArgumentCodec, "an object with methods dumps and loads")  # type: ignore[type-abstract]  # a protocol
+    if store is None:
+        return None
+    expected = "an object with the methods of turnkeeper_trio.abc.Store"
+    _validation.instance("store", store, Store, expected)  # type: ignore[type-abstract]  # a protocol
+    return DefinitionCodec(own_kinds, codec)
+
+
+def _horizon(store: Store | None) -> int | None:
+    """Return how long before it is due a job is claimed, in microseconds; ``None``: all jobs are claimed."""
+    return None if store is None else _validation.limit("store.horizon", store.horizon)
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:

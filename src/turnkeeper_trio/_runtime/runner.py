@@ -6,9 +6,11 @@ coordinator cut off the runs. So no exception but that of the body leaves the ta
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
+from importlib.metadata import version
 from typing import Final, final
 
 import anyio
@@ -16,23 +18,27 @@ from anyio.abc import TaskGroup
 from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Engine, Options, Submission
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock, in_trio
-from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation, is_native
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
+from turnkeeper_trio._runtime.keeper import StoreKeeper
+from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
 from turnkeeper_trio.abc import Clock, Store
-from turnkeeper_trio.errors import CriticalJobFailed, InternalError
+from turnkeeper_trio.errors import CriticalJobFailed, InternalError, StoreError
 from turnkeeper_trio.jobs._defaults import Defaults
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 
 @final
@@ -52,6 +58,8 @@ class Runner:
         store: Store | None,
         hooks: TestHooks,
         defaults: Defaults,
+        definitions: DefinitionCodec | None,
+        store_timeout: float,
     ) -> None:
         """Make the parts. No task runs yet."""
         wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), RandomIds()
@@ -61,7 +69,7 @@ class Runner:
         self._context = copy_context()
         """The context in which the scheduler was opened: jobs run in copies of it."""
         self._affinity = Affinity()
-        self._engine: Final = Engine(options, new_id=new_id, rng=rng)
+        self._engine: Final = Engine(options, new_id=new_id, rng=rng, definitions=definitions)
         self._staging: Inbox[Submission] = Inbox(staging_size, wakeup)
         self._commands: Inbox[Command] = Inbox(command_size, wakeup)
         publisher = EventPublisher(observers)
@@ -73,7 +81,20 @@ class Runner:
             functions=functions,
             hooks=hooks,
         )
-        command_queue = CommandQueue(self._engine, self._commands)
+        command_queue = CommandQueue(self._engine, self._commands, loads=store is not None)
+        self._clock = bound
+        self._keeper: StoreKeeper | None = None
+        if store is not None:
+            assert definitions is not None
+            self._keeper = StoreKeeper(
+                store,
+                self._engine,
+                functions,
+                definitions,
+                timeout=store_timeout,
+                refuse=command_queue.refuse_submissions,
+            )
+            functions.on_register = wakeup.wake
         self._coordinator = Coordinator(
             self._engine,
             clock=bound,
@@ -82,7 +103,8 @@ class Runner:
             staging=self._staging,
             command_queue=command_queue,
             publisher=publisher,
-            store=store,
+            keeper=self._keeper,
+            store_timeout=store_timeout,
         )
         self.scheduler: Final = Scheduler(
             Parts(
@@ -97,7 +119,8 @@ class Runner:
                 functions=functions,
                 new_id=new_id,
                 publisher=publisher,
-                store=store,
+                keeper=self._keeper,
+                definitions=definitions,
                 shutdown_grace=shutdown_grace,
                 defaults=defaults,
             )
@@ -131,7 +154,7 @@ class Runner:
             try:
                 await anyio.sleep_forever()
             except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (natively, it is a fault)
-                if not _is_native(exc):
+                if not is_native(exc):
                     raise
                 self._coordinator.abort(exc)  # If it passed, it would cancel the body, and the cause would be lost.
             finally:
@@ -231,10 +254,30 @@ class Runner:
         return fatal or (coordinator.crash is not None and not is_cancellation(coordinator.crash))
 
     @property
-    def internal_error(self) -> InternalError | None:
+    def internal_error(self) -> InternalError | StoreError | None:
         """The error for what ended the coordinator before its time."""
         cause = self._coordinator.crash
-        return None if cause is None else internal_error(cause)
+        if cause is None or isinstance(cause, StoreError):
+            return cause
+        return internal_error(cause)
+
+    async def open_store(self) -> None:
+        """Open the store, if there is one.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        if self._keeper is not None:
+            await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+
+    async def close_store(self) -> None:
+        """Close the store. What it raises is logged: everything that was promised is committed."""
+        if self._keeper is None:
+            return
+        try:
+            await self._keeper.close(clean=self._coordinator.crash is None)
+        except StoreError as exc:
+            write(logging.ERROR, "the store could not be closed: %s", guard.text(exc))
 
     @property
     def fatal(self) -> BaseException | None:
@@ -250,13 +293,3 @@ class Runner:
         error = CriticalJobFailed(record)
         error.__cause__ = record.error
         return error
-
-
-def _is_native(cancellation: BaseException) -> bool:
-    """Return whether a cancellation was requested by ``Task.cancel``, on asyncio, and not by a scope of anyio.
-
-    The text is that by which anyio itself recognizes its own.
-    """
-    reason = cancellation.args[0] if cancellation.args else None
-    of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
-    return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -47,14 +47,16 @@ from turnkeeper_trio._model.times import seconds, utc_pendulum
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import read
-from turnkeeper_trio._runtime.commands import Command, CommandQueue, Reply
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, Needs, Reply
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.inbox import Inbox
+from turnkeeper_trio._runtime.keeper import StoreKeeper
+from turnkeeper_trio._runtime.logs import LOGGER
 from turnkeeper_trio._runtime.publisher import EventPublisher, Subscription
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext, current_run
 from turnkeeper_trio._runtime.signals import receive_signals
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import Clock
 from turnkeeper_trio.errors import (
     ConfigurationError,
     JobExists,
@@ -72,6 +74,7 @@ from turnkeeper_trio.jobs import JobDetails, JobSet, JobSetChanges, JobSetEntry,
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.jobs._options import JobChanges
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.jobs.details import table
 from turnkeeper_trio.jobs.request import checked_fields
 from turnkeeper_trio.policies import CatchUp, OnConflict, Overlap
@@ -122,7 +125,10 @@ class Parts:
     functions: Functions
     new_id: Callable[[], UUID]
     publisher: EventPublisher
-    store: Store | None
+    keeper: StoreKeeper | None
+    """What carries between the engine and a store; ``None`` without one."""
+    definitions: DefinitionCodec | None
+    """Writes the definitions of jobs for a durable store; ``None`` without one."""
     shutdown_grace: float | None
     defaults: Defaults
 
@@ -240,31 +246,42 @@ class Scheduler:
         moment in which the submission got room, not from when the coordinator takes it. All that is asked of the
         scheduler after the return knows the job.
 
-        Always a checkpoint. Cancelled, it has submitted nothing. With a durable store, it returns when the store has
-        committed the job; that wait is shielded from cancellation.
+        Always a checkpoint. Cancelled, it has submitted nothing. With a store, it returns when the store has committed
+        the job; a cancellation waits for that. Only if the store is unavailable, the call ends without an answer, by
+        a cancellation or `StoreUnavailable`, and the job may be accepted later. So give such a job a ``key``: submitted
+        again, it is the same job. A restart must be able to bring a job back: its function is registered (`register`),
+        or is in a job set that was applied, and its arguments are JSON values (or the ``codec`` of the scheduler writes
+        them). The function gets a copy of them.
 
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
             JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
             SubmissionRefused: the store refused the job; the error carries the submission.
+            StoreUnavailable: the store did not commit the job within ``store_timeout``.
             TypeError: ``fn`` is no function, for example the coroutine ``f()`` instead of ``f``; or it does not take
                 these arguments; or a keyword belongs somewhere else, as ``timeout=3`` to the request.
             ConfigurationError: ``fn`` is a name that is not registered, ``request`` is no request, or ``kwargs`` is no
-                mapping of names to values.
+                mapping of names to values. With a durable store also: it could not keep the function, an argument, the
+                schedule or the retry policy; the message says what to write instead.
         """
         if unexpected:
             raise misplaced("Scheduler.add_job", unexpected)
         submission = self._submission(request, fn, args, kwargs, on_conflict)
-        reply = submission.token = None if self._parts.store is None else Reply()
+        reply = submission.token = None if self._parts.keeper is None else Reply(submits=True)
         try:
             await self._parts.staging.put(submission, self._stage)
         except anyio.ClosedResourceError:
             self._closed(request=request, fn=fn, args=args, kwargs=kwargs)
         if reply is not None:
-            self._parts.command_queue.expect(reply)
-            with anyio.CancelScope(shield=True):
-                await reply.get()
+            await self._until_committed(reply)
         return RecurringJobId(submission.job_id)  # noqa: ASYNC910  (`put` is a checkpoint)
+
+    async def _until_committed(self, reply: Reply) -> None:
+        """Wait until the store has committed a job."""
+        parts = self._parts
+        assert parts.keeper is not None
+        parts.command_queue.expect(reply)
+        await parts.keeper.until_committed(reply)
 
     @overload
     def try_add_job(
@@ -370,11 +387,12 @@ class Scheduler:
             if place % BATCH == BATCH - 1:
                 await checkpoint()
             submissions.append(self._submission_of(place, job, on_conflict))
-        stored = self._parts.store is not None
+        stored = self._parts.keeper is not None
         for submission in submissions if stored else ():
-            submission.token = Reply()
+            submission.token = Reply(submits=True)
         if atomic:
-            await self._command(accept_all, submissions)
+            needs = Needs(tuple(each.job_id for each in submissions if each.request.key is not None))
+            await self._send(accept_all, (submissions,), {}, changes=True, timed=True, needs=needs)
         else:
             try:
                 await self._parts.staging.put_all(submissions, self._stage)
@@ -383,8 +401,7 @@ class Scheduler:
         if not submissions:
             await checkpoint()
         if stored:
-            with anyio.CancelScope(shield=True):
-                await self._wait_for_store(submissions, atomic=atomic)
+            await self._wait_for_store(submissions, atomic=atomic)
         return [RecurringJobId(submission.job_id) for submission in submissions]  # noqa: ASYNC910  (`put_all` is a checkpoint)
 
     def _submission_of(self, place: int, job: object, on_conflict: OnConflict) -> Submission:
@@ -407,13 +424,13 @@ class Scheduler:
 
     async def _wait_for_store(self, submissions: list[Submission], *, atomic: bool) -> None:  # noqa: ASYNC910  (there may be no job)
         """Wait until the store has committed or refused each job; raise for the first that it refused."""
-        refused: dict[UUID, SubmissionRefused] = {}
+        refused: dict[UUID, SubmissionRefused | JobExists] = {}
         for submission in submissions:
             self._parts.command_queue.expect(submission.token)
         for submission in submissions:
             try:
-                await submission.token.get()
-            except SubmissionRefused as exc:
+                await self._until_committed(submission.token)
+            except (SubmissionRefused, JobExists) as exc:
                 refused[submission.job_id] = exc
         for submission in submissions if refused and atomic else ():
             if submission.job_id not in refused:
@@ -426,9 +443,12 @@ class Scheduler:
         """Make the scheduler's jobs what a job set says, for example after the configuration was loaded again.
 
         Jobs that are new are added. Jobs that differ are updated, as by `Scheduler.update_job`. Jobs that are equal do
-        not change. Jobs that came with the last call, and are not in the set, are deleted. Other jobs do not change. A
-        job of the set that was cancelled stays cancelled. One that is finished stays finished while its schedule is the
-        same.
+        not change. Jobs that came with the last set of the same name, and are not in this one, are deleted. Other jobs
+        do not change. A job of the set that was cancelled stays cancelled. One that is finished stays finished while
+        its schedule is the same. If a newer version of the set is in force, nothing changes, and a warning is logged.
+
+        With a durable store, each function of the set is registered under ``"<name of the set>/<key of the job>"``. A
+        function that was registered by `register` before keeps that name for its jobs.
 
         Returns:
             The ids of the jobs that were added, updated, left unchanged and removed.
@@ -436,13 +456,34 @@ class Scheduler:
         Raises:
             SchedulerClosed: the scheduler is shutting down or has ended.
             TypeError: a function of the set does not take its arguments.
-            ConfigurationError: the set names a function that is not registered, or ``job_set`` is no `JobSet`.
+            ConfigurationError: the set names a function that is not registered, or ``job_set`` is no `JobSet`; or a
+                durable store could not keep a job, as with `add_job`. A note says which job.
         """
         _validation.instance("job_set", job_set, JobSet, "a JobSet")
-        submissions = [
-            self._submission(entry.request, entry.fn, entry.args, entry.kwargs, OnConflict.UPDATE) for entry in job_set
-        ]
-        return await self._command(apply_set, submissions)
+        submissions = [self._submission_of_set(job_set, entry) for entry in job_set]
+        needs = Needs(tuple(each.job_id for each in submissions), job_sets=(job_set.name,))
+        args = (submissions, job_set.name, job_set.version)
+        changes: JobSetChanges = await self._send(apply_set, args, {}, changes=True, timed=True, needs=needs)
+        if changes.newer_version is not None:
+            LOGGER.warning(
+                "version %d of the job set %r was not applied, because version %d is in force",
+                job_set.version,
+                job_set.name,
+                changes.newer_version,
+            )
+        return changes
+
+    def _submission_of_set(self, job_set: JobSet, entry: JobSetEntry) -> Submission:
+        """Return the submission of a job of a set. In front of a durable store, its function is registered."""
+        fn = entry.fn
+        try:
+            if self._parts.definitions is not None and not isinstance(fn, str):
+                fn = self._parts.functions.register_of_set(f"{job_set.name}/{entry.request.key}", fn)
+            named = (job_set.name, job_set.version)
+            return self._submission(entry.request, fn, entry.args, entry.kwargs, OnConflict.UPDATE, job_set=named)
+        except (ConfigurationError, TypeError) as exc:
+            exc.add_note(f"in the job {entry.request.key!r} of the job set {job_set.name!r}")
+            raise
 
     @overload
     def scheduled(
@@ -524,6 +565,8 @@ class Scheduler:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any] | None,
         on_conflict: OnConflict,
+        *,
+        job_set: tuple[str, int] | None = None,
     ) -> Submission:
         parts = self._parts
         parts.affinity.check()
@@ -532,11 +575,15 @@ class Scheduler:
         if type(on_conflict) is not OnConflict:
             _validation.member("on_conflict", on_conflict, OnConflict)
         named = None if kwargs is None else _validation.keywords("kwargs", kwargs)
-        target = parts.functions.target(fn)
+        stores = parts.definitions
+        target = parts.functions.target(fn) if stores is None else parts.functions.stored_target(fn)
         parts.functions.check(target, args, named)
         request = parts.defaults.complete(request)
+        definition = None
+        if stores is not None:
+            definition, args, named = stores.encode_with_copies(request, target, args, named, job_set)
         job_id = parts.new_id() if request.key is None else job_id_of_key(request.key)
-        return Submission(job_id, request, target, args, named or None, on_conflict)
+        return Submission(job_id, request, target, args, named or None, on_conflict, definition=definition)
 
     def _stage(self, submission: Submission) -> None:
         """Set the instant from which the schedule counts, and check the key.
@@ -554,7 +601,7 @@ class Scheduler:
         """
         staging, job_id = self._parts.staging, submission.job_id
         taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.is_taken(job_id)
-        if taken and submission.on_conflict is OnConflict.RAISE:
+        if self._parts.keeper is None and taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
         while self._staged and next(iter(self._staged.values())) <= staging.taken:
             self._staged.popitem(last=False)
@@ -682,7 +729,8 @@ class Scheduler:
             JobNotFound: there is no such job.
             JobEnded: the job has been cancelled or is finished.
             VersionConflict: the job has another version.
-            ConfigurationError: a value is wrong, there is no such field, or ``fn`` is a name that is not registered.
+            ConfigurationError: a value is wrong, there is no such field, or ``fn`` is a name that is not registered; or
+                a durable store could not keep it, as with `add_job`.
             TypeError: ``fn`` is no function, or the function does not take the arguments that the job would have.
             SchedulerClosed: the scheduler is shutting down or has ended.
         """
@@ -690,14 +738,25 @@ class Scheduler:
         version = None if if_version is None else _validation.integer("if_version", if_version)
         if "key" in changes:
             raise ConfigurationError("the key of a job cannot be changed: it names the job", parameter="key")
+        stores, functions = self._parts.definitions, self._parts.functions
         call = Call(
-            target=None if fn is None else self._parts.functions.target(fn),
+            target=None if fn is None else functions.target(fn) if stores is None else functions.stored_target(fn),
             args=None if args is None else _validation.arguments("args", args),
             kwargs=None if kwargs is None else _validation.keywords("kwargs", kwargs),
         )
         checked = checked_fields(changes)
+        if self._parts.keeper is not None:
+            await self._load(job)
         self._check_call(job, call)
+        if stores is not None:
+            call = self._stored(stores, call, checked)
         return await self._command(updates.update_job, job, if_version=version, call=call, changes=checked)
+
+    def _stored(self, stores: DefinitionCodec, call: Call, changes: Mapping[str, Any]) -> Call:
+        """Return a change of a call with the text for a durable store, and with the arguments that this text holds."""
+        written = stores.changes(changes, call.target, call.args, call.kwargs)
+        args, kwargs = stores.arguments_of(written)
+        return Call(target=call.target, args=args, kwargs=kwargs, definition=written)
 
     def _check_call(self, job: UUID | str, call: Call) -> None:
         """Refuse arguments that the function does not take. What does not change is looked up in the books."""
@@ -921,12 +980,15 @@ class Scheduler:
             JobNotFound: there is no job ``after``.
             ConfigurationError: an argument makes no sense, for example a ``limit`` that is not a positive integer.
         """
+        checked_states = None if states is None else _validation.members("states", states, JobState)
+        checked_tags = None if tags is None else _validation.texts("tags", tags, "['nightly']")
+        behind = None if after is None else _validation.job("after", after)
+        most = _validation.integer("limit", limit, least=1)
+        if self._parts.keeper is not None:
+            seq = await self._ask(queries.position, behind)
+            return await self._parts.keeper.list_jobs(checked_states, checked_tags, seq, most)
         return await self._ask_now(
-            queries.list_jobs,
-            states=None if states is None else _validation.members("states", states, JobState),
-            tags=None if tags is None else _validation.texts("tags", tags, "['nightly']"),
-            after=None if after is None else _validation.job("after", after),
-            limit=_validation.integer("limit", limit, least=1),
+            queries.list_jobs, states=checked_states, tags=checked_tags, after=behind, limit=most
         )
 
     async def print_jobs(
@@ -981,13 +1043,13 @@ class Scheduler:
             JobNotFound: there is no such job.
             ConfigurationError: an argument makes no sense, for example a ``since`` without a timezone.
         """
-        return await self._ask_now(
-            queries.run_history,
-            job_id=_job(job_id),
-            since=None if since is None else _validation.instant("since", since),
-            outcomes=None if outcomes is None else _validation.members("outcomes", outcomes, Outcome),
-            limit=_validation.integer("limit", limit, least=1),
-        )
+        job, most = _job(job_id), _validation.integer("limit", limit, least=1)
+        since_us = None if since is None else _validation.instant("since", since)
+        wanted = None if outcomes is None else _validation.members("outcomes", outcomes, Outcome)
+        if self._parts.keeper is not None:
+            found = await self._ask(queries.found_id, job)
+            return await self._parts.keeper.history(found, since_us, wanted, most)
+        return await self._ask_now(queries.run_history, job_id=job, since=since_us, outcomes=wanted, limit=most)
 
     async def upcoming_runs(self, *, until: datetime | None = None, limit: int = 100) -> list[UpcomingRun]:
         """Return what will run next, of all jobs: occurrences and retries, in the order of their instants.
@@ -1007,7 +1069,9 @@ class Scheduler:
         until_us = None if until is None else _validation.instant("until", until)
         most = _validation.integer("limit", limit, least=1)
         found: list[UpcomingRun] = []
-        for run in await self._ask_now(queries.upcoming_runs, until=until_us, limit=most):
+        keeper = self._parts.keeper
+        others = [] if keeper is None else await keeper.upcoming(most)
+        for run in await self._ask_now(queries.upcoming_runs, until=until_us, limit=most, others=others):
             found.append(run)
             if not len(found) % TOGETHER:
                 await checkpoint()  # The schedules are asked here, and not in the coordinator: it may be for millions.
@@ -1293,13 +1357,26 @@ class Scheduler:
         answer: R = await self._send(decide, args, kwargs, changes=True, timed=True)
         return answer
 
+    async def _load(self, job_id: UUID | str) -> None:
+        """Have a job that is only in the store be loaded, if there is such a job."""
+        with suppress(JobNotFound):
+            await self._ask(control.find_job, job_id)
+
     async def _send(
-        self, decide: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, changes: bool, timed: bool
+        self,
+        decide: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        changes: bool,
+        timed: bool,
+        needs: Needs | None = None,
     ) -> Any:
         parts = self._parts
         parts.affinity.check()
         reply = Reply()
         command = Command(decide, args, kwargs, reply=reply, after=parts.staging.sent, changes=changes, timed=timed)
+        command.needs = needs
         await parts.commands.approach()
         try:
             if parts.commands.full:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from turnkeeper_trio.abc import RetryPolicy, Schedule
-from turnkeeper_trio.policies import CatchUp, Overlap
+from turnkeeper_trio.policies import CatchUp, OnCrash, Overlap
 
 
 class JobRules(TypedDict, total=False):
@@ -30,6 +30,8 @@ class JobRules(TypedDict, total=False):
     halt_after: int | None
     critical: bool
     tags: tuple[str, ...]
+    on_crash: OnCrash
+    crash_limit: int
 
 
 class JobDefaults(JobRules, total=False):

@@ -61,16 +61,26 @@ class JobSet:
     its id, because the id is made from the key of its request, or from its name if it has no key.
     """
 
-    def __init__(self, *, defaults: JobDefaults | None = None) -> None:
+    def __init__(self, *, name: str = "default", version: int = 0, defaults: JobDefaults | None = None) -> None:
         """Make an empty set.
 
         Args:
+            name: The name of the set. A scheduler may have several sets: applying one deletes only jobs that came with
+                a set of the same name. In front of a durable store, the functions of the set are registered under
+                ``"<name>/<key of the job>"``.
+            version: The version of the set. A set does not replace a newer version of itself.
             defaults: Values for fields that a job of the set does not give, such as ``{"timeout": 30}``. All fields of
                 `RecurringJobRequest` may have one, except ``name``, ``key``, ``schedule`` and ``initial_run_time``.
 
         Raises:
-            ConfigurationError: a value is wrong, or there is no such field.
+            ConfigurationError: a value is wrong, there is no such field, or the name has a ``/``.
         """
+        self.name: Final[str] = _validation.text("name", name)
+        """The name of the set."""
+        if "/" in self.name:
+            raise ConfigurationError(f"name must have no '/', not {self.name!r}", parameter="name")
+        self.version: Final[int] = _validation.integer("version", version, least=0)
+        """The version of the set."""
         self._defaults = Defaults("defaults", defaults)
         self._entries: dict[str, JobSetEntry] = {}
 
@@ -178,7 +188,12 @@ class JobSetChanges(Record):
     removed: tuple[RecurringJobId, ...]
     """Jobs of the set that was applied before, which are not in this one and were deleted."""
 
+    newer_version: int | None = None
+    """The version of the set that stays in force, if it is newer than the one applied: then nothing was changed."""
+
     def __str__(self) -> str:
         """Return the numbers: ``2 added, 1 removed``."""
+        if self.newer_version is not None:
+            return f"nothing, because version {self.newer_version} is newer"
         kinds = {"added": self.added, "updated": self.updated, "unchanged": self.unchanged, "removed": self.removed}
         return listed(f"{len(ids)} {kind}" for kind, ids in kinds.items() if ids) or "no jobs"

@@ -1,20 +1,21 @@
 """The request: when a job runs, and by which rules."""
 
 import functools
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._kinds import NO_KINDS, Kinds
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.text import listed
-from turnkeeper_trio.abc import RetryPolicy, Schedule
+from turnkeeper_trio.abc import RetryPolicy, Schedule, Storable
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.jobs._codec import VERSION, decoded, encoded
+from turnkeeper_trio.jobs._codec import VERSION, checked_kinds, decoded, encoded
 from turnkeeper_trio.jobs._misplaced import unknown_field
 from turnkeeper_trio.jobs._options import RequestFields
-from turnkeeper_trio.policies import CatchUp, Overlap
+from turnkeeper_trio.policies import CatchUp, OnCrash, Overlap
 from turnkeeper_trio.retries import DEFAULT_RETRY
 from turnkeeper_trio.schedules import Never
 from turnkeeper_trio.schedules._adapter import is_schedule
@@ -109,6 +110,13 @@ class RecurringJobRequest:
     tags: tuple[str, ...] = field(default=(), kw_only=True)
     """Words by which the job can be found."""
 
+    on_crash: OnCrash = field(default=OnCrash.RERUN, kw_only=True)
+    """What happens to a run whose process died while it executed. Only jobs in a durable store outlive their process.
+    """
+
+    crash_limit: int = field(default=3, kw_only=True)
+    """After how many deaths of its process a run is not tried again, whatever ``on_crash`` says: it ends as failed."""
+
     timeout_us: int | None = field(default=None, init=False, repr=False, compare=False)
     cleanup_grace_us: int | None = field(default=None, init=False, repr=False, compare=False)
     stuck_after_us: int | None = field(default=None, init=False, repr=False, compare=False)
@@ -163,25 +171,28 @@ class RecurringJobRequest:
         return copy
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields as plain JSON values, with a ``version``. `from_json` makes an equal request from it.
+        """Return the fields that are not the default as plain JSON values, with a version ``v``.
 
-        A schedule or a retry policy of a user's class is shown by its ``repr``, and cannot be read back.
+        `from_json` makes an equal request from it. A schedule or a retry policy of your own is written by its
+        ``to_json`` if its class is a `Storable`. If not, its ``repr`` is written, which cannot be read back.
         """
-        values = encoded({name: getattr(self, name) for name in _IN_ORDER})
-        return {"version": VERSION, **values, "given": sorted(self.given)}
+        values = encoded({name: getattr(self, name) for name in _IN_ORDER}, _DEFAULTS)
+        given = sorted(self.given.difference(values))
+        return {"v": VERSION, **values, **({"given": given} if given else {})}
 
     @classmethod
-    def from_json(cls, data: Any) -> Self:
+    def from_json(cls, data: Any, *, kinds: Iterable[type[Storable]] = ()) -> "RecurringJobRequest":
         """Return the request that `to_json` wrote.
+
+        Args:
+            data: What `to_json` returned.
+            kinds: Your own classes of schedules and retry policies that may be in it, each a `Storable`.
 
         Raises:
             ConfigurationError: ``data`` is not what `to_json` writes, is of a different version, or has a schedule or a
-                retry policy of a user's class.
+                retry policy of a class that is not among ``kinds``.
         """
-        values, given = decoded(data, _FIELDS)
-        request = cls(**values)
-        _set(request, "given", given)
-        return request
+        return read_request(data, checked_kinds("kinds", kinds) if kinds else NO_KINDS)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -196,6 +207,7 @@ _set = object.__setattr__
 _SLOTS: Final = tuple(each.name for each in fields(RecurringJobRequest))
 _IN_ORDER: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init)
 _FIELDS: Final = frozenset(_IN_ORDER)
+_DEFAULTS: Final = {each.name: each.default for each in fields(RecurringJobRequest) if each.default is not MISSING}
 _BY_PLACE: Final = tuple(frozenset(_IN_ORDER[:number]) for number in range(4))
 """The names of the fields that are given when 0, 1, 2 or 3 values are given by position."""
 
@@ -204,6 +216,28 @@ _ONLY_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
     "max_concurrent": {"overlap": Overlap.ALLOW_ALL},
 }
 """Fields that are refused unless a second field has a fitting value; to check one alone, that value is added."""
+
+
+def read_request(data: Any, kinds: Kinds) -> RecurringJobRequest:
+    """Return the request that `RecurringJobRequest.to_json` wrote.
+
+    Raises:
+        ConfigurationError: As `RecurringJobRequest.from_json`.
+    """
+    values, given = decoded(data, _FIELDS, kinds)
+    request = RecurringJobRequest(**values)
+    _set(request, "given", given)
+    return request
+
+
+def written_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of some fields as JSON values, without those that are the default of their field."""
+    return encoded(values, _DEFAULTS)
+
+
+def in_order(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON values of fields in the order in which `RecurringJobRequest.to_json` writes them."""
+    return {name: written[name] for name in ("v", *_IN_ORDER) if name in written}
 
 
 def checked_fields(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -343,6 +377,8 @@ _CHECKS: Final[Mapping[str, Callable[[RecurringJobRequest], object]]] = {
     "until": _check_until,
     "halt_after": lambda request: _take_bound(request, "halt_after", least=1),
     "critical": lambda request: _validation.flag("critical", request.critical),
+    "on_crash": lambda request: _validation.member("on_crash", request.on_crash, OnCrash),
+    "crash_limit": lambda request: _take_integer(request, "crash_limit", least=1),
     "tags": lambda request: _set(request, "tags", _validation.texts("tags", request.tags, "('nightly',)")),
 }
 """The check of each field, in the order of the fields. Where two fields must fit, the check of each looks at both."""

@@ -7,14 +7,15 @@ pickling and JSON are defined here, once.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast, overload
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._kinds import NO_KINDS, Kinds, by_kind, custom_from_json, custom_to_json
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
-from turnkeeper_trio.abc import Schedule
+from turnkeeper_trio.abc import Schedule, Storable
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
 from turnkeeper_trio.schedules._search import Search
@@ -37,8 +38,8 @@ class BuiltinSchedule:
     """The name of the kind in JSON."""
 
     def __init_subclass__(cls) -> None:
-        """Register the kind, so that `schedule_from_json` finds the class."""
-        if cls.kind:
+        """Register the kind, so that `schedule_from_json` finds the class, if the class is the library's."""
+        if "kind" in vars(cls) and cls.__module__.startswith(f"{__package__}."):
             _KINDS[cls.kind] = cls
 
     # -- the rule, in integers
@@ -183,20 +184,24 @@ class BuiltinSchedule:
     @classmethod
     @abstractmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
-        """Make the value from what `_fields` returned."""
+        """Make the value from what `_fields` returned; the parts of a combination are schedules again."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as a dict of JSON values: its ``kind``, a ``version``, and its fields."""
         return {"kind": self.kind, "version": JSON_VERSION, **self._fields()}
 
     @classmethod
-    def from_json(cls, data: Any) -> Self:
+    def from_json(cls, data: Any, *, kinds: Iterable[type[Storable]] = ()) -> Self:
         """Make a schedule of this class from what `to_json` returned.
+
+        Args:
+            data: What `to_json` returned.
+            kinds: Your own classes of schedules that a combination may contain.
 
         Raises:
             ConfigurationError: ``data`` is not what `to_json` writes, or its kind or its version is a different one.
         """
-        made = schedule_from_json(data)
+        made = schedule_from_json(data, kinds=kinds)
         if not isinstance(made, cls):
             raise ConfigurationError(
                 f"data is the JSON of {guard.shown(made)}, which is no {cls.__name__}", parameter="data"
@@ -243,36 +248,77 @@ def _restored(cls: type[BuiltinSchedule], slots: dict[str, Any]) -> BuiltinSched
     return value
 
 
-def schedule_from_json(data: Any) -> BuiltinSchedule:
+@overload
+def schedule_from_json(data: Any) -> BuiltinSchedule: ...
+
+
+@overload
+def schedule_from_json(data: Any, *, kinds: Iterable[type[Storable]]) -> Schedule: ...
+
+
+def schedule_from_json(data: Any, *, kinds: Iterable[type[Storable]] = ()) -> Schedule:
     """Make a schedule of any kind from what its `to_json` returned.
 
+    Args:
+        data: What `to_json` returned.
+        kinds: Your own classes that may be in it, each a `Storable`.
+
     Raises:
-        ConfigurationError: ``data`` is not what `to_json` writes, its version is a different one, or its kind is not
-            one of the library's. A schedule class of your own inside a combination has no such kind.
+        ConfigurationError: ``data`` is not what `to_json` writes, its version is a different one, or its kind is
+            neither one of the library's nor one of ``kinds``.
+    """
+    return read_schedule(data, by_kind("kinds", kinds, _KINDS) if kinds else NO_KINDS)
+
+
+def read_schedule(data: Any, kinds: Kinds) -> Schedule:
+    """Return the schedule that `written_schedule` wrote.
+
+    Raises:
+        ConfigurationError: As `schedule_from_json`.
     """
     if not isinstance(data, dict):
         raise ConfigurationError(
             f"data must be the dict that to_json() returned, not {guard.shown(data)}", parameter="data"
         )
     fields: dict[str, Any] = {str(name): value for name, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  (JSON)
-    kind, version = fields.pop("kind", None), fields.pop("version", None)
+    kind = fields.pop("kind", None)
     cls = _KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        known = ", ".join(sorted(_KINDS))
-        raise ConfigurationError(
-            f"no schedule of the library has the kind {guard.shown(kind)}; known: {known}", parameter="data"
-        )
+        return cast("Schedule", custom_from_json({**fields, "kind": kind}, kinds, "schedule", _KINDS))
+    version = fields.pop("version", None)
     if version is True or version != JSON_VERSION:
         raise ConfigurationError(
             f"version {guard.shown(version)} of the kind {guard.shown(kind)} is not known here, only {JSON_VERSION}",
             parameter="data",
         )
     try:
+        if "schedule" in fields:
+            fields["schedule"] = read_schedule(fields["schedule"], kinds)
+        if "schedules" in fields:
+            fields["schedules"] = [read_schedule(each, kinds) for each in fields["schedules"]]
         return cls._from_fields(fields)  # pyright: ignore[reportPrivateUsage]  (of this module)
+    except ConfigurationError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         raise ConfigurationError(
             f"data is not what to_json() writes for {guard.shown(kind)}: {exc}", parameter="data"
         ) from exc
+
+
+def written_schedule(value: Schedule) -> dict[str, Any]:
+    """Return a schedule, the library's or a user's, as JSON values."""
+    return cast("BuiltinSchedule", value).to_json() if is_library_schedule(value) else custom_to_json(value)
+
+
+def is_library_schedule(value: object) -> bool:
+    """Return whether a schedule is one of the library's: not of a user's class, though that be a subclass."""
+    kind = guard.attribute(type(value), "kind")
+    return type(kind) is str and _KINDS.get(kind) is type(value)
+
+
+def schedule_kinds() -> frozenset[str]:
+    """Return the kinds of the library's schedules."""
+    return frozenset(_KINDS)
 
 
 def instant_in_range(name: str, value: object) -> int:

@@ -11,7 +11,12 @@ from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
 from turnkeeper_trio.schedules._adapter import checked_schedule
-from turnkeeper_trio.schedules._base import BuiltinSchedule, instant_in_range, schedule_from_json, set_slot
+from turnkeeper_trio.schedules._base import (
+    BuiltinSchedule,
+    instant_in_range,
+    set_slot,
+    written_schedule,
+)
 from turnkeeper_trio.schedules._count_nodes import Node, Plan, TooLong, Union, Window
 from turnkeeper_trio.schedules._counting import counted
 from turnkeeper_trio.schedules._literals import instant_code, instant_from_text, instant_text
@@ -27,10 +32,6 @@ NO_LIMIT: Final = 1 << 62
 
 _FEW: Final = 20
 """With fewer occurrences than this, listing them costs less than counting by days."""
-
-
-_CUSTOM: Final = "custom"
-"""The kind, in JSON, of a user's schedule."""
 
 
 def part(name: str, value: object, subject: str | None = None) -> Schedule:
@@ -54,25 +55,6 @@ def zones_of(parts: Iterable[Schedule]) -> frozenset[str]:
     return frozenset[str]().union(
         *(cast("BuiltinSchedule", each).zones for each in parts if guard.is_a(each, BuiltinSchedule))
     )
-
-
-def part_to_json(value: Schedule) -> Any:
-    """Return a part as JSON values: a user's schedule as its ``repr``, from which it cannot be made again."""
-    if guard.is_a(value, BuiltinSchedule):
-        return cast("BuiltinSchedule", value).to_json()
-    return {"kind": _CUSTOM, "repr": guard.shown(value)}
-
-
-def part_from_json(data: Any) -> Schedule:
-    """Return the part that `part_to_json` wrote.
-
-    Raises:
-        ConfigurationError: ``data`` is not what `part_to_json` writes, or stands for a user's schedule.
-    """
-    if isinstance(data, dict) and data.get("kind") == _CUSTOM:  # pyright: ignore[reportUnknownMemberType]  (JSON)
-        shown: object = data.get("repr")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  (JSON)
-        raise ConfigurationError(f"a schedule of one's own cannot be read from JSON: {shown}", parameter="data")
-    return schedule_from_json(data)
 
 
 def happens(schedule: Schedule, at: int) -> bool:
@@ -248,11 +230,11 @@ class AnyOf(Combination):
         return ", ".join(map(guard.shown, self._parts))
 
     def _fields(self) -> dict[str, Any]:
-        return {"schedules": [part_to_json(each) for each in self._parts]}
+        return {"schedules": [written_schedule(each) for each in self._parts]}
 
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
-        return cls(*(part_from_json(each) for each in data["schedules"]))
+        return cls(*data["schedules"])
 
 
 def listing(schedule: BuiltinSchedule, limit: int) -> Search:
@@ -374,7 +356,7 @@ class Between(Combination):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "schedule": part_to_json(self._part),
+            "schedule": written_schedule(self._part),
             "start": None if self._start is None else instant_text(self._start),
             "end": None if self._end is None else instant_text(self._end),
         }
@@ -382,4 +364,4 @@ class Between(Combination):
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         start, end = (None if data[name] is None else instant_from_text(data[name]) for name in ("start", "end"))
-        return cls(part_from_json(data["schedule"]), start, end)
+        return cls(data["schedule"], start, end)

@@ -10,7 +10,7 @@ from turnkeeper_trio._model.times import MAX_INSTANT
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import _adapter
-from turnkeeper_trio.schedules._base import latest_by_search, set_slot
+from turnkeeper_trio.schedules._base import latest_by_search, set_slot, written_schedule
 from turnkeeper_trio.schedules._calendar_days import DayRange, day_of, day_start, days_end, spans, union
 from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan, TooLong, Window, WithoutDays
 from turnkeeper_trio.schedules._hints import instead_of
@@ -24,8 +24,6 @@ from turnkeeper_trio.schedules.combined import (
     Combination,
     listing,
     part,
-    part_from_json,
-    part_to_json,
     zones_of,
 )
 
@@ -358,17 +356,16 @@ class Except(Combination):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "schedule": part_to_json(self._part),
+            "schedule": written_schedule(self._part),
             "dates": [[date.fromordinal(day).isoformat() for day in days] for days in self._dates],
-            "schedules": [part_to_json(each) for each in self._schedules],
+            "schedules": [written_schedule(each) for each in self._schedules],
             "timezone": None if self._given is None else self._given.key,
         }
 
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         dates = [(date.fromisoformat(first), date.fromisoformat(last)) for first, last in data["dates"]]
-        schedules = [part_from_json(each) for each in data["schedules"]]
-        return cls(part_from_json(data["schedule"]), *dates, *schedules, timezone=data["timezone"])
+        return cls(data["schedule"], *dates, *data["schedules"], timezone=data["timezone"])
 
 
 def _near_changes(plan: Plan, days: Schedule, where: Zone) -> list[tuple[int, int, bool]]:

@@ -17,7 +17,7 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
-    Definition,
+    DefinitionImage,
     JobChange,
     JobImage,
     JobQuery,
@@ -45,7 +45,7 @@ class _Job:
 
     job_id: UUID
     seq: int
-    definition: Definition
+    definition: DefinitionImage
     image: JobImage
     owned: bool = True
     runs: dict[int, RunImage] = field(default_factory=dict[int, RunImage])
@@ -78,15 +78,12 @@ class MemoryStore:
     It is for tests of restarts, and for programs in which one scheduler follows another.
     """
 
-    def __init__(self, *, durable: bool = True, horizon: float = math.inf) -> None:
+    def __init__(self, *, horizon: float = math.inf) -> None:
         """Begin with no job.
 
         Args:
-            durable: whether it is used as a store that outlives the process: functions are known by name, arguments are
-                JSON, and a shutdown gives jobs back.
             horizon: how many seconds before it is due a job is claimed; ``math.inf``: all jobs are claimed at once.
         """
-        self._durable = _validation.flag("durable", durable)
         self._horizon = _validation.number("horizon", horizon, least=0, most=math.inf)
         self._jobs: dict[UUID, _Job] = {}
         self._settings: dict[str, str] = {}
@@ -96,11 +93,6 @@ class MemoryStore:
         self._node: StoreNode | None = None
         self._batch = NO_BATCH
         self._refusals: Sequence[Refusal] = ()
-
-    @property
-    def durable(self) -> bool:
-        """As it was given."""
-        return self._durable
 
     @property
     def horizon(self) -> float:
@@ -169,6 +161,9 @@ class MemoryStore:
         elif job is None or not job.owned:
             return "it is not claimed"
         job.definition = change.definition or job.definition
+        if change.forget:
+            job.runs.clear()
+            job.ended.clear()
         for index, run in enumerate(change.runs):
             self._write(job, run, numbers.get((place, index), 0))
         for entry in change.dropped:
@@ -208,6 +203,11 @@ class MemoryStore:
         claimed = {job.job_id: job for job in due}
         ids = (*claim.job_ids, *(runs[run_id].job_id for run_id in claim.run_ids if run_id in runs))
         named = [job for job_id in ids if (job := self._jobs.get(job_id))]
+        pending = (job.image.pending for job in self._jobs.values() if claim.run_ids)
+        planned = {each.run_id for each in pending if each is not None} & set(claim.run_ids)
+        named += [
+            job for job in self._jobs.values() if planned and job.image.pending and job.image.pending.run_id in planned
+        ]
         named += [job for job in self._jobs.values() if not job.over and job.definition.job_set in claim.job_sets]
         claimed.update((job.job_id, job) for job in named if not job.owned and job.job_id not in claimed)
         for job in claimed.values():
@@ -229,7 +229,7 @@ class MemoryStore:
         return [job for _, job in heapq.nsmallest(limit, waiting, key=lambda item: item[0])]
 
     async def read_jobs(self, query: JobQuery, /) -> Sequence[StoredJob]:
-        """Return jobs without their runs, in the order of submission."""
+        """Return jobs with their open runs, in the order of submission."""
         await self._enter()
         wanted: Iterable[_Job] = (
             job
@@ -238,7 +238,7 @@ class MemoryStore:
             if query.states is None or job.image.state in query.states
             if query.tags is None or not query.tags.isdisjoint(job.definition.tags)
         )
-        return [job.stored() for job in heapq.nsmallest(query.limit, wanted, key=lambda job: job.seq)]
+        return [job.stored(runs=True) for job in heapq.nsmallest(query.limit, wanted, key=lambda job: job.seq)]
 
     async def read_runs(self, query: RunQuery, /) -> Sequence[StoredRun]:
         """Return runs that have ended, the newest first."""

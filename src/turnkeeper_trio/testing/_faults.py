@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, final
 
 from turnkeeper_trio import _validation
-from turnkeeper_trio._model.change import Change, Refusal
+from turnkeeper_trio._model.stored import Batch, Refusal
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import ConfigurationError, StoreUnavailable
@@ -216,10 +216,10 @@ class _Store:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def apply(self, changes: Sequence[Change], /) -> Sequence[Refusal]:
+    async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, unless a fault is planned for this call."""
         self._plan.strike("store")
-        return await self._store.apply(changes)
+        return await self._store.apply(batch)
 
 
 def _call(call: int) -> int:

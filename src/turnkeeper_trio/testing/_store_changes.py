@@ -6,7 +6,6 @@ from typing import Any
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.stored import Batch, JobQuery, Refusal, RunQuery, RunState, StoredJob
-from turnkeeper_trio.policies import Overlap
 from turnkeeper_trio.testing._store_samples import (
     NOW,
     StoreTests,
@@ -46,10 +45,10 @@ class StoreChanges(StoreTests):
         }
         done = ended(1, 1, value='{"value": 1}', started_at=NOW, executed=12, attempts=3, failures=2, crashes=1)
         failed = ended(1, 2, Outcome.FAILED, error='{"type": "E"}', reason="it raised E", retired=True)
-        skipped = ended(1, 3, Outcome.SKIPPED, count=40, overlap=Overlap.SKIP)
+        skipped = ended(1, 3, Outcome.SKIPPED, count=40, overlap="skip")
         opened = [
             run_image(1, 6, state=RunState.STARTED, attempts=1, started_at=NOW),
-            run_image(1, 7, state=RunState.RETRY, wake_at=NOW + 9, overlap=Overlap.CANCEL_OTHER),
+            run_image(1, 7, state=RunState.RETRY, wake_at=NOW + 9, overlap="cancel_other"),
             run_image(1, 8, state=RunState.SNOOZED, wake_at=NOW + 9),
             run_image(1, 9),
         ]
@@ -57,7 +56,7 @@ class StoreChanges(StoreTests):
         expected = StoredJob(job_id(1), 1, definition(1, **told), job_image(**wide), tuple(opened), (done, failed))
         assert list((await driver.claim(until=NOW + 5)).jobs) == [expected]
         for _ in range(2):
-            listed = expected._replace(runs=(), last=())
+            listed = expected._replace(last=())
             assert list(await driver.store.read_jobs(JobQuery())) == [listed]
             runs = [run.image for run in await driver.store.read_runs(RunQuery())]
             assert runs == [skipped, failed, done]
@@ -195,6 +194,21 @@ class StoreChanges(StoreTests):
         assert [run.entry for run in job.runs] == [2]
         counts = await driver.store.count()
         assert {state: n for state, n in counts.jobs.items() if n} == {JobState.ACTIVE: 3}
+        await driver.store.close(clean=True)
+
+    async def test_all_runs_of_a_job_may_be_forgotten(self) -> None:
+        """Those that come with the change are left; how many there were is counted all the same."""
+        driver = await self._opened()
+        await driver.apply(
+            driver.new(1, release=False, runs=(ended(1, 1), ended(1, 2), run_image(1, 3), run_image(1, 4))),
+            driver.new(2, forget=True, runs=(ended(2, 1),)),
+        )
+        started = run_image(1, 4, state=RunState.STARTED)
+        await driver.apply(driver.change(1, job_image(deleted=True), forget=True, runs=(started, ended(1, 5))))
+        assert entries_of(await driver.store.read_runs(RunQuery())) == [("job 1", 5), ("job 2", 1)]
+        counts = await driver.store.count()
+        assert {state: n for state, n in counts.runs.items() if n} == {RunState.STARTED: 1, RunState.ENDED: 2}
+        assert counts.outcomes[Outcome.SUCCEEDED] == 4
         await driver.store.close(clean=True)
 
     async def test_dropped_rows_are_gone_and_counted_with_what_they_were_merged(self) -> None:

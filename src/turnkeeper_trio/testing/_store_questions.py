@@ -15,6 +15,7 @@ from turnkeeper_trio.testing._store_samples import (
     entries_of,
     job_id,
     job_image,
+    occurrence,
     run_id,
     run_image,
     seqs_of,
@@ -29,7 +30,6 @@ class StoreQuestions(StoreTests):
         driver = await self._opened()
         store = driver.store
         assert (driver.opened.last_seq, dict(driver.opened.settings)) == (0, {})
-        assert isinstance(store.durable, bool)
         assert store.horizon >= 0
         assert list(await store.read_jobs(JobQuery())) == []
         assert list(await store.read_runs(RunQuery())) == []
@@ -135,6 +135,21 @@ class StoreQuestions(StoreTests):
         }
         assert seqs_of((await driver.claim(job_ids=(job_id(2), job_id(1)))).jobs) == [2]
         assert seqs_of((await driver.claim(job_sets=("another", "set"))).jobs) == [4]
+        await driver.store.close(clean=True)
+
+    async def test_a_job_is_claimed_by_the_run_that_is_planned(self) -> None:
+        """The id of a run is known before it is due; a run that is only planned has no row."""
+        driver = await self._opened()
+        planned = occurrence(3)
+        assert planned.run_id is not None
+        await driver.apply(
+            driver.new(1, pending=planned), driver.new(2, pending=occurrence(4), held=planned),
+            driver.new(3, held=planned._replace(run_id=None)),
+        )  # fmt: skip
+        claimed = await driver.claim(run_ids=(planned.run_id,))
+        assert (seqs_of(claimed.jobs), dict(claimed.runs)) == ([1], {})
+        assert claimed.jobs[0].image.pending == planned
+        assert seqs_of((await driver.claim(run_ids=(planned.run_id,))).jobs) == []
         await driver.store.close(clean=True)
 
     async def test_the_last_runs_of_a_job_come_with_it(self) -> None:

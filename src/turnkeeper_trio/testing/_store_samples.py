@@ -10,7 +10,7 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
-    Definition,
+    DefinitionImage,
     JobChange,
     JobImage,
     OccurrenceImage,
@@ -39,13 +39,13 @@ def run_id(number: int, entry: int) -> UUID:
     return UUID(int=1 << 127 | number << 64 | entry)
 
 
-def definition(number: int, **options: Any) -> Definition:
+def definition(number: int, **options: Any) -> DefinitionImage:
     """Return the definition of a job; ``options`` are fields that differ from the usual ones."""
     usual: dict[str, Any] = {
         "key": f"key-{number}", "name": f"job {number}", "target": "work", "tags": (), "priority": 5, "job_set": None,
-        "text": f'{{"number": {number}}}',
+        "text": f'{{"number": {number}}}', "bound": None,
     }  # fmt: skip
-    return Definition(**usual | options)
+    return DefinitionImage(**usual | options)
 
 
 def job_image(**options: Any) -> JobImage:
@@ -60,7 +60,7 @@ def job_image(**options: Any) -> JobImage:
 
 def occurrence(entry: int = 1, at: int = NOW) -> OccurrenceImage:
     """Return an occurrence that is planned."""
-    return OccurrenceImage(entry, at, at + 7, Origin.SCHEDULE)
+    return OccurrenceImage(entry, UUID(int=7 << 96 | entry), at, at + 7, Origin.SCHEDULE)
 
 
 def run_image(job: int, /, entry: int = 1, **options: Any) -> RunImage:
@@ -112,14 +112,15 @@ class StoreDriver:
         self._changes += 1
         usual: dict[str, Any] = {
             "change_id": self._changes, "job_id": job_id(number), "seq": number, "new": False, "definition": None,
-            "image": image, "runs": (), "dropped": (), "release": False,
+            "image": image, "runs": (), "dropped": (), "forget": False,
+            "release": False,
         }  # fmt: skip
         return JobChange(**usual | options)
 
     def new(self, number: int, *, release: bool = True, **options: Any) -> JobChange:
         """Return the change that adds a job, with a definition and an image as their fields in ``options`` say."""
-        definitions = {name: options.pop(name) for name in Definition._fields if name in options}
-        more = {name: options.pop(name) for name in ("runs", "seq") if name in options}
+        definitions = {name: options.pop(name) for name in DefinitionImage._fields if name in options}
+        more = {name: options.pop(name) for name in ("runs", "seq", "forget") if name in options}
         return self.change(
             number,
             job_image(**options),

@@ -108,11 +108,6 @@ class SQLiteStore:
         return self._path
 
     @property
-    def durable(self) -> bool:
-        """``True``."""
-        return True
-
-    @property
     def horizon(self) -> float:
         """How many seconds before it is due a job is loaded into memory."""
         return self._horizon

@@ -42,9 +42,14 @@ def remove_tags(execute: Execute, job: int, seq: int, tags: str | None) -> None:
 def delete_job(execute: Execute, tally: Tally, job: int, seq: int, tags: str | None) -> None:
     """Delete a job and its runs. The caller counts it no longer among the jobs."""
     remove_tags(execute, job, seq, tags)
+    delete_runs(execute, tally, job)
+    execute("DELETE FROM job WHERE job = ?", (job,))
+
+
+def delete_runs(execute: Execute, tally: Tally, job: int) -> None:
+    """Delete the runs of a job."""
     execute("DELETE FROM open_run WHERE job = ?", (job,))
     add(tally, ROWS, -execute("DELETE FROM ended_run WHERE job = ?", (job,)).rowcount)
-    execute("DELETE FROM job WHERE job = ?", (job,))
 
 
 def crowded(keep: Keep, ended: Iterable[tuple[int, int]]) -> list[int]:

@@ -95,6 +95,7 @@ def claim(session: Session, claim: Claim) -> Claimed:
         for job, record in _records(execute(_BY_RUN, (run_id.bytes,))):
             runs[run_id] = record
             jobs.update(dict.fromkeys(_unowned(execute, "job = ?", job)))
+        jobs.update(dict.fromkeys(_unowned(execute, "pending_run_id = ?", run_id.bytes)))
     for name in claim.job_sets:
         jobs.update(dict.fromkeys(_unowned(execute, "over = 0 AND job_set = ?", with_letters(name))))
     stored = [_stored(execute, job, runs=True, last=True) for job in jobs]
@@ -147,7 +148,7 @@ def _records(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, StoredRun]]:
 
 
 def read_jobs(session: Session, query: JobQuery) -> list[StoredJob]:
-    """Return jobs without their runs, in the order of submission."""
+    """Return jobs with their open runs, in the order of submission."""
     execute = session.connected().execute
     states = frozenset(JobState) if query.states is None else query.states
     parts: list[Iterable[tuple[int, int]]]
@@ -157,7 +158,7 @@ def read_jobs(session: Session, query: JobQuery) -> list[StoredJob]:
         wanted = f"|{'|'.join(state.value for state in states)}|"
         parts = [execute(_OF_TAG, (with_letters(tag), query.after, wanted, query.limit)) for tag in query.tags]
     found = sorted({row for part in parts for row in part})[: query.limit]
-    return [_stored(execute, job) for _, job in found]
+    return [_stored(execute, job, runs=True) for _, job in found]
 
 
 def read_runs(session: Session, query: RunQuery) -> list[StoredRun]:

@@ -7,10 +7,9 @@ from uuid import UUID
 
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio._model.stored import Definition, JobImage, OccurrenceImage, RunImage, RunState
-from turnkeeper_trio.policies import Overlap
+from turnkeeper_trio._model.stored import DefinitionImage, JobImage, OccurrenceImage, RunImage, RunState
 
-_OCCURRENCE: Final = ("entry", "scheduled_at", "due_at", "origin")
+_OCCURRENCE: Final = ("entry", "run_id", "scheduled_at", "due_at", "origin")
 IMAGE: Final = (
     "state", "reason", "version", *(f"pending_{name}" for name in _OCCURRENCE),
     *(f"held_{name}" for name in _OCCURRENCE), "latest", "ran", "entries", "had_occurrence", "consecutive_failures",
@@ -18,7 +17,7 @@ IMAGE: Final = (
 )  # fmt: skip
 """The columns of the state of a job."""
 
-DEFINITION: Final = ("key", "name", "target", "tags", "priority", "job_set", "text")
+DEFINITION: Final = ("key", "name", "target", "tags", "priority", "job_set", "text", "bound")
 """The columns of the definition of a job."""
 
 RUN: Final = RunImage._fields
@@ -28,9 +27,8 @@ _STATES: Final = {each.value: each for each in JobState}
 _RUN_STATES: Final = {each.value: each for each in RunState}
 _ORIGINS: Final = {each.value: each for each in Origin}
 _OUTCOMES: Final = {each.value: each for each in Outcome}
-_OVERLAPS: Final = {each.value: each for each in Overlap}
 
-NOTHING: Final = (None, None, None, None)
+NOTHING: Final = (None, None, None, None, None)
 
 
 def is_over(image: JobImage) -> bool:
@@ -57,8 +55,8 @@ def image_values(image: JobImage) -> tuple[Any, ...]:
 
 
 def _occurrence_values(occurrence: OccurrenceImage) -> tuple[Any, ...]:
-    entry, scheduled_at, due_at, origin = occurrence
-    return entry, scheduled_at, due_at, origin.value
+    entry, run_id, scheduled_at, due_at, origin = occurrence
+    return entry, None if run_id is None else run_id.bytes, scheduled_at, due_at, origin.value
 
 
 def job_image(values: Sequence[Any]) -> JobImage:
@@ -67,22 +65,25 @@ def job_image(values: Sequence[Any]) -> JobImage:
     (
         latest, ran, entries, had, failures, skipped, skipped_before, last_run, last_success, last_failure, deleted,
         wake_at,
-    ) = rest[8:]  # fmt: skip
+    ) = rest[10:]  # fmt: skip
     return JobImage(
-        _STATES[state], reason, version, _occurrence(rest[:4]), _occurrence(rest[4:8]), latest, ran, entries, bool(had),
-        failures, skipped, skipped_before, last_run, last_success, last_failure, bool(deleted), wake_at,
+        _STATES[state], reason, version, _occurrence(rest[:5]), _occurrence(rest[5:10]), latest, ran, entries,
+        bool(had), failures, skipped, skipped_before, last_run, last_success, last_failure, bool(deleted), wake_at,
     )  # fmt: skip
 
 
 def _occurrence(values: Sequence[Any]) -> OccurrenceImage | None:
-    entry, scheduled_at, due_at, origin = values
-    return None if entry is None else OccurrenceImage(entry, scheduled_at, due_at, _ORIGINS[origin])
+    entry, run_id, scheduled_at, due_at, origin = values
+    if entry is None:
+        return None
+    made = None if run_id is None else UUID(bytes=run_id)
+    return OccurrenceImage(entry, made, scheduled_at, due_at, _ORIGINS[origin])
 
 
-def definition_values(definition: Definition) -> tuple[Any, ...]:
+def definition_values(definition: DefinitionImage) -> tuple[Any, ...]:
     """Return the values of the columns `DEFINITION`."""
-    key, name, target, tags, priority, job_set, text = definition
-    return key, name, target, tags_text(tags), priority, job_set, text
+    key, name, target, tags, priority, job_set, text, bound = definition
+    return key, name, target, tags_text(tags), priority, job_set, text, bound
 
 
 def tags_text(tags: tuple[str, ...]) -> str | None:
@@ -95,10 +96,10 @@ def tags_of(text: str | None) -> tuple[str, ...]:
     return tuple(json.loads(text)) if text else ()
 
 
-def definition(values: Sequence[Any]) -> Definition:
+def definition(values: Sequence[Any]) -> DefinitionImage:
     """Return the definition of a row whose columns are `DEFINITION`."""
-    key, name, target, tags, priority, job_set, text = values
-    return Definition(key, name, target, tags_of(tags), priority, job_set, text)
+    key, name, target, tags, priority, job_set, text, bound = values
+    return DefinitionImage(key, name, target, tags_of(tags), priority, job_set, text, bound)
 
 
 def run_values(image: RunImage) -> tuple[Any, ...]:
@@ -109,7 +110,7 @@ def run_values(image: RunImage) -> tuple[Any, ...]:
     ) = image  # fmt: skip
     return (
         entry, run_id.bytes, origin.value, scheduled_at, due_at, state.value, attempts, failures, crashes,
-        None if overlap is None else overlap.value, wake_at, started_at, executed, number, finished_at,
+        overlap, wake_at, started_at, executed, number, finished_at,
         None if outcome is None else outcome.value, reason, error, value, count, int(retired),
     )  # fmt: skip
 
@@ -122,7 +123,7 @@ def run_image(values: Sequence[Any]) -> RunImage:
     ) = values  # fmt: skip
     return RunImage(
         entry, UUID(bytes=run_id), _ORIGINS[origin], scheduled_at, due_at, _RUN_STATES[state], attempts, failures,
-        crashes, None if overlap is None else _OVERLAPS[overlap], wake_at, started_at, executed, number, finished_at,
+        crashes, overlap, wake_at, started_at, executed, number, finished_at,
         None if outcome is None else _OUTCOMES[outcome], reason, error, value, count, bool(retired),
     )  # fmt: skip
 

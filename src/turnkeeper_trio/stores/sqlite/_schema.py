@@ -18,10 +18,11 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
 
 _TYPES: Final = {
     **dict.fromkeys(("state", "name", "target", "text", "reason"), "TEXT NOT NULL"),
-    **dict.fromkeys(("pending_origin", "held_origin", "key", "tags", "job_set"), "TEXT"),
+    **dict.fromkeys(("pending_origin", "held_origin", "key", "tags", "job_set", "bound"), "TEXT"),
     **dict.fromkeys(("overlap", "outcome", "error", "value"), "TEXT"),
     "origin": "TEXT NOT NULL",
     "run_id": "BLOB NOT NULL",
+    **dict.fromkeys(("pending_run_id", "held_run_id"), "BLOB"),
     **dict.fromkeys(
         ("pending_entry", "pending_scheduled_at", "pending_due_at", "held_entry", "held_scheduled_at", "held_due_at",
          "latest", "last_run", "last_success", "last_failure", "wake_at", "started_at", "finished_at"),
@@ -51,6 +52,7 @@ TABLES: Final = (
     "CREATE INDEX job_owned ON job(job) WHERE owned = 1",
     "CREATE INDEX job_over ON job(updated_at) WHERE over = 1 AND owned = 0",
     "CREATE INDEX job_list ON job(state, seq) WHERE deleted = 0",
+    "CREATE INDEX job_pending ON job(pending_run_id) WHERE pending_run_id IS NOT NULL",
     "CREATE INDEX job_set ON job(job_set) WHERE job_set IS NOT NULL",
     """CREATE TABLE tag(
         tag TEXT NOT NULL, seq INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY(tag, seq, job))

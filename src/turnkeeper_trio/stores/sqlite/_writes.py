@@ -11,7 +11,7 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar, final
 
-from turnkeeper_trio._model.stored import Batch, Definition, JobChange, JobImage, Refusal, RunImage, RunState
+from turnkeeper_trio._model.stored import Batch, DefinitionImage, JobChange, JobImage, Refusal, RunImage, RunState
 from turnkeeper_trio.stores.sqlite import _pruning
 from turnkeeper_trio.stores.sqlite._rows import (
     DEFINITION,
@@ -27,7 +27,7 @@ from turnkeeper_trio.stores.sqlite._rows import (
 from turnkeeper_trio.stores.sqlite._session import ROWS, Counters, Session, add
 
 Row = tuple[Any, ...]
-R = TypeVar("R", Definition, JobImage, RunImage)
+R = TypeVar("R", DefinitionImage, JobImage, RunImage)
 
 _FOUND: Final = "SELECT job, owned, over, state, deleted, seq, tags FROM job WHERE id = ?"
 
@@ -173,6 +173,8 @@ class _Writer:
             self._refusals.append(Refusal(change.change_id, "it is not claimed"))
             return
         job = self._write_job(change, key, found)
+        if change.forget:
+            _pruning.delete_runs(self._execute, self.tally, job)
         for index, image in enumerate(change.runs):
             if image.state is RunState.ENDED:
                 self._write_ended_run(job, image, *self._numbers[place, index])

@@ -1,0 +1,328 @@
+"""The keeper: it carries between the engine and a store, in the task of the coordinator.
+
+What the engine decided is committed, and jobs that are due soon or that somebody named are claimed. The engine decides
+about all of it, and the store only keeps it.
+"""
+
+import logging
+import os
+import platform
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar, final
+from uuid import UUID, uuid4
+
+import anyio
+
+from turnkeeper_trio._engine.engine import Engine, LoadedJob
+from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.kept import record_of_row
+from turnkeeper_trio._model.run import Outcome, RunRecord
+from turnkeeper_trio._model.stored import Batch, Claim, JobImage, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
+from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
+from turnkeeper_trio._runtime.clock import time_is_virtual
+from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
+from turnkeeper_trio._runtime.functions import Functions
+from turnkeeper_trio._runtime.logs import write
+from turnkeeper_trio.abc import Store
+from turnkeeper_trio.errors import ConfigurationError, StoreError, StoreUnavailable, TurnKeeperError
+from turnkeeper_trio.jobs import JobSummary
+from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
+
+FIRST_RETRY: Final = 0.2
+LONGEST_RETRY: Final = 5.0
+"""Seconds after which a batch is offered again to a store that was unavailable: at first, and at most."""
+
+CLAIMED_AT_ONCE: Final = 500
+"""How many due jobs are claimed in one turn: some milliseconds of work, so that other tasks run."""
+
+T = TypeVar("T")
+
+
+@final
+class StoreKeeper:
+    """Commits what the engine decided, and claims jobs for it."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        functions: Functions,
+        definitions: DefinitionCodec,
+        *,
+        timeout: float,
+        refuse: Callable[[StoreUnavailable], None],
+    ) -> None:
+        """Make the keeper. ``refuse`` answers the callers that submitted jobs, if the store is away for ``timeout``."""
+        self.store: Final = store
+        self._timeout = timeout
+        self._refuse = refuse
+        self._engine = engine
+        self._functions = functions
+        self._definitions = definitions
+        self._batch = 0
+        self._known: frozenset[str] = frozenset()
+        """The names of functions for which jobs were claimed last."""
+        self._claim_at: int | None = 0
+        """The wall time at which to claim jobs that are due soon; ``None``: no other job has anything to do."""
+        self._horizon = round(min(store.horizon, _ALL) * MICROSECONDS)
+        self._unreadable: set[UUID] = set()
+        """Jobs that are claimed, but of which the definition cannot be read here."""
+        self._hurry: anyio.Event | None = None
+        self.unavailable: StoreUnavailable | None = None
+        """Why the store cannot commit now, if it cannot."""
+        self.waits_no_longer: Callable[[], bool] = lambda: False
+        """Returns whether a store that is unavailable is not waited for any longer; the coordinator sets it."""
+
+    async def open(self, now: Now, version: str) -> None:
+        """Open the store, and go on where the scheduler before ended.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        node = StoreNode(
+            node_id=uuid4(),
+            host=platform.node(),
+            pid=os.getpid(),
+            version=version,
+            at=now.wall,
+            inline=time_is_virtual(),
+        )
+        opened = await self._call(self.store.open, node)
+        self._engine.resume(opened)
+        for warning in opened.warnings:
+            write(logging.WARNING, "the store says: %s", warning)
+
+    def hurry(self) -> None:
+        """Look at once whether an unavailable store is still waited for."""
+        if self._hurry is not None:
+            self._hurry.set()
+
+    async def close(self, *, clean: bool) -> None:
+        """Close the store."""
+        await self._call(self.store.close, clean=clean)
+
+    @property
+    def next_claim(self) -> int | None:
+        """The wall time at which jobs are to be claimed, as far as it is known."""
+        return 0 if self._functions.names != self._known else self._claim_at
+
+    async def claim_due(self, now: Now) -> None:
+        """Claim the jobs that are due soon, if it is time for that."""
+        at = self.next_claim
+        if at is None or at > now.wall:
+            return
+        known = self._functions.names
+        claim = Claim(now=now.wall, until=now.wall + self._horizon, limit=CLAIMED_AT_ONCE, targets=known)
+        try:
+            claimed = await self._call(self.store.claim, claim)
+        except StoreUnavailable as exc:
+            self._is_unavailable(exc)
+            self._claim_at = now.wall + round(LONGEST_RETRY * MICROSECONDS)
+            return
+        self._known = known
+        self._admit(now, claimed.jobs)
+        if len(claimed.jobs) >= CLAIMED_AT_ONCE:
+            self._claim_at = now.wall
+        else:
+            # Not sooner than after half of the horizon, so that jobs that come one after the other come together.
+            at = claimed.next_at
+            self._claim_at = None if at is None else max(at - self._horizon, now.wall + self._horizon // 2)
+        self._engine.elsewhere = self._claim_at is not None
+
+    async def load(self, now: Now, needs: Needs) -> tuple[Mapping[UUID, StoredRun], TurnKeeperError | None]:
+        """Claim what a command needs; return the rows of the runs that it names, and why it cannot be carried out."""
+        for each in needs.job_ids:
+            if each in self._unreadable:
+                message = f"the definition of the job {each} cannot be read here; the log says why"
+                return {}, ConfigurationError(message)
+        claim = Claim(now=now.wall, job_ids=needs.job_ids, run_ids=needs.run_ids, job_sets=needs.job_sets)
+        try:
+            claimed = await self._call(self.store.claim, claim)
+        except StoreUnavailable as exc:
+            self._is_unavailable(exc)
+            return {}, exc
+        self._admit(now, claimed.jobs)
+        return claimed.runs, None
+
+    async def load_keys(self, now: Now, job_ids: Sequence[UUID]) -> None:
+        """Claim the jobs that have the keys of jobs that were submitted, so that the engine decides about both.
+
+        Raises:
+            StoreUnavailable: it was not waited for any longer.
+            StoreError: the store failed in a different way.
+        """
+        claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=tuple(job_ids)))
+        self._admit(now, claimed.jobs)
+
+    def _admit(self, now: Now, jobs: Iterable[StoredJob]) -> None:
+        for stored in jobs:
+            loaded, fault = guard.call(self.read, stored)
+            if loaded is not None:
+                self._engine.admit(now, loaded)
+                continue
+            assert fault is not None
+            self._unreadable.add(stored.job_id)
+            why = guard.text(fault)
+            write(logging.ERROR, "the job %r of the store cannot be read, and waits: %s", stored.definition.name, why)
+
+    def read(self, stored: StoredJob) -> LoadedJob:
+        """Read the definition of a job."""
+        definition = self._definitions.decode(stored.definition.text)
+        request, target = definition.request, stored.definition.target
+        schedule = self._definitions.read_bound(request.schedule, stored.definition.bound)
+        resolved = target in self._functions.names
+        return LoadedJob(stored, request, schedule, target, definition.args, definition.kwargs or None, resolved)
+
+    async def commit(self, now: Now) -> None:
+        """Have the store commit what was decided since the last call.
+
+        While the store is unavailable, the same batch is offered again and again.
+
+        Raises:
+            StoreUnavailable: it was not waited for any longer. It is unknown whether the batch was committed.
+            StoreError: the store failed in a different way.
+        """
+        changes, settings = self._engine.take_changes(now), self._engine.take_settings()
+        if not changes and not settings:
+            return
+        self._batch += 1
+        try:
+            refusals = await self._until_available(self.store.apply, Batch(self._batch, now.wall, changes, settings))
+        except BaseException:
+            self._engine.give_up(changes)
+            raise
+        self._engine.settle(now, refusals)
+        for change in changes:
+            if change.release:
+                self._note_release(change.image)
+
+    async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
+        """Call the store; while it is unavailable, again and again."""
+        delay, away_since = FIRST_RETRY, anyio.current_time()
+        while True:
+            try:
+                result = await self._call(method, argument)
+            except StoreUnavailable as exc:
+                away = self._is_unavailable(exc)
+                if self.waits_no_longer():
+                    raise
+            else:
+                self._is_available()
+                return result
+            if (left := away_since + self._timeout - anyio.current_time()) <= 0:
+                left = LONGEST_RETRY
+                self._refuse(away)
+            self._hurry = anyio.Event()
+            with anyio.move_on_after(min(delay, left)):
+                await self._hurry.wait()
+            delay = min(2 * delay, LONGEST_RETRY)
+
+    def _is_available(self) -> None:
+        if self.unavailable is not None:
+            self.unavailable = None
+            write(logging.INFO, "the store is available again")
+
+    def _note_release(self, image: JobImage | None) -> None:
+        if image is not None and image.wake_at is not None:
+            at = image.wake_at - self._horizon
+            self._claim_at = at if self._claim_at is None else min(self._claim_at, at)
+            self._engine.elsewhere = True
+
+    def _is_unavailable(self, exc: StoreUnavailable) -> StoreUnavailable:
+        if self.unavailable is None:
+            write(logging.WARNING, "the store is unavailable: %s; it is tried again and again", guard.text(exc))
+        self.unavailable = exc
+        return exc
+
+    async def _call(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        """Call the store. A call is never cut off, because nobody would know then what was done."""
+        with anyio.CancelScope(shield=True):
+            try:
+                result = await method(*args, **kwargs)
+            except (StoreError, ConfigurationError):
+                raise
+            except Exception as exc:
+                message = f"the store failed: {guard.described(exc)}"
+                raise StoreError(message) from exc
+        return result
+
+    # In the tasks of callers -----------------------------------------------------------------------------
+
+    async def until_committed(self, reply: Reply) -> None:
+        """Wait until a submission is answered: when the store has committed it.
+
+        A commit takes milliseconds, and cannot be taken back. So a cancellation waits for it, unless the store is
+        unavailable.
+
+        Raises:
+            StoreUnavailable: it was unavailable for too long.
+        """
+        try:
+            await reply.until_answered()
+        except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it comes again at the next checkpoint)
+            await self._finish(reply)
+            if reply.open or is_native(exc):
+                reply.give_up()
+                raise
+        reply.result()
+
+    async def _finish(self, reply: Reply) -> None:
+        """Wait for the answer, while the store is not unavailable."""
+        while reply.open and self.unavailable is None:
+            with anyio.move_on_after(COMMIT_TAKES, shield=True):
+                await reply.until_answered()
+
+    async def list_jobs(
+        self, states: Collection[JobState] | None, tags: Collection[str] | None, after: int, limit: int
+    ) -> list[JobSummary]:
+        """Return jobs in the order of submission, as the store keeps them."""
+        query = JobQuery(
+            states=None if states is None else frozenset(states),
+            tags=None if tags is None else frozenset(tags),
+            after=after,
+            limit=limit,
+        )
+        return [_summary(stored) for stored in await self._call(self.store.read_jobs, query)]
+
+    async def history(
+        self, job_id: UUID | None, since: int | None, outcomes: Collection[Outcome] | None, limit: int
+    ) -> list[RunRecord]:
+        """Return the records of runs that have ended, the newest first, as the store keeps them."""
+        query = RunQuery(
+            job_id=job_id, outcomes=None if outcomes is None else frozenset(outcomes), since=since, limit=limit
+        )
+        return [record_of_row(stored) for stored in await self._call(self.store.read_runs, query)]
+
+    async def upcoming(self, limit: int) -> list[LoadedJob]:
+        """Return the jobs that nobody has claimed and that come next."""
+        jobs: list[LoadedJob] = []
+        for stored in await self._call(self.store.read_upcoming, limit=limit):
+            loaded, _ = guard.call(self.read, stored)
+            if loaded is not None:
+                jobs.append(loaded)
+        return jobs
+
+
+COMMIT_TAKES: Final = 0.5
+"""Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
+
+
+def _summary(stored: StoredJob) -> JobSummary:
+    definition, image = stored.definition, stored.image
+    waiting = [run.wake_at for run in stored.runs if run.wake_at is not None and image.state is not JobState.PAUSED]
+    times = waiting if image.pending is None else [*waiting, image.pending.due_at]
+    return JobSummary(
+        job_id=RecurringJobId(stored.job_id),
+        key=definition.key,
+        name=definition.name,
+        tags=definition.tags,
+        state=image.state,
+        next_run_time=utc_pendulum(min(times)) if times else None,
+        active=len(stored.runs),
+    )
+
+
+_ALL: Final = 100 * 365 * 86400.0
+"""Seconds: a horizon behind which nothing is planned."""
