@@ -259,7 +259,7 @@ class Codec:
 
 async def durable(store: Store) -> None:
     codec: ArgumentCodec = Codec()
-    assert_type(store.durable, bool)
+    assert_type(store.horizon, float)
     async with open_scheduler(max_workers=1, store=store, kinds=[Kept], codec=codec):
         pass
 
