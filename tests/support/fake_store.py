@@ -79,9 +79,10 @@ class FakeStore:
 
     async def open(self, node: StoreNode, /) -> Opened:
         await self._enter("open")
-        self.nodes.append(node)
         self._number = -1
-        return await self.rows.open(node)
+        opened = await self.rows.open(node)
+        self.nodes.append(node)
+        return opened
 
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         self.batches.append(batch)

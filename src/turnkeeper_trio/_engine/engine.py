@@ -74,6 +74,8 @@ class Engine:
         """Make the tables. ``definitions`` writes schedules for a store; without it there is no store."""
         self.state: Final = State(options, new_id=new_id, rng=rng, definitions=definitions)
         self._backlog = False
+        self._handed_back = False
+        """Whether the last changes gave up all jobs."""
 
     def report(self, now: Now, attempt: Attempt) -> None:
         """Take an attempt that has come back from its worker, and decide how its run continues."""
@@ -262,6 +264,11 @@ class Engine:
         """Whether a shutdown has nothing left to wait for."""
         return self.state.closing is not None and not self._backlog and not self.state.assigned
 
+    @property
+    def over(self) -> bool:
+        """Whether a shutdown is complete: nothing is left to wait for, and a store has been told what is left to it."""
+        return self.closed and (self._handed_back or not self.state.durable)
+
     def take_changes(self, now: Now) -> list[JobChange]:
         """Return what a store has to commit before the effects are carried out; when all has ended, hand back the rest.
 
@@ -269,7 +276,7 @@ class Engine:
         """
         if not self.state.durable:
             return []
-        hand_back = self.closed
+        hand_back = self._handed_back = self.closed
         if hand_back and self.state.closing is not None:
             self.state.closing.handed_back += len(self.state.active)
             self.state.closing.unrun += self.state.pending

@@ -158,7 +158,7 @@ class Coordinator:
         self.finish()
 
     async def _take_turns(self) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
-        while not (self._engine.closed and not self._staging):
+        while not (self._engine.over and not self._staging):
             with self._wakeup.alarm():
                 await self._take_turns_until_alarm()
 
@@ -174,7 +174,7 @@ class Coordinator:
                 await self._commit(self._keeper, now)
                 self._committed = self._staging.taken
             self._act(engine.take_effects())
-            if engine.closed and not self._staging:
+            if engine.over and not self._staging:
                 return  # noqa: ASYNC910  (part of the coordinator's task)
             due = engine.next_due(now)
             if self._keeper is not None and self._forced is None and (at := self._keeper.next_claim) is not None:
