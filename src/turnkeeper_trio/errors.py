@@ -6,6 +6,7 @@ from uuid import UUID
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import RunNotSucceeded, RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 
@@ -177,3 +178,23 @@ class StoreUnavailable(TurnKeeperError):
 @final
 class InternalError(TurnKeeperError):
     """A fault of this library. Please report it, with the error that is its cause."""
+
+
+set_public_path(
+    ConfigurationError,
+    SubmitError,
+    StagingFull,
+    SchedulerClosed,
+    JobError,
+    JobNotFound,
+    RunNotFound,
+    JobExists,
+    VersionConflict,
+    JobActive,
+    JobHalted,
+    JobEnded,
+    WouldDeadlock,
+    ShutdownTimeout,
+    CriticalJobFailed,
+    InternalError,
+)

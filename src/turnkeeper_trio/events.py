@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, final
 
-import pendulum
-
+from turnkeeper_trio._model.deferred import DateTime
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
@@ -38,7 +37,7 @@ def _words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-def _next(at: pendulum.DateTime | None) -> str:
+def _next(at: DateTime | None) -> str:
     return "" if at is None else f"next run {instant_text(at)}"
 
 
@@ -57,7 +56,7 @@ class Event(Record):
     sequence: int
     """The number of the event; each event of this scheduler has the next number."""
 
-    at: pendulum.DateTime
+    at: DateTime
     """When it was decided, by the wall clock."""
 
     job_id: RecurringJobId | None
@@ -82,7 +81,7 @@ class JobAdded(Event):
     """A new job was accepted."""
 
     name: str
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
 
     def _text(self) -> str:
         return listed([f"{self.name} added", _next(self.next_run_time)])
@@ -95,7 +94,7 @@ class JobUpdated(Event):
 
     name: str
     version: int
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
 
     def _text(self) -> str:
         return listed([f"{self.name} updated to version {self.version}", _next(self.next_run_time)])
@@ -119,7 +118,7 @@ class JobResumed(Event):
     """A job was resumed; if ``job_id`` is ``None``, the last pause of all jobs has ended."""
 
     name: str
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
 
     def _text(self) -> str:
         return listed([f"{self.name if self.job_id is not None else 'all jobs'} resumed", _next(self.next_run_time)])
@@ -248,7 +247,7 @@ class OccurrenceSkipped(Event):
     """An occurrence did not run, because of a rule or by hand."""
 
     name: str
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     outcome: Outcome
     reason: str
     blocked_by: ActiveRun | None
@@ -269,7 +268,7 @@ class OccurrenceMissed(Event):
     """Occurrences did not run because they were too late, by the rule for catch-up or their ``start_deadline``."""
 
     name: str
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     """The instant of the last of them."""
 
     count: int

@@ -2,6 +2,8 @@
 
 from enum import StrEnum, unique
 
+from turnkeeper_trio._model.public_path import set_public_path
+
 __all__ = ["CatchUp", "OnConflict", "Overlap", "PriorityQueueType"]
 
 
@@ -79,3 +81,6 @@ class OnConflict(StrEnum):
 
     RAISE = "raise"
     """`JobExists` is raised, unless the existing job has ended: then it begins again."""
+
+
+set_public_path(PriorityQueueType, Overlap, CatchUp, OnConflict)

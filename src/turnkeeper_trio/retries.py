@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final, final
 
 from turnkeeper_trio import _validation
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.times import duration_us, seconds
 from turnkeeper_trio.abc import RetryPolicy
@@ -95,3 +96,6 @@ class FixedRetryDelay:
 
 DEFAULT_RETRY: Final[RetryPolicy] = ExponentialBackoff()
 """The policy of a request with ``max_retries`` and without ``retry``."""
+
+
+set_public_path(ExponentialBackoff, FixedRetryDelay)

@@ -9,10 +9,10 @@ from itertools import count
 from typing import Final, final
 from uuid import UUID
 
-import pendulum
-
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, NoScope, Options, Submission
+from turnkeeper_trio._model.deferred import DateTime
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.text import duration_text, listed
@@ -25,7 +25,7 @@ from turnkeeper_trio.policies import OnConflict
 __all__ = ["SimulatedRun", "Simulation", "simulate"]
 
 Duration = float | timedelta
-Durations = Duration | Mapping[str, Duration] | Callable[[str, pendulum.DateTime], Duration]
+Durations = Duration | Mapping[str, Duration] | Callable[[str, DateTime], Duration]
 """How long runs take: one duration for all, a mapping by name, or a function of the name and the scheduled instant."""
 
 
@@ -35,11 +35,11 @@ class SimulatedRun(Record):
     """An attempt, or an occurrence that would not run (``count`` of them in a row)."""
 
     name: str
-    scheduled_at: pendulum.DateTime
-    started_at: pendulum.DateTime | None
+    scheduled_at: DateTime
+    started_at: DateTime | None
     """When it would start; ``None`` if it would not."""
 
-    finished_at: pendulum.DateTime | None
+    finished_at: DateTime | None
     worker: int | None
     """The number of the worker that would execute it, from 0 on; ``None`` if it would not run."""
 
@@ -240,3 +240,6 @@ def _not_run(event: OccurrenceSkipped | OccurrenceMissed) -> SimulatedRun:
         reason=event.reason,
         count=event.count if isinstance(event, OccurrenceMissed) else 1,
     )
+
+
+set_public_path(simulate)

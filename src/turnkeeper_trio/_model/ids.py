@@ -4,6 +4,8 @@ import random
 from typing import Any, Final, NewType, final
 from uuid import UUID, uuid5
 
+from turnkeeper_trio._model.public_path import set_public_path
+
 RecurringJobId = NewType("RecurringJobId", UUID)
 """The id of a job (a lineage of runs)."""
 
@@ -41,3 +43,6 @@ class RandomIds:
         made.__setstate__({"int": self._bits(128) & ~_VERSION_AND_VARIANT | _RANDOM})
         new_id: UUID = made
         return new_id
+
+
+set_public_path(RecurringJobId, RunId)

@@ -3,17 +3,16 @@
 Each caller that waits gets one answer, whatever happens: also when the scheduler ends or fails.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Final, cast, final
 
 import anyio
-import trio
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
+from turnkeeper_trio._runtime.loops import is_cancellation
 from turnkeeper_trio._runtime.primitives import Event, set_event
 from turnkeeper_trio.errors import InternalError, SchedulerClosed, TurnKeeperError
 
@@ -222,11 +221,6 @@ class CommandQueue:
 
 
 ENDED: Final = "the scheduler ended before this came about"
-
-
-def is_cancellation(error: BaseException | None) -> bool:
-    """Return whether an error is the cancellation of a task, on either event loop."""
-    return guard.is_a(error, (asyncio.CancelledError, trio.Cancelled))
 
 
 def failed_operation(cause: BaseException) -> InternalError:

@@ -21,7 +21,6 @@ from contextvars import copy_context
 from typing import Final, final
 
 import anyio
-from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, CancelCause, Effects, Engine, Submission
 from turnkeeper_trio._model import guard
@@ -33,6 +32,7 @@ from turnkeeper_trio._runtime.commands import Command, CommandQueue
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.logs import log_waiting, write
+from turnkeeper_trio._runtime.loops import defer_ctrl_c
 from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
@@ -63,6 +63,7 @@ class Coordinator:
         publisher: EventPublisher,
         store: Store | None,
     ) -> None:
+        defer_ctrl_c(Coordinator.run, Coordinator._take_turn_with)
         self._engine = engine
         self._clock = clock
         self._wakeup = wakeup
@@ -128,7 +129,6 @@ class Coordinator:
         """Whether it waits for a run or for a store, and not only for its next turn."""
         return self._committing or self._engine.executing
 
-    @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
         self.begun = True
@@ -200,7 +200,6 @@ class Coordinator:
         self._context.run(self._take_turn_with, command)
         return True
 
-    @enable_ki_protection
     def _take_turn_with(self, command: Command) -> None:
         self._command_queue.add(command)
         try:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, TypeAlias, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN
 from turnkeeper_trio.events import (
@@ -147,3 +148,6 @@ class RunContextFilter(logging.Filter):
         if getattr(record, "job_name", None) is None:
             record.job_name = getattr(run, "name", None)
         return True
+
+
+set_public_path(RunContextFilter)

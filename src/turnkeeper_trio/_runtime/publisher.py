@@ -16,6 +16,7 @@ from uuid import UUID
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._runtime.logs import LOGGER, exc_info, log_event, write
 from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio.events import Event, Lagged, SchedulerStopped
@@ -239,3 +240,6 @@ def _refuse_coroutine(returned: object) -> None:
 def method_name(kind: type[Event]) -> str:
     """Return the name of an observer's method for a kind of event: ``on_run_finished`` for `RunFinished`."""
     return "on" + re.sub(r"(?=[A-Z])", "_", kind.__name__).lower()
+
+
+set_public_path(Subscription)

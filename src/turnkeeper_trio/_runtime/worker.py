@@ -10,7 +10,6 @@ A task group that is left open that way has child tasks, too. They are cancelled
 task ends with an open nursery.
 """
 
-import asyncio
 import logging
 import math
 import sys
@@ -20,17 +19,15 @@ from contextvars import Context
 from typing import Any, Final, final
 
 import anyio
-import trio
 from anyio.lowlevel import cancel_shielded_checkpoint
-from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.times import MICROSECONDS
-from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
+from turnkeeper_trio._runtime.loops import admit_ctrl_c, asyncio, defer_ctrl_c, in_trio, is_cancellation, trio
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.thread_call import call_in_thread
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
@@ -90,7 +87,8 @@ async def _close(scope: Any) -> None:  # noqa: ASYNC910  (there may be no child 
 
 def _tasks_in(scope: Any) -> set["asyncio.Task[Any]"]:
     """Return the tasks in a scope, and in the scopes inside of it, that have not ended."""
-    tasks, todo = set[asyncio.Task[Any]](), [scope]
+    tasks: set[asyncio.Task[Any]] = set()
+    todo = [scope]
     while todo:
         inner = todo.pop()
         tasks |= {task for task in inner._tasks if not task.done()}  # noqa: SLF001  (see the module)
@@ -154,6 +152,8 @@ class Worker:
 
     def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
         """Make a worker of the scheduler ``host``. Jobs run in copies of ``context``."""
+        defer_ctrl_c(Worker.work)
+        admit_ctrl_c(Worker._call)
         self._dispatcher = dispatcher
         self._engine = engine
         self._context = context
@@ -171,7 +171,6 @@ class Worker:
         self.needs_replacing = False
         """Whether a new worker has to take its place."""
 
-    @enable_ki_protection
     async def work(self) -> None:  # noqa: ASYNC910  (a task of its own)
         """Execute attempts until the dispatch stream is closed and empty, or the worker needs replacing.
 
@@ -294,7 +293,6 @@ class Worker:
         """Return the number of references to the task; 0 on trio."""
         return 0 if self._native is None else count_references(self._native)
 
-    @disable_ki_protection
     async def _call(self, attempt: Attempt) -> Any:
         """Call the function, in a copy of the context that no other attempt uses."""
         job = attempt.run.job
@@ -364,14 +362,10 @@ def verdict_or_error(error: BaseException) -> BaseException:
     A task group of the job puts what its tasks raise into a group, also a verdict. If the group holds other errors
     too, the run has failed with the group. Cancellations in it do not count.
     """
-    errors = [each for each in _leaves(error) if not guard.is_a(each, _CANCELLED)]
+    errors = [each for each in _leaves(error) if not is_cancellation(each)]
     if errors and all(guard.is_a(each, Verdict) for each in errors):
         return min(errors, key=_finality)
     return error
-
-
-_CANCELLED: Final = (asyncio.CancelledError, trio.Cancelled)
-"""The exceptions of a cancellation, on either event loop."""
 
 
 _FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.text import listed
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -353,3 +354,6 @@ def _check_fields(request: RecurringJobRequest, names: Container[str]) -> None:
     for name, check in _CHECKS.items():
         if name in names:
             check(request)
+
+
+set_public_path(RecurringJobRequest)

@@ -9,9 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any, Final
 
-import pendulum
-
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import has_months
 from turnkeeper_trio._model.times import MICROSECONDS, instant_us, utc_datetime
 from turnkeeper_trio._validation import LONGEST
 from turnkeeper_trio.errors import ConfigurationError
@@ -167,7 +166,7 @@ def duration_code(us: int) -> str:
 
 
 def _whole_us(name: str, value: object) -> int:
-    if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and value.months + value.years:
+    if has_months(value):
         raise ConfigurationError(
             f"{name} has months or years, which have no fixed length: {guard.shown(value)}; "
             f"write CalendarInterval(months=…)",

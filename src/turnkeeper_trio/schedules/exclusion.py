@@ -6,6 +6,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -396,3 +397,6 @@ def _happens_on(schedule: Schedule, where: Zone, day: int, search: Search) -> bo
 def _in_a_row(dates: tuple[DayRange, ...]) -> int:
     """Return how many occurrences in a row may be rejected."""
     return DAYS_IN_A_ROW + 2 * len(dates)  # a range may need two, because the clock may go back into it
+
+
+set_public_path(Except)

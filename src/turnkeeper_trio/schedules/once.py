@@ -6,6 +6,7 @@ from typing import Any, Self, final
 from zoneinfo import ZoneInfo
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, set_slot
@@ -257,3 +258,6 @@ class After(_Single, ElapsedSchedule):
                 parameter="anchor",
             )
         return self._anchor + self._length
+
+
+set_public_path(Once, After)
