@@ -1,11 +1,16 @@
-"""The events that observers and subscribers receive."""
+"""The events that observers and subscribers receive.
 
+Their fields are made when they are read (see `LazyRecord`): for an observer that only counts they would cost half as
+much as the run itself.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
 from turnkeeper_trio._model.deferred import DateTime
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.record import LazyRecord
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
 from turnkeeper_trio._model.text import counted, duration_text, error_text, instant_text, listed
 
@@ -50,11 +55,12 @@ WARN_AFTER_SKIPPED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event(Record):
+class Event(LazyRecord):
     """The base of all events."""
 
     sequence: int
-    """The number of the event; each event of this scheduler has the next number."""
+    """The number of the event; each event of this scheduler has the next number. An event that nobody receives is not
+    made, and has none."""
 
     at: DateTime
     """When it was decided, by the wall clock."""
@@ -325,3 +331,17 @@ class Lagged(Event):
 
     def _text(self) -> str:
         return f"{counted(self.count, 'event')} not kept, because the subscriber was too slow"
+
+
+@final
+class Wanted(dict[type[Event], bool]):
+    """Whether an event of a kind has a receiver. Each kind is asked about once, when the first event of it is due."""
+
+    def __init__(self, ask: Callable[[type[Event]], bool]) -> None:
+        """Begin with no answer. ``ask`` gives them."""
+        self._ask = ask
+
+    def __missing__(self, kind: type[Event]) -> bool:
+        """Ask, and remember the answer."""
+        wanted = self[kind] = self._ask(kind)
+        return wanted

@@ -18,7 +18,7 @@ from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.text import duration_text, listed
 from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -139,7 +139,7 @@ class _DryRun:
         numbers = count(1)
         options = Options(max_workers=workers, dispatch_buffer=0, history_limit=0)
         self._engine: Final = Engine(options, new_id=lambda: UUID(int=next(numbers)), rng=rng)
-        self._engine.listening = True
+        self._engine.listening = Wanted({OccurrenceMissed, OccurrenceSkipped}.__contains__)
         self._durations = durations
         self._now = Now(start, 0)
         self._free = list(range(workers))

@@ -23,7 +23,7 @@ from turnkeeper_trio._model.ids import job_id_of_key
 from turnkeeper_trio._model.metrics import Books
 from turnkeeper_trio._model.times import MICROSECONDS, Now, instant_us, utc_datetime
 from turnkeeper_trio.errors import TurnKeeperError
-from turnkeeper_trio.events import Event
+from turnkeeper_trio.events import Event, RunStarted, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
@@ -89,7 +89,7 @@ class Driver:
             rng=random.Random(seed),
         )
         self.state = self.engine.state
-        self.state.listening = listening
+        self.state.listening = Wanted(lambda _: listening)
         self.dispatched: list[Attempt] = []
         """Attempts in dispatch, which no worker has taken yet."""
         self.executing: list[Attempt] = []
@@ -281,7 +281,7 @@ class Driver:
             self.check()
             return None
         body_began(self.state, self.now, attempt)
-        if self.state.listening:
+        if self.state.listening[RunStarted]:
             attempt_started(self.state, self.now, attempt)
         self.executing.append(attempt)
         self.check()

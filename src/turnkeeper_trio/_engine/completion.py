@@ -212,7 +212,7 @@ def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: i
     state.retries.push((run.next_loop, job.seq, run.number, run))
     if attempt.error is not None:
         state.effects.frames_to_clear.append(run)
-    if state.listening:
+    if state.listening[RunRetrying]:
         state.emit(
             now,
             RunRetrying,

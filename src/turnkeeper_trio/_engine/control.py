@@ -33,7 +33,7 @@ from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.ids import RunId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound, SchedulerClosed
 from turnkeeper_trio.events import JobDeleted, JobPaused, JobResumed
 from turnkeeper_trio.policies import CatchUp, Overlap
@@ -137,7 +137,7 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
     if state.jobs.get(job.job_id) is job:  # Where the limit of the history is 0, it is forgotten already.
         forget(state, job)
     state.change_log.note(ChangeKind.JOB_DELETED, job, {})
-    if state.listening:
+    if state.listening[JobDeleted]:
         state.emit(now, JobDeleted, job=job, name=job.request.name)
 
 
@@ -209,7 +209,7 @@ def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> 
     requeue_unstarted(state, job)
     promote_waiting(state, job)
     state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": note})
-    if state.listening:
+    if state.listening[JobPaused]:
         state.emit(now, JobPaused, job=job, name=job.request.name, note=note)
 
 
@@ -241,8 +241,8 @@ def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | 
     promote_waiting(state, job)
     following = None if job.pending is None else job.pending.scheduled_at
     state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": following})
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobResumed]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobResumed, job=job, name=job.request.name, next_run_time=at)
     settle_job(state, now, job)
 
@@ -264,7 +264,7 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
 
     With ``wait``, return a wait until no run executes, if any does.
     """
-    if not state.pauses and state.listening:
+    if not state.pauses and state.listening[JobPaused]:
         state.emit(now, JobPaused, name="", note=note)
     state.pauses[who] = note
     for attempt in tuple(state.assigned):
@@ -277,5 +277,5 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
 
 def resume_all(state: State, now: Now, who: object) -> None:
     """Remove the pause of all jobs by ``who``; runs begin again when it was the last pause."""
-    if state.pauses.pop(who, None) is not None and not state.pauses and state.listening:
+    if state.pauses.pop(who, None) is not None and not state.pauses and state.listening[JobResumed]:
         state.emit(now, JobResumed, name="", next_run_time=None)

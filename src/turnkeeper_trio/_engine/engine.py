@@ -26,7 +26,7 @@ from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.times import NEVER, Now, seconds
 from turnkeeper_trio.errors import SubmissionRefused
-from turnkeeper_trio.events import Event, RunStuck
+from turnkeeper_trio.events import Event, RunStuck, Wanted
 
 __all__ = [
     "BATCH",
@@ -79,12 +79,12 @@ class Engine:
         shutdown.begin_shutdown(self.state, now, forced=forced)
 
     @property
-    def listening(self) -> bool:
-        """Whether ordinary events have listeners. Failures are emitted in any case, for the log."""
+    def listening(self) -> Wanted:
+        """Which kinds of events have listeners. Failures are emitted in any case, for the log."""
         return self.state.listening
 
     @listening.setter
-    def listening(self, listening: bool) -> None:
+    def listening(self, listening: Wanted) -> None:
         self.state.listening = listening
 
     @property

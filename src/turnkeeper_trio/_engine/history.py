@@ -10,9 +10,9 @@ from typing import Generic, TypeVar, final
 from uuid import UUID
 
 from turnkeeper_trio._engine.rows import NO_NON_RUNS, Job, JobHistory, NonRun, Run
-from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.record import unread
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
-from turnkeeper_trio._model.times import seconds, utc_pendulum
+from turnkeeper_trio._model.times import seconds
 
 Kept = TypeVar("Kept", Run, NonRun)
 
@@ -220,23 +220,48 @@ def record_of(item: Run | NonRun, run_id: UUID) -> RunRecord:
     occurrence = item.occurrence
     job = occurrence.job
     assert item.outcome is not None
-    ran = item if isinstance(item, Run) else None
-    started_at = ran.started_at if ran else None
-    return RunRecord(
-        run_id=RunId(run_id),
-        job_id=RecurringJobId(job.job_id),
-        name=job.request.name,
-        origin=occurrence.origin,
-        scheduled_at=utc_pendulum(item.scheduled_at if isinstance(item, NonRun) else occurrence.scheduled_at),
-        due_at=utc_pendulum(occurrence.due_at),
-        started_at=None if started_at is None else utc_pendulum(started_at),
-        finished_at=utc_pendulum(item.finished_at),
-        attempts=ran.begun if ran else 0,
-        outcome=item.outcome,
-        value=ran.value if ran else None,
-        error=ran.error if ran else None,
-        reason=item.reason,
-        lateness=None if started_at is None else seconds(started_at - occurrence.due_at),
-        duration=seconds(ran.executed) if ran else 0.0,
-        count=item.count if isinstance(item, NonRun) else 1,
+    # One literal for each kind, because that takes half as long as to add to what they have in common.
+    if isinstance(item, Run):
+        started_at = item.started_at
+        return unread(
+            RunRecord,
+            {
+                "run_id": run_id,
+                "job_id": job.job_id,
+                "name": job.request.name,
+                "origin": occurrence.origin,
+                "scheduled_at": occurrence.scheduled_at,
+                "due_at": occurrence.due_at,
+                "started_at": started_at,
+                "finished_at": item.finished_at,
+                "attempts": item.begun,
+                "outcome": item.outcome,
+                "value": item.value,
+                "error": item.error,
+                "reason": item.reason,
+                "lateness": None if started_at is None else seconds(started_at - occurrence.due_at),
+                "duration": seconds(item.executed),
+                "count": 1,
+            },
+        )
+    return unread(
+        RunRecord,
+        {
+            "run_id": run_id,
+            "job_id": job.job_id,
+            "name": job.request.name,
+            "origin": occurrence.origin,
+            "scheduled_at": item.scheduled_at,
+            "due_at": occurrence.due_at,
+            "started_at": None,
+            "finished_at": item.finished_at,
+            "attempts": 0,
+            "outcome": item.outcome,
+            "value": None,
+            "error": None,
+            "reason": item.reason,
+            "lateness": None,
+            "duration": 0.0,
+            "count": item.count,
+        },
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from turnkeeper_trio._engine.history import has_remains, history_of
+from turnkeeper_trio._engine.history import has_remains, history_of, record_of
 from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, remove_pending
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, NonRun, Occurrence, Run
@@ -12,7 +12,7 @@ from turnkeeper_trio._engine.watchdog import cleanup_grace_us
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
+from turnkeeper_trio._model.times import Now, seconds
 from turnkeeper_trio.events import (
     WARN_AFTER_SKIPPED,
     JobCancelled,
@@ -85,10 +85,11 @@ def end_occurrence(
     if by is not None:
         history = history_of(job)
         skipped = history.skipped = history.skipped + 1
-    if state.listening or skipped == WARN_AFTER_SKIPPED:
+    kind = OccurrenceMissed if outcome is Outcome.MISSED else OccurrenceSkipped
+    if state.listening[kind] or skipped == WARN_AFTER_SKIPPED:
         fields: dict[str, Any] = {
             "name": job.request.name,
-            "scheduled_at": utc_pendulum(item.scheduled_at),
+            "scheduled_at": item.scheduled_at,
             "reason": reason,
         }
         if outcome is Outcome.MISSED:
@@ -191,8 +192,9 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
             "finished_at": run.finished_at,
         }
         state.change_log.note(ChangeKind.RUN_ENDED, job, data)
-    if state.listening or run.outcome in FAILURES:
-        state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
+    if state.listening[RunFinished] or run.outcome in FAILURES:
+        run_id = state.run_id(run)
+        state.emit(now, RunFinished, job=job, run_id=run_id, record=record_of(run, run_id))
     state.answer_waits(run.occurrence, run)
 
 
@@ -228,7 +230,7 @@ def cancel_lineage(state: State, now: Now, job: Job, reason: str) -> None:
     job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
     state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None, "reason": reason})
-    if state.listening:
+    if state.listening[JobCancelled]:
         state.emit(now, JobCancelled, job=job, name=job.request.name, reason=reason)
     cancel_pending(state, now, job, Outcome.CANCELLED, reason)
 
@@ -268,7 +270,7 @@ def settle_job(state: State, now: Now, job: Job) -> None:
         job.state = JobState.FINISHED
         if state.change_log.asked:
             state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "next": None})
-        if state.listening:
+        if state.listening[JobFinished]:
             state.emit(now, JobFinished, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
         job.args, job.kwargs, job.target = (), None, str(job.target)

@@ -30,11 +30,11 @@ def begin_shutdown(state: State, now: Now, *, forced: bool) -> None:
         for run in tuple(state.active):
             if run.blocked:
                 _end_waiting(state, now, run)
-        if state.listening:
+        if state.listening[ShutdownStarted]:
             state.emit(now, ShutdownStarted, forced=forced)
     if forced and not closing.forced:
         closing.forced = True
-        if state.listening:
+        if state.listening[ShutdownStarted]:
             state.emit(now, ShutdownStarted, forced=True)
 
 

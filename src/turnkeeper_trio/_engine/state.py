@@ -17,10 +17,11 @@ from turnkeeper_trio._engine.queues import HandleQueue, LazyQueue, Queue
 from turnkeeper_trio._engine.rows import Attempt, Job, NonRun, Occurrence, Run, Shutdown
 from turnkeeper_trio._engine.waits import Subject, Waits
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.record import unread
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio._model.times import NEVER, Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import JobError
-from turnkeeper_trio.events import Event
+from turnkeeper_trio.events import Event, Wanted
 from turnkeeper_trio.policies import PriorityQueueType
 
 
@@ -123,8 +124,8 @@ class State:
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
         self.applied: dict[UUID, None] = {}
         """The jobs of the job set that was applied last."""
-        self.listening = False
-        """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
+        self.listening: Wanted = Wanted(lambda _: False)
+        """Which kinds of events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 
     def next_job(self) -> int:
         """Return the sequence number of the next job."""
@@ -183,16 +184,16 @@ class State:
     def emit(
         self, now: Now, kind: type[Event], *, job: Job | None = None, run_id: RunId | None = None, **fields: Any
     ) -> None:
-        """Emit an event: the runtime publishes it after the changes of this turn are committed."""
+        """Emit an event: the runtime publishes it after the changes of this turn are committed.
+
+        Instants are given as integers.
+        """
         self._sequence += 1
-        event = kind(
-            sequence=self._sequence,
-            at=utc_pendulum(now.wall),
-            job_id=None if job is None else RecurringJobId(job.job_id),
-            run_id=run_id,
-            **fields,
-        )
-        self.effects.events.append(event)
+        fields["sequence"] = self._sequence
+        fields["at"] = now.wall
+        fields["job_id"] = None if job is None else job.job_id
+        fields["run_id"] = run_id
+        self.effects.events.append(unread(kind, fields))
 
     def set_check(self, attempt: Attempt, loop: int) -> None:
         """Have the watchdog check an attempt at a loop time, instead of when it would have checked it."""

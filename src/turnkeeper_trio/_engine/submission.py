@@ -22,7 +22,7 @@ from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import JobExists, SchedulerClosed
 from turnkeeper_trio.events import JobAdded
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
@@ -65,8 +65,8 @@ def add_job(
         proposal = PendingChange(job, submission.token)
         state.change_log.propose(ChangeKind.JOB_ACCEPTED, job, definition(job), proposal)
     plan_first(state, job, first, fault, since)
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobAdded]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobAdded, job=job, name=request.name, next_run_time=at)
     halt_or_settle(state, now, job, fault)
     return job

@@ -17,7 +17,7 @@ from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import ConfigurationError, VersionConflict
 from turnkeeper_trio.events import JobUpdated
 from turnkeeper_trio.jobs import RecurringJobRequest
@@ -92,8 +92,8 @@ def change_job(
     promote_waiting(state, job)
     reset_checks(state, now, job)
     state.change_log.note(ChangeKind.JOB_CHANGED, job, {"state": job.state, "version": job.version})
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobUpdated]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobUpdated, job=job, name=request.name, version=job.version, next_run_time=at)
     settle_job(state, now, job)
     return True

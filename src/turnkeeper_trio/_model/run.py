@@ -9,7 +9,7 @@ from turnkeeper_trio._model.deferred import DateTime
 from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.public_path import set_public_path
-from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.record import LazyRecord, Record
 from turnkeeper_trio._model.text import counted, duration_text, error_text, instant_text, listed
 
 
@@ -111,7 +111,7 @@ class FailedAttempt:
 
 @final
 @dataclass(frozen=True, slots=True)
-class RunRecord(Record):
+class RunRecord(LazyRecord):
     """A run that has ended, or an occurrence that did not run, or ``count`` occurrences that did not for one reason."""
 
     run_id: RunId

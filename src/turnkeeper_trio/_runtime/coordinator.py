@@ -38,7 +38,7 @@ from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
 from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import StoreUnavailable
-from turnkeeper_trio.events import ClockStepped, SchedulerStopped
+from turnkeeper_trio.events import ClockStepped, RunStarted, SchedulerStopped
 
 CLOCK_STEP: Final = 1 * MICROSECONDS
 """How far the wall time must move against the loop's time between two turns to be a step, for `ClockStepped`."""
@@ -225,7 +225,8 @@ class Coordinator:
 
     def _take_input(self, now: Now) -> None:
         engine, dispatcher = self._engine, self._dispatcher
-        engine.listening = dispatcher.reports_starts = self._publisher.wanted
+        engine.listening = wanted = self._publisher.wanted()
+        dispatcher.reports_starts = wanted[RunStarted]
         for attempt in dispatcher.take_started():
             engine.attempt_started(now, attempt)
         outcomes = dispatcher.take_outcomes()
@@ -350,8 +351,8 @@ class Coordinator:
         for submission in self._staging.take(len(self._staging)):
             engine.accept(now, submission)
         engine.end_all(now)
-        engine.listening = self._publisher.wanted
-        if engine.listening:
+        engine.listening = self._publisher.wanted()
+        if engine.listening[SchedulerStopped]:
             engine.emit(now, SchedulerStopped)
         effects = engine.take_effects()
         effects.assignments.clear()
