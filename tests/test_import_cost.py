@@ -153,6 +153,7 @@ def test_the_public_modules_are_found_as_attributes() -> None:
     names = ["abc", "errors", "events", "jobs", "policies", "retries", "schedules", "simulation", "verdicts"]
     program = f"import turnkeeper_trio\nprint([getattr(turnkeeper_trio, name).__name__ for name in {names}])"
     assert run(program) == f"{[f'turnkeeper_trio.{name}' for name in names]}\n"
+    assert turnkeeper_trio.__getattr__("schedules") is turnkeeper_trio.schedules  # type: ignore[attr-defined]  # at run time only
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

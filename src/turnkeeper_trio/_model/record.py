@@ -142,10 +142,11 @@ class LazyRecord(Record):
     """
 
     __slots__ = ("_given",)
-    _given: dict[str, Any]
-    """What the fields are made of, as `unread` was given it. A record that its constructor made has none."""
 
-    if not TYPE_CHECKING:  # With this method any attribute would exist for type checkers.
+    if TYPE_CHECKING:
+        _given: dict[str, Any]
+        """What the fields are made of, as `unread` was given it. A record that its constructor made has none."""
+    else:  # With this method any attribute would exist for type checkers.
 
         def __getattr__(self, name: str) -> object:
             """Set a field that is read for the first time. Called for an attribute that is not there, or not yet.
