@@ -93,7 +93,7 @@ class Subscription(Generic[E_co]):
         if not isinstance(event, Lagged):
             self._kept -= 1
             self._append_lagged()
-        return cast("E_co", event)
+        return cast("E_co", event)  # noqa: ASYNC910  (it has waited, or there was something to take, and then it is one above)
 
     async def aclose(self) -> None:
         """Unsubscribe, and remove the events that were not taken: the iteration ends. A second call changes nothing.
