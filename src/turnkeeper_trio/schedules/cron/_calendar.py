@@ -105,11 +105,16 @@ class Days:
         """Return the first matching day that is not before a day, both as ordinals, or ``None``."""
         at = date.fromordinal(day)
         year, month = at.year, at.month
-        if self.years >> year & 1:
-            found = self._in_year(year, month, at.day)
+        years = self.years
+        if years == _EVERY_YEAR or years >> year & 1:  # to compare costs less than to shift 10,000 bits
+            if self._months >> month & 1:  # mostly it is in the same month, of which no further date has to be made
+                mask = self._month_mask(_LENGTHS[_leap(year)][month], (day - at.day + 1) % 7) >> at.day
+                if mask:
+                    return day + (mask & -mask).bit_length() - 1
+            found = self._in_year(year, month + 1, 1)
             if found is not None:
                 return found
-        later = self.years >> (year + 1)
+        later = years >> (year + 1)
         if not later:
             return None
         return self._in_year(year + (later & -later).bit_length(), 1, 1)
