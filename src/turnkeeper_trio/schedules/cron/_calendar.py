@@ -23,7 +23,7 @@ ALL_WEEKDAYS: Final = (1 << 7) - 1
 """The mask of weekdays 0 to 6."""
 
 
-_LENGTHS: Final = (
+_LENGTHS: Final[tuple[tuple[int, ...], ...]] = (  # typed, or mypyc makes a new tuple at each use
     (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
     (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
 )
@@ -137,9 +137,10 @@ class Days:
             skipped = (months & -months).bit_length() - 1
             if skipped:
                 month, day = month + skipped, 1
-            mask = self._mask(year, month) >> day
+            first = date(year, month, 1).toordinal()
+            mask = self._month_mask(_LENGTHS[_leap(year)][month], first % 7) >> day
             if mask:
-                return date(year, month, day).toordinal() + (mask & -mask).bit_length() - 1
+                return first + day - 1 + (mask & -mask).bit_length() - 1
             months >>= skipped + 1
             month, day = month + 1, 1
         return None
