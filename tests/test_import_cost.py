@@ -168,7 +168,7 @@ def test_a_private_name_that_is_not_there_loads_nothing() -> None:
 
 
 def test_dir_shows_the_public_names() -> None:
-    assert {*turnkeeper_trio.__all__, "__version__"} <= set(dir(turnkeeper_trio))
+    assert {*turnkeeper_trio.__all__, "__version__", "__compiled__"} <= set(dir(turnkeeper_trio))
     assert dir(turnkeeper_trio) == sorted(dir(turnkeeper_trio))
 
 

@@ -16,10 +16,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from turnkeeper_trio._public import *  # noqa: F403  (one list of the names is enough)
     from turnkeeper_trio._public import __all__ as __all__
+
+    __compiled__: bool
+    """Whether the scheduler's own code is compiled, as in the wheels of a release, or runs as Python."""
 else:  # Type checkers must not see this function, because with it any name would exist for them.
 
     def __getattr__(name: str) -> object:
         """Load a public name, and return what it stands for."""
+        if name == "__compiled__":
+            from turnkeeper_trio._model import guard  # noqa: PLC0415  (this is what makes it lazy)
+
+            return not guard.__file__.endswith(".py")
         if name == "__all__" or not name.startswith("_"):
             from importlib import import_module  # noqa: PLC0415  (this is what makes it lazy)
 
@@ -43,4 +50,4 @@ def __dir__() -> list[str]:
     """Return the names of the module and the public names, which may not be loaded yet."""
     from turnkeeper_trio import _public  # noqa: PLC0415  (this is what makes it lazy)
 
-    return sorted({*globals(), *_public.__all__})
+    return sorted({*globals(), "__compiled__", *_public.__all__})

@@ -97,7 +97,7 @@ def cancel_job(
         # Several runs that never began may share one record: it is returned once.
         return tuple(state.record(item) for item in dict.fromkeys((*ended, *came)))
 
-    return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
+    return state.waits.on([run.occurrence for run in executing], records) if executing else records([])
 
 
 def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wait | RunRecord":

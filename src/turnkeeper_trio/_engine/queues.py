@@ -98,7 +98,8 @@ class HandleQueue(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Iterate over the items, in no particular order."""
-        return (entry[-1] for entry in self._entries)
+        for entry in self._entries:
+            yield entry[-1]
 
     def in_order(self) -> Iterator[tuple[Any, ...]]:
         """Iterate over the entries in their order."""
@@ -204,12 +205,17 @@ class LazyQueue(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Iterate over the live items, in no particular order."""
-        return (entry[-1] for heap in (self._heap, self._old) for entry in heap if entry[-1].place == _IN)
+        for heap in (self._heap, self._old):
+            for entry in heap:
+                if entry[-1].place == _IN:
+                    yield entry[-1]
 
     def in_order(self) -> Iterator[tuple[Any, ...]]:
         """Iterate over the live entries in their order."""
         both = merge(_heap_in_order(self._heap, 2), _heap_in_order(self._old, 2))
-        return (entry for entry in both if entry[-1].place == _IN)
+        for entry in both:
+            if entry[-1].place == _IN:
+                yield entry
 
     @property
     def entries(self) -> int:

@@ -131,8 +131,8 @@ def warn_waiting(state: State, now: Now) -> None:
     if now.loop >= closing.warn_at and state.active:
         state.effects.shutdown_waits = tuple(state.active_run(now, run) for run in state.active)
         waited = now.loop - closing.since
-        later = (after for after in _WARN_AFTER if after > waited)
-        closing.warn_at = closing.since + next(later, waited - waited % _WARN_AFTER[-1] + _WARN_AFTER[-1])
+        later = waited - waited % _WARN_AFTER[-1] + _WARN_AFTER[-1]
+        closing.warn_at = closing.since + next((after for after in _WARN_AFTER if after > waited), later)
 
 
 def _end_waiting(state: State, now: Now, run: Run) -> None:

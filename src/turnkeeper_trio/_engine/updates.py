@@ -63,7 +63,8 @@ def _changed_request(request: RecurringJobRequest, changes: Mapping[str, Any]) -
         raise fault
     if replaced is None:
         assert fault is not None
-        raise ConfigurationError(f"a value cannot be used: {guard.described(fault)}") from fault
+        error = ConfigurationError(f"a value cannot be used: {guard.described(fault)}")
+        raise guard.caused(error, fault) from fault
     return replaced
 
 

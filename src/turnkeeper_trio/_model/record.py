@@ -116,6 +116,11 @@ _SHOWN: Final[dict[type | tuple[type, ...], Callable[[Any, Above], Any]]] = {
 }
 
 
+def _shown_by_guard(self: object) -> str:
+    # A function of Python, because a compiled one is not bound to the instance when it is made a method.
+    return guard.fields_shown(self)
+
+
 class Record:
     """A frozen value that users read."""
 
@@ -123,7 +128,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         """Have the ``repr`` show what is the user's through the guard; ``@dataclass`` writes none over it."""
-        type.__setattr__(cls, "__repr__", guard.fields_shown)
+        type.__setattr__(cls, "__repr__", _shown_by_guard)
 
     def to_json(self: "DataclassInstance") -> dict[str, Any]:
         """Return the fields as plain JSON values, by name.

@@ -48,7 +48,8 @@ def decoded(data: object, names: frozenset[str]) -> tuple[dict[str, Any], frozen
     except ConfigurationError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
-        raise _error(f"data is not what to_json() writes for a request: {guard.raised(exc)}") from exc
+        error = _error(f"data is not what to_json() writes for a request: {guard.raised(exc)}")
+        raise guard.caused(error, exc) from exc
 
 
 def _error(message: str) -> ConfigurationError:

@@ -179,9 +179,8 @@ def anchored_us(schedule: Schedule, at: int) -> Schedule:
     try:
         made = checked_schedule("the schedule", bound)
     except ConfigurationError as exc:
-        raise ScheduleFault(
-            f"{guard.type_name(schedule)}.anchored must return a schedule, it returned {guard.shown(bound)}"
-        ) from exc
+        message = f"{guard.type_name(schedule)}.anchored must return a schedule, it returned {guard.shown(bound)}"
+        raise guard.caused(ScheduleFault(message), exc) from exc
     return _bound(cast("BuiltinSchedule", made), at) if guard.is_a(made, BuiltinSchedule) else made
 
 
@@ -252,4 +251,4 @@ def _raise(fault: BaseException, what: str) -> NoReturn:
     """Raise the `ScheduleFault` that ``fault`` means; ``what`` says where it was raised."""
     if type(fault) is ScheduleFault:
         raise fault  # the user's schedule contains a schedule, and the fault is of that one
-    raise ScheduleFault(f"{what} {guard.raised(fault)}") from fault
+    raise guard.caused(ScheduleFault(f"{what} {guard.raised(fault)}"), fault) from fault

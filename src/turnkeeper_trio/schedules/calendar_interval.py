@@ -12,7 +12,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import instant_in_range, set_slot
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
 from turnkeeper_trio.schedules._literals import date_code, time_code, time_from_text, time_us, us_time
-from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
 
 __all__ = ["CalendarInterval"]

@@ -17,7 +17,7 @@ from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan, TooLong, Wi
 from turnkeeper_trio.schedules._hints import instead_of
 from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._search import UNBOUNDED, Search
-from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone, zone_named
 from turnkeeper_trio.schedules.combined import (
     NO_LIMIT,

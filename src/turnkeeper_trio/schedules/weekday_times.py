@@ -12,7 +12,7 @@ from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._literals import time_code, time_from_text, time_us, us_time
-from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, zone
 
 __all__ = ["EVERY_DAY", "WEEKEND", "WORKDAYS", "Weekday", "WeekdayTimes"]

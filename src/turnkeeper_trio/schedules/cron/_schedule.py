@@ -6,7 +6,8 @@ from typing import Any, Self, final
 
 from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio.schedules._base import set_slot
-from turnkeeper_trio.schedules._wall_clock import WallSchedule, next_every_pass, next_once
+from turnkeeper_trio.schedules._wall_clock import next_every_pass, next_once
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
 from turnkeeper_trio.schedules.cron._explain import sentence
 from turnkeeper_trio.schedules.cron._labels import CronLabels
