@@ -3,6 +3,14 @@
 The dispatch stream and the outcome stream have a place for each attempt that can be with the workers (``max_workers``
 and the dispatch buffer), and stay open until the last worker has ended. So a send never waits and cannot fail.
 Therefore the last step of a worker for an attempt is synchronous, and no outcome can be lost.
+
+Attempts begin in the order in which they were sent, because a worker takes the first in the stream whichever worker it
+is. For an attempt whose function waits for something, a worker of its own is woken, so that what begins together begins
+in one turn of the event loop. Functions that do not wait are executed by one worker, one after the other: to wake a
+worker for each costs more than to execute it, and all of them would find the stream empty but the first. Whether a
+function waits is known when it has begun, so what it did the last time is taken for what it will do. Before a worker
+waits for anything, it wakes another if more attempts are in the stream than workers are on their way to it
+(`wake_worker`). So no attempt stays in the stream while a worker is idle.
 """
 
 from typing import Final, final
@@ -46,6 +54,8 @@ class Dispatcher:
         self._event = primitives().event
         self._idle: list[Event] = []
         """An event for each worker that waits for an attempt, to wake it."""
+        self._woken = 0
+        """How many workers were woken, and have not resumed yet."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self._reported = 0
         """How many outcomes are in the outcome stream."""
@@ -68,9 +78,22 @@ class Dispatcher:
         self._dispatch_in.send_nowait(attempt)
         self._sent_count += 1
         if self._idle:
-            self._idle.pop().set()
+            if not self._woken or self.function(attempt).waits:
+                self._wake_idle()
         elif not self.workers:
             self._return_unsent()
+
+    def wake_worker(self) -> None:
+        """Wake an idle worker, if there are more attempts than workers that were woken for them.
+
+        A worker calls this before it waits for anything while it may leave attempts in the stream.
+        """
+        if self._sent_count > self._woken and self._idle:
+            self._wake_idle()
+
+    def _wake_idle(self) -> None:
+        self._woken += 1
+        self._idle.pop().set()
 
     def take_nowait(self) -> Attempt | None:
         """Take the next attempt, if there is one.
@@ -100,9 +123,11 @@ class Dispatcher:
                 # On asyncio the task may be cancelled natively after it was woken: wake another worker in its place.
                 if woken in self._idle:
                     self._idle.remove(woken)
-                elif self._idle:
-                    self._idle.pop().set()
+                else:
+                    self._woken -= 1
+                    self.wake_worker()
                 raise
+            self._woken -= 1
             attempt = self.take_nowait()
         return attempt  # noqa: ASYNC910  (it has waited at least once)
 
@@ -154,7 +179,7 @@ class Dispatcher:
         self._closed = True
         self._dispatch_in.close()
         while self._idle:
-            self._idle.pop().set()
+            self._wake_idle()
 
     def release(self) -> None:
         """Close both streams. No worker may be left."""

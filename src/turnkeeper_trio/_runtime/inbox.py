@@ -299,6 +299,7 @@ class SubmissionBatcher:
         self._staging = staging
         self._clock = clock
         self._wakeup = wakeup
+        self._checkpoint = primitives().checkpoint
         self._stream_until = -math.inf
         """The loop time until which a submission continues the stream."""
 
@@ -313,7 +314,7 @@ class SubmissionBatcher:
         enough, before = min(self._engine.capacity, MAX_GATHERED), 0
         while before < len(staging) < enough and time() < self._stream_until:
             before = len(staging)
-            await checkpoint()
+            await self._checkpoint()
         self._wakeup.clear()
 
     def take(self, outcomes: int) -> list[Submission]:

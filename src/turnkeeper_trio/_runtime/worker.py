@@ -109,17 +109,18 @@ class InContext:
     A task cannot change its context, and a task for each attempt would cost more than all the rest of the dispatch.
     """
 
-    __slots__ = ("_context", "_coroutine")
+    __slots__ = ("_context", "_coroutine", "_wanted")
 
-    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any], wanted: Any) -> None:
+        """Await the rest of a coroutine that has begun, and waits for what it ``wanted`` of the event loop."""
         self._context = context
         self._coroutine = coroutine
+        self._wanted = wanted
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Pass values and errors between the event loop and the coroutine."""
-        enter, coroutine = self._context.run, self._coroutine
+        enter, coroutine, wanted = self._context.run, self._coroutine, self._wanted
         try:
-            wanted = enter(coroutine.send, None)
             while True:
                 try:
                     got = yield wanted
@@ -209,6 +210,7 @@ class Worker:
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (all that a job raises is its outcome)
             error = exc
         attempt, self._attempt = self._attempt, None
+        self._dispatcher.wake_worker()  # What follows may wait, and this worker may have to end.
         if attempt is None:
             assert error is not None  # The stream is closed, or this library is at fault, or the task was cancelled.
             if self._native is None or not isinstance(error, asyncio.CancelledError):
@@ -263,11 +265,17 @@ class Worker:
             elif until != math.inf:
                 until = scope.deadline = math.inf
             dispatcher.report_started(attempt)
+            function = dispatcher.function(attempt)
             try:
-                value = await self._call(attempt)
+                rest, value = self._begin(attempt, function)
+                function.waits = rest is not None
+                if rest is not None:
+                    dispatcher.wake_worker()
+                    value = await self._finish(rest)
             finally:
                 if scope_guard.left_open:
                     self.needs_replacing = True
+                    dispatcher.wake_worker()
                     await scope_guard.close_scopes(scope)  # noqa: ASYNC102  (the children must end, however long they take)
             now = clock.read()
             too_late = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
@@ -295,10 +303,13 @@ class Worker:
         return 0 if self._native is None else count_references(self._native)
 
     @disable_ki_protection
-    async def _call(self, attempt: Attempt) -> Any:
-        """Call the function, in a copy of the context that no other attempt uses."""
+    def _begin(self, attempt: Attempt, function: Function) -> tuple[InContext | None, Any]:
+        """Call the function, in a copy of the context that no other attempt uses, and execute it until it waits.
+
+        Return the rest, which is to be awaited, or ``None`` and what it returned without waiting for anything, as many
+        functions do: then no task has to be resumed for it.
+        """
         job = attempt.run.job
-        function = self._dispatcher.function(attempt)
         context = self._context.copy()
         run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
@@ -314,10 +325,23 @@ class Worker:
                 _ = run_context.run_id
                 body = self._in_thread(attempt, function, args, kwargs)
             attempt.body = body
-            return await InContext(context, body)
+            try:
+                return InContext(context, body, context.run(body.send, None)), None
+            except StopIteration as stop:
+                return None, stop.value
         except BaseException as exc:
-            if guard.holds(exc, anyio.get_cancelled_exc_class()):
-                raise  # The scope removes its own cancellation from it.
+            if _is_cancellation(exc):
+                raise
+            raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
+
+    @disable_ki_protection
+    async def _finish(self, rest: InContext) -> Any:
+        """Await the rest of a call."""
+        try:
+            return await rest
+        except BaseException as exc:
+            if _is_cancellation(exc):
+                raise
             raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -328,6 +352,11 @@ class Worker:
         if error is not None:
             raise error
         return value
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Return whether a cancellation is in an error: the scope removes its own from it."""
+    return guard.holds(error, anyio.get_cancelled_exc_class())
 
 
 async def _await(awaitable: Any) -> Any:
