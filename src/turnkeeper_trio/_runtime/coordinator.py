@@ -68,7 +68,9 @@ class Coordinator:
         self._wakeup = wakeup
         self._dispatcher = dispatcher
         self._staging = staging
-        self._batcher = SubmissionBatcher(engine, staging, clock=clock, wakeup=wakeup)
+        self._batcher = SubmissionBatcher(
+            engine, staging, clock=clock, wakeup=wakeup, reported=lambda: dispatcher.reported
+        )
         self._publisher = publisher
         self._store = store
         self._command_queue = command_queue

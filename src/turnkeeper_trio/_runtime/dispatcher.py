@@ -57,7 +57,7 @@ class Dispatcher:
         self._woken = 0
         """How many workers were woken, and have not resumed yet."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
-        self._reported = 0
+        self.reported: int = 0
         """How many outcomes are in the outcome stream."""
         self.reports_starts = False
         """Whether the coordinator wants to know when an attempt begins."""
@@ -144,7 +144,7 @@ class Dispatcher:
     def report(self, attempt: Attempt) -> None:
         """Report that a worker has ended an attempt, or returns it as it is."""
         self._outcomes_in.send_nowait(attempt)
-        self._reported += 1
+        self.reported += 1
         self._wakeup.wake()
 
     def take_started(self) -> list[Attempt]:
@@ -157,8 +157,8 @@ class Dispatcher:
     def take_outcomes(self) -> list[Attempt]:
         """Return the attempts that were reported since the last call."""
         receive = self._outcomes_out.receive_nowait
-        outcomes = [receive() for _ in range(self._reported)]
-        self._reported = 0
+        outcomes = [receive() for _ in range(self.reported)]
+        self.reported = 0
         return outcomes
 
     def worker_ended(self) -> None:

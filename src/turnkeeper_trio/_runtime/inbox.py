@@ -294,8 +294,18 @@ MIN_SHARE: Final = 2
 class SubmissionBatcher:
     """Decides how many submissions each turn takes out of staging."""
 
-    def __init__(self, engine: Engine, staging: Inbox[Submission], *, clock: BoundClock, wakeup: Wakeup) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        staging: Inbox[Submission],
+        *,
+        clock: BoundClock,
+        wakeup: Wakeup,
+        reported: Callable[[], int],
+    ) -> None:
+        """Make a batcher. ``reported`` returns how many workers have reported since the last turn, and so are free."""
         self._engine = engine
+        self._reported = reported
         self._staging = staging
         self._clock = clock
         self._wakeup = wakeup
@@ -311,8 +321,11 @@ class SubmissionBatcher:
         staging, time = self._staging, self._clock.loop_time
         if not staging or time() >= self._stream_until:
             return  # noqa: ASYNC910  (mostly there is nothing to wait for)
-        enough, before = min(self._engine.capacity, MAX_GATHERED), 0
-        while before < len(staging) < enough and time() < self._stream_until:
+        before = 0
+        while (
+            before < len(staging) < min(self._engine.capacity + self._reported(), MAX_GATHERED)
+            and time() < self._stream_until
+        ):
             before = len(staging)
             await self._checkpoint()
         self._wakeup.clear()
