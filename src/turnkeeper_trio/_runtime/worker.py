@@ -26,7 +26,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.times import MICROSECONDS
+from turnkeeper_trio._model.times import MICROSECONDS, Now
 from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
@@ -256,22 +256,16 @@ class Worker:
                 self._attempt = None
                 dispatcher.report(attempt)
                 continue
-            request = attempt.run.job.request
-            timeout = request.timeout_us
-            if (timeout is not None or request.stuck_after_us is not None) and self._engine.body_began(now, attempt):
-                dispatcher.wake()
-            if timeout is not None:
-                until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
-            elif until != math.inf:
-                until = scope.deadline = math.inf
+            deadline = math.inf if attempt.deadline is None else attempt.deadline / MICROSECONDS
+            if until != deadline:
+                until = scope.deadline = deadline
             dispatcher.report_started(attempt)
             function = dispatcher.function(attempt)
             try:
                 rest, value = self._begin(attempt, function)
                 function.waits = rest is not None
                 if rest is not None:
-                    dispatcher.wake_worker()
-                    value = await self._finish(rest)
+                    value = await self._finish(now, attempt, rest)
             finally:
                 if scope_guard.left_open:
                     self.needs_replacing = True
@@ -335,8 +329,12 @@ class Worker:
             raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     @disable_ki_protection
-    async def _finish(self, rest: InContext) -> Any:
-        """Await the rest of a call."""
+    async def _finish(self, now: Now, attempt: Attempt, rest: InContext) -> Any:
+        """Await the rest of a call that began at ``now``. Until here, nobody could look whether it takes too long."""
+        self._dispatcher.wake_worker()
+        watched = attempt.deadline is not None or attempt.run.job.request.stuck_after_us is not None
+        if watched and self._engine.body_began(now, attempt):
+            self._dispatcher.wake()
         try:
             return await rest
         except BaseException as exc:

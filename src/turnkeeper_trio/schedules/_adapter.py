@@ -31,7 +31,9 @@ class ScheduleFault(TurnKeeperError):
 
 def is_schedule(value: object) -> bool:
     """Return whether ``value`` is a schedule: an object (not a class) with a method ``next_after``."""
-    return not guard.is_a(value, type) and callable(guard.attribute(value, "next_after"))
+    return guard.is_a(value, BuiltinSchedule) or (
+        not guard.is_a(value, type) and callable(guard.attribute(value, "next_after"))
+    )
 
 
 def checked_schedule(name: str, value: object, subject: str | None = None) -> Schedule:

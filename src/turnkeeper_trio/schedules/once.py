@@ -236,9 +236,12 @@ class After(_Single, ElapsedSchedule):
         seconds: float | None = None,
         anchor: datetime | None = None,
     ) -> None:
-        units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
-        by_units = delay == 0 and any(value is not None for value in units.values())
-        self._fill("delay", None if by_units else delay, anchor, least=0, **units)
+        length: float | timedelta | None = delay
+        if delay == 0 and not (weeks is days is hours is minutes is seconds is None):
+            length = None
+        self._fill(
+            "delay", length, anchor, least=0, weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
+        )
 
     @property
     def delay(self) -> timedelta:
