@@ -54,6 +54,11 @@ def report(state: State, now: Now, attempt: Attempt) -> None:
     if attempt.revoked:
         return  # The scheduler was torn down before the attempt came back, and ended its run then.
     record_attempt(state, attempt)
+    if attempt.ending is AttemptResult.RETURNED and attempt.value is None:
+        # Most attempts end so. There is no verdict to read, and nothing to decide.
+        state.counters.count(attempt)
+        end_run(state, now, attempt.run, Outcome.SUCCEEDED)
+        return
     _read_verdict(attempt)
     state.counters.count(attempt)
     _decide(state, now, attempt.run, attempt)

@@ -151,7 +151,9 @@ class Job:
     seq: int = field(kw_only=True)
     """Its sequence number: its position in the order of submission."""
     schedule: Schedule = field(init=False)
-    """The schedule in force, bound to the instant at which its grid begins."""
+    """The schedule in force, bound to the instant at which its grid begins. `set_schedule` sets it."""
+    delayed: bool = field(init=False)
+    """Whether its schedule is a `FixedDelay`: its next occurrence counts from the end of a run."""
     entries: int = 0
     """How often an occurrence of it was put in a queue."""
     state: JobState = JobState.ACTIVE
@@ -174,9 +176,14 @@ class Job:
     history: "JobHistory | None" = None
 
     def __post_init__(self) -> None:
-        self.schedule = self.request.schedule
+        self.set_schedule(self.request.schedule)
         self.runs = NO_RUNS
         self.waiting = NO_RUNS
+
+    def set_schedule(self, schedule: Schedule) -> None:
+        """Set the schedule in force."""
+        self.schedule = schedule
+        self.delayed = type(schedule) is FixedDelay
 
     def next_entry(self) -> int:
         """Return a new number, which makes the key of a queue entry of this job unique.
@@ -186,11 +193,6 @@ class Job:
         """
         self.entries += 1
         return self.entries
-
-    @property
-    def delayed(self) -> bool:
-        """Whether its schedule is a `FixedDelay`: its next occurrence counts from the end of a run."""
-        return type(self.schedule) is FixedDelay
 
 
 @final

@@ -1,8 +1,8 @@
 """The ids of jobs and runs, and how they are made."""
 
 import random
-from typing import Any, Final, NewType, final
-from uuid import UUID, uuid5
+from typing import Final, NewType, final
+from uuid import UUID, SafeUUID, uuid5
 
 RecurringJobId = NewType("RecurringJobId", UUID)
 """The id of a job (a lineage of runs)."""
@@ -23,6 +23,9 @@ RunId = NewType("RunId", UUID)
 """The id of one run of a job. It stays the same from the planning of the occurrence on."""
 
 
+_set = object.__setattr__
+
+
 @final
 class RandomIds:
     """Makes random ids (UUID version 4) from its own generator, which the operating system seeds once.
@@ -36,8 +39,8 @@ class RandomIds:
         self._bits = random.Random().getrandbits  # noqa: S311  (an id is no secret)
 
     def __call__(self) -> UUID:
-        # As pickle restores one: the constructor takes three times as long, because it takes five kinds of arguments.
-        made: Any = object.__new__(UUID)
-        made.__setstate__({"int": self._bits(128) & ~_VERSION_AND_VARIANT | _RANDOM})
-        new_id: UUID = made
+        # As pickle restores one: the constructor takes five times as long, because it takes five kinds of arguments.
+        new_id = object.__new__(UUID)
+        _set(new_id, "int", self._bits(128) & ~_VERSION_AND_VARIANT | _RANDOM)
+        _set(new_id, "is_safe", SafeUUID.unknown)
         return new_id
