@@ -200,7 +200,7 @@ class Job:
 class JobHistory:
     """What has ended of a job, as far as it is remembered."""
 
-    runs: "list[Run]" = field(default_factory=list["Run"])
+    runs: "list[Run]" = field(init=False)
     non_runs: "list[NonRun]" = field(init=False)
     last_run: "Run | None" = None
     last_success: "Run | None" = None
@@ -212,6 +212,7 @@ class JobHistory:
     """The value of ``skipped`` when a run last ended."""
 
     def __post_init__(self) -> None:
+        self.runs = []
         self.non_runs = NO_NON_RUNS
 
     def forget_runs(self) -> None:

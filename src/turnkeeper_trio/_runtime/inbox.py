@@ -11,7 +11,7 @@ to wake them and let each put its item in, lets later senders overtake earlier o
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
@@ -146,16 +146,13 @@ class Inbox(Generic[T]):
         ends at that instant has begun or ended, whatever the order of the tasks.
         """
         self.approaching += 1
+        # Once the stream is closed, callers may come from any event loop, to be refused.
         try:
-            await self._any_checkpoint()
+            await (checkpoint if self.closed else self._checkpoint)()
             if self._is_virtual:
-                await self._any_checkpoint()
+                await (checkpoint if self.closed else self._checkpoint)()
         finally:
             self.approaching -= 1
-
-    def _any_checkpoint(self) -> Awaitable[object]:
-        """Return a checkpoint. Once the stream is closed, callers may come from any event loop, to be refused."""
-        return (checkpoint if self.closed else self._checkpoint)()
 
     async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Wait for room, then put an item in, unless ``check`` raises, which is called in the same step.
@@ -166,8 +163,13 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        await self._any_checkpoint()
-        if self.full:
+        await (checkpoint if self.closed else self._checkpoint)()
+        if not self.closed and self.sent - self.taken < self.size:
+            if check is not None:
+                check(item)
+            self._put(item)
+            return
+        if not self.closed:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:

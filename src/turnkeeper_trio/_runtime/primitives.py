@@ -11,8 +11,8 @@ is a `SharedEvent`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Generator
+from types import coroutine
 from typing import Final, NamedTuple, Protocol, final
 
 import anyio
@@ -44,7 +44,13 @@ class Primitives(NamedTuple):
     """Makes an event."""
 
 
-_ASYNCIO: Final = Primitives(partial(asyncio.sleep, 0), asyncio.Event)
+@coroutine
+def _yield_once() -> Generator[None]:
+    """Wait for the next turn of asyncio's event loop, as ``asyncio.sleep(0)`` does after two more calls."""
+    yield
+
+
+_ASYNCIO: Final = Primitives(_yield_once, asyncio.Event)
 _TRIO: Final = Primitives(trio.lowlevel.checkpoint, trio.Event)
 
 
