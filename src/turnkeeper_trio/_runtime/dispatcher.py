@@ -13,6 +13,7 @@ waits for anything, it wakes another if more attempts are in the stream than wor
 (`wake_worker`). So no attempt stays in the stream while a worker is idle.
 """
 
+from collections.abc import Callable
 from typing import Final, final
 
 import anyio
@@ -59,6 +60,8 @@ class Dispatcher:
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
         self.reported: int = 0
         """How many outcomes are in the outcome stream."""
+        self.at_last_report: Callable[[], bool] = lambda: False
+        """Has the coordinator take a turn at once, if it can; see `Coordinator`."""
         self.reports_starts = False
         """Whether the coordinator wants to know when an attempt begins."""
         self._started: list[Attempt] = []
@@ -141,11 +144,15 @@ class Dispatcher:
             self._started.append(attempt)
             self._wakeup.wake()
 
-    def report(self, attempt: Attempt) -> None:
-        """Report that a worker has ended an attempt, or returns it as it is."""
+    def report(self, attempt: Attempt, *, at_once: bool = False) -> None:
+        """Report that a worker has ended an attempt, or returns it as it is.
+
+        With ``at_once`` the outcome is decided about in this step, if it is the only one and nothing comes before it.
+        """
         self._outcomes_in.send_nowait(attempt)
         self.reported += 1
-        self._wakeup.wake()
+        if not (at_once and not self._sent_count and self.at_last_report()):
+            self._wakeup.wake()
 
     def take_started(self) -> list[Attempt]:
         """Return the attempts that have begun since the last call, if starts are reported."""

@@ -9,16 +9,18 @@ shuffles tasks that are woken together): the coordinator makes room, and puts th
 to wake them and let each put its item in, lets later senders overtake earlier ones.
 """
 
+import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
-from turnkeeper_trio._runtime.clock import BoundClock, time_is_virtual
+from turnkeeper_trio._runtime.clock import BoundClock, in_trio, time_is_virtual
 from turnkeeper_trio._runtime.primitives import Event, primitives, set_event
 from turnkeeper_trio.errors import TurnKeeperError
 
@@ -27,11 +29,12 @@ T = TypeVar("T")
 
 @final
 class Wakeup:
-    """The sleep of the coordinator, which ends when it is woken, or at a deadline.
+    """The sleep of the coordinator, which ends when it is woken, or when the alarm rings.
 
-    One cancel scope is around many sleeps, because to enter a scope costs more than to sleep. For the same reason a
-    deadline is not moved when the next one is later, which is almost always so: the coordinator wakes once too early,
-    and sets the later deadline then.
+    On trio the alarm is the deadline of a cancel scope. One scope is around many sleeps, because to enter a scope costs
+    more than to sleep. On asyncio it is a timer, because a scope that is cancelled costs several turns of the event
+    loop there. An alarm is not moved when the next one is later, which is almost always so: the coordinator takes a
+    turn once too early, and sets the later alarm then.
     """
 
     def __init__(self) -> None:
@@ -40,9 +43,17 @@ class Wakeup:
         """Whether `wake` was called since the last sleep."""
         self._sleeper: Event | None = None
         """What the coordinator sleeps by, while it does and has not been woken."""
-        self.until: float = math.inf
-        """The deadline of the alarm."""
+        self._until: float = math.inf
+        """When the alarm rings."""
         self._alarm: anyio.CancelScope | None = None
+        """The scope whose deadline the alarm is, on trio."""
+        self._loop = None if in_trio() else asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        """The timer that the alarm is, on asyncio."""
+        self._context = copy_context()
+        """The context of the timer: it must not keep that of a caller alive."""
+        self.at_alarm: Callable[[], None] = self.wake
+        """What the timer calls; see `Coordinator`."""
 
     def wake(self) -> None:
         """Wake the coordinator; if it does not sleep, its next sleep ends at once."""
@@ -58,21 +69,41 @@ class Wakeup:
         return self._sleeper is not None
 
     def alarm(self) -> anyio.CancelScope:
-        """Return a new scope to `sleep` in. It ends at the first deadline that is reached; then a new one is needed."""
-        self.until = math.inf
+        """Return a new scope to `sleep` in. On trio it ends when the alarm rings; then a new one is needed."""
+        self._until = math.inf
         self._alarm = anyio.CancelScope()
         return self._alarm
 
+    def set_alarm(self, until: float) -> None:
+        """Have the alarm ring at the loop time ``until`` at the latest; never, if that is infinite."""
+        if until < self._until or until == math.inf != self._until:
+            self._until = until
+            if self._loop is not None:
+                self.cancel_timer()
+                if until != math.inf:
+                    self._timer = self._loop.call_at(until, self._ring, context=self._context)
+            elif self._alarm is not None:
+                self._alarm.deadline = until
+
+    def _ring(self) -> None:
+        self._until, self._timer = math.inf, None
+        self.at_alarm()
+
+    def cancel_timer(self) -> None:
+        """Cancel the timer, if there is one."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     async def sleep(self, until: float = math.inf) -> None:
-        """Sleep until woken, or until the deadline of the alarm, at the latest at the loop time ``until``.
+        """Sleep until woken, or until the alarm rings, at the latest at the loop time ``until``.
 
         Always a checkpoint.
         """
         if self._woken:
             await self._checkpoint()
         else:
-            if self._alarm is not None and (until < self.until or until == math.inf != self.until):
-                self.until = self._alarm.deadline = until
+            self.set_alarm(until)
             sleeper = self._sleeper = self._event()
             try:
                 await sleeper.wait()

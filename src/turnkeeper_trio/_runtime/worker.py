@@ -241,7 +241,7 @@ class Worker:
     async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts, and report those that returned in time. Return the value of one that returned too late."""
         dispatcher, clock, scope_guard = self._dispatcher, self._dispatcher.clock, ScopeGuard()
-        until = math.inf
+        until, resumed = math.inf, True
         self._inside = min(self._inside, self._references())
         now = clock.read()
         while True:
@@ -249,7 +249,7 @@ class Worker:
             if attempt is None:
                 if until != math.inf:
                     until = scope.deadline = math.inf
-                attempt = await dispatcher.take()
+                attempt, resumed = await dispatcher.take(), True
                 now = clock.read()
             self._attempt = attempt
             if not attempt.claim(now, scope):
@@ -265,7 +265,7 @@ class Worker:
                 rest, value = self._begin(attempt, function)
                 function.waits = rest is not None
                 if rest is not None:
-                    value = await self._finish(now, attempt, rest)
+                    value, resumed = await self._finish(now, attempt, rest), True
             finally:
                 if scope_guard.left_open:
                     self.needs_replacing = True
@@ -277,7 +277,10 @@ class Worker:
                 return value
             self._attempt = None
             attempt.end(now, AttemptResult.RETURNED, value=value)
-            dispatcher.report(attempt)
+            # At once only if other tasks have run since the last time: a turn may assign the next attempt to this
+            # worker, and so on for ever.
+            dispatcher.report(attempt, at_once=resumed)
+            resumed = False
             value = None  # An idle worker must not keep the value alive.
 
     def _may_be_cancelled(self) -> bool:
