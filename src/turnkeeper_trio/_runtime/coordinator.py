@@ -259,11 +259,15 @@ class Coordinator:
         outcomes = dispatcher.take_outcomes()
         for attempt in outcomes:
             engine.report(now, attempt)
-        for submission in self._batcher.take(len(outcomes)):
-            engine.accept(now, submission)
-        self._staging.admit_senders()
-        # The store may still refuse what is not committed: a command that asks about it is answered after the commit.
-        self._command_queue.run_pending(now, staged=self._staging.taken if self._store is None else self._committed)
+        if self._staging:
+            for submission in self._batcher.take(len(outcomes)):
+                engine.accept(now, submission)
+            self._staging.admit_senders()
+        if self._command_queue.has_commands:
+            # The store may still refuse what is not committed: a command that asks about it is answered after the
+            # commit.
+            staged = self._staging.taken if self._store is None else self._committed
+            self._command_queue.run_pending(now, staged=staged)
         if self._forced is not None:
             engine.begin_shutdown(now, forced=self._forced)
 

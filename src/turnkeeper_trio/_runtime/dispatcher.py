@@ -163,6 +163,8 @@ class Dispatcher:
 
     def take_outcomes(self) -> list[Attempt]:
         """Return the attempts that were reported since the last call."""
+        if not self.reported:
+            return []
         receive = self._outcomes_out.receive_nowait
         outcomes = [receive() for _ in range(self.reported)]
         self.reported = 0

@@ -179,6 +179,9 @@ _FIELDS: Final = frozenset(_IN_ORDER)
 _BY_PLACE: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init and not each.kw_only)
 """The names of the fields that can be given by position."""
 
+_GIVEN_BY_PLACE: Final = tuple(frozenset(_BY_PLACE[:number]) for number in range(len(_BY_PLACE) + 1))
+"""The names of the fields that are given when as many values are given by position, and none by name."""
+
 _init_of_all_fields: Final = RecurringJobRequest.__init__
 
 
@@ -194,7 +197,7 @@ def _init(self: RecurringJobRequest, /, *values: Any, **named: Any) -> None:
     own: dict[str, Any] = {**dict(zip(_BY_PLACE, values, strict=False)), **named}
     if len(own) < len(values) + len(named) or "name" not in own:
         _init_of_all_fields(self, *values, **named)  # It raises, with Python's own words for what is wrong.
-    given = own["given"] = frozenset(own)
+    given = own["given"] = frozenset(own) if named else _GIVEN_BY_PLACE[len(values)]
     _set(self, "__dict__", own)
     _check_fields(self, given)
 
