@@ -121,6 +121,20 @@ class RecurringJobRequest:
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the fields that were given. Defaults of jobs apply only to the other fields."""
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether all fields are equal, whether given or not."""
+        if not isinstance(other, RecurringJobRequest):
+            return NotImplemented
+        # A field that neither of them holds has its default in both.
+        for name in _FIELDS.intersection([*self.__dict__, *other.__dict__]):
+            one, another = getattr(self, name), getattr(other, name)
+            if one is not another and one != another:
+                return False
+        return True
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in _IN_ORDER))
+
     def __repr__(self) -> str:
         return guard.fields_shown(self)
 
