@@ -354,13 +354,10 @@ class SubmissionBatcher:
         staging, time = self._staging, self._clock.loop_time
         if not staging or time() >= self._stream_until:
             return  # noqa: ASYNC910  (mostly there is nothing to wait for)
-        before = 0
-        while (
-            before < len(staging) < min(self._engine.capacity + self._reported(), MAX_GATHERED)
-            and time() < self._stream_until
-        ):
-            before = len(staging)
+        capacity, before, there = self._engine.capacity, 0, len(staging)
+        while before < there < min(capacity + self._reported(), MAX_GATHERED) and time() < self._stream_until:
             await self._checkpoint()
+            before, there = there, len(staging)
         self._wakeup.clear()
 
     def take(self, outcomes: int) -> list[Submission]:

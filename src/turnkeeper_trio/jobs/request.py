@@ -208,7 +208,8 @@ def _init(self: RecurringJobRequest, /, *values: Any, **named: Any) -> None:
     """
     if named and not _FIELDS.issuperset(named):
         raise unknown_field(next(name for name in named if name not in _FIELDS), _FIELDS)
-    own: dict[str, Any] = {**dict(zip(_BY_PLACE, values, strict=False)), **named}
+    own: dict[str, Any] = dict(zip(_BY_PLACE, values, strict=False))
+    own.update(named)
     if len(own) < len(values) + len(named) or "name" not in own:
         _init_of_all_fields(self, *values, **named)  # It raises, with Python's own words for what is wrong.
     given = own["given"] = frozenset(own) if named else _GIVEN_BY_PLACE[len(values)]

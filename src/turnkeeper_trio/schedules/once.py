@@ -236,12 +236,12 @@ class After(_Single, ElapsedSchedule):
         seconds: float | None = None,
         anchor: datetime | None = None,
     ) -> None:
-        length: float | timedelta | None = delay
-        if delay == 0 and not (weeks is days is hours is minutes is seconds is None):
-            length = None
-        self._fill(
-            "delay", length, anchor, least=0, weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
-        )
+        if weeks is days is hours is minutes is seconds is None:
+            self._fill("delay", delay, anchor, least=0)
+        else:
+            length = None if delay == 0 else delay
+            units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+            self._fill("delay", length, anchor, least=0, **units)
 
     @property
     def delay(self) -> timedelta:
