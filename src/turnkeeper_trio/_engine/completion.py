@@ -49,7 +49,7 @@ def report(state: State, now: Now, attempt: Attempt) -> None:
         if not attempt.revoked:
             end_run(state, now, attempt.run, Outcome.MISSED, TOO_LATE)
         return
-    if EXECUTED in state.waits and not state.executing:
+    if state.waits and EXECUTED in state.waits and not state.executing:
         state.answer_waits(EXECUTED)
     if attempt.revoked:
         return  # The scheduler was torn down before the attempt came back, and ended its run then.

@@ -121,7 +121,8 @@ class History:
         if run.occurrence.run_id is not None:
             self._by_id[run.occurrence.run_id] = run
         self.runs.add(run, history.runs)
-        self.trim(run.finished_at)
+        if self._ttl is not None:
+            self.trim(run.finished_at)
 
     def add_non_run(self, item: NonRun) -> NonRun:
         """Keep an occurrence that did not run, and return the item that holds it.

@@ -195,7 +195,8 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
         state.change_log.note(ChangeKind.RUN_ENDED, job, data)
     if state.listening or run.outcome in FAILURES:
         state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
-    state.answer_waits(run.occurrence, run)
+    if state.waits:
+        state.answer_waits(run.occurrence, run)
 
 
 def halt(state: State, now: Now, job: Job, reason: str) -> None:

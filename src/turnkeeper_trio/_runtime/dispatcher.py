@@ -139,10 +139,9 @@ class Dispatcher:
         self._wakeup.wake()
 
     def report_started(self, attempt: Attempt) -> None:
-        """Report that a worker has begun an attempt."""
-        if self.reports_starts:
-            self._started.append(attempt)
-            self._wakeup.wake()
+        """Report that a worker has begun an attempt; only while `reports_starts`."""
+        self._started.append(attempt)
+        self._wakeup.wake()
 
     def report(self, attempt: Attempt, *, at_once: bool = False) -> None:
         """Report that a worker has ended an attempt, or returns it as it is.

@@ -259,7 +259,8 @@ class Worker:
             deadline = math.inf if attempt.deadline is None else attempt.deadline / MICROSECONDS
             if until != deadline:
                 until = scope.deadline = deadline
-            dispatcher.report_started(attempt)
+            if dispatcher.reports_starts:
+                dispatcher.report_started(attempt)
             function = dispatcher.function(attempt)
             try:
                 rest, value = self._begin(attempt, function)
