@@ -9,8 +9,8 @@ is. For an attempt whose function waits for something, a worker of its own is wo
 in one turn of the event loop. Functions that do not wait are executed by one worker, one after the other: to wake a
 worker for each costs more than to execute it, and all of them would find the stream empty but the first. Whether a
 function waits is known when it has begun, so what it did the last time is taken for what it will do. Before a worker
-waits for anything, it wakes another if more attempts are in the stream than workers are on their way to it
-(`wake_worker`). So no attempt stays in the stream while a worker is idle.
+waits for a job, or for what it has left behind, it wakes another if more attempts are in the stream than workers are on
+their way to it (`wake_worker`). So no attempt waits in the stream while a worker is idle.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,7 @@ class Dispatcher:
     def wake_worker(self) -> None:
         """Wake an idle worker, if there are more attempts than workers that were woken for them.
 
-        A worker calls this before it waits for anything while it may leave attempts in the stream.
+        A worker calls this before it waits for a job, because it may leave attempts in the stream.
         """
         if self._sent_count > self._woken and self._idle:
             self._wake_idle()

@@ -82,7 +82,8 @@ class Wakeup:
                 self.cancel_timer()
                 if until != math.inf:
                     self._timer = self._loop.call_at(until, self._ring, context=self._context)
-            elif self._alarm is not None:
+            else:
+                assert self._alarm is not None  # Without one, nothing is ever due.
                 self._alarm.deadline = until
 
     def _ring(self) -> None:

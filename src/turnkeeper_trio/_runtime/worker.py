@@ -210,7 +210,6 @@ class Worker:
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (all that a job raises is its outcome)
             error = exc
         attempt, self._attempt = self._attempt, None
-        self._dispatcher.wake_worker()  # What follows may wait, and this worker may have to end.
         if attempt is None:
             assert error is not None  # The stream is closed, or this library is at fault, or the task was cancelled.
             if self._native is None or not isinstance(error, asyncio.CancelledError):
