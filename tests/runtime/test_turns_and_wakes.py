@@ -197,21 +197,24 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @ASYNCIO
+@pytest.mark.real_time
 async def test_the_timer_takes_the_turn_itself(turns: list[bool]) -> None:
     async with open_scheduler(max_workers=1) as scheduler:
-        job_id = await scheduler.add_job(EACH_SECOND, nothing)
-        await anyio.sleep(0.5)
+        job_id = await scheduler.add_job(RecurringJobRequest("soon", After(0.01)), nothing)
+        await scheduler.get_job_details(job_id)
         turns.clear()
-        await anyio.sleep(5)
-        assert turns == [False, True] * 5  # what is due; what has ended, in the task of the worker
-        assert len(await scheduler.get_run_history(job_id)) == 5
+        record = await scheduler.wait_job(job_id)
+        assert record.attempts == 1
+        assert not turns[-2]  # It is due: in the callback of the timer.
+        assert turns[-1]  # It has ended: in the task of the worker.
 
 
 @ASYNCIO
+@pytest.mark.real_time
 async def test_observers_are_called_in_a_task(turns: list[bool]) -> None:
     async with open_scheduler(max_workers=1, observers=[EventRecorder()]) as scheduler:
-        await scheduler.add_job(EACH_SECOND, nothing)
-        await anyio.sleep(5.5)
+        job_id = await scheduler.add_job(RecurringJobRequest("soon", After(0.01)), nothing)
+        assert (await scheduler.wait_job(job_id)).attempts == 1
         assert turns
         assert all(turns)
 
@@ -236,19 +239,20 @@ async def test_a_fault_in_such_a_turn_ends_the_scheduler(method: str, monkeypatc
 
 
 @ASYNCIO
+@pytest.mark.real_time
 async def test_no_timer_is_left_behind() -> None:
     """Even if the task of the coordinator is cancelled, which nobody may do."""
     wakeup: Any = None
     with pytest.raises(InternalError):
         async with open_scheduler(max_workers=1) as scheduler:
             await scheduler.add_job(RecurringJobRequest("later", After(hours=1)), nothing)
-            await anyio.sleep(1)
+            await scheduler.wait_idle(due_only=True)
             wakeup = scheduler._parts.coordinator._wakeup
             assert wakeup._timer is not None
             for task in asyncio.all_tasks():
                 if task.get_name() == "turnkeeper coordinator":
                     task.cancel()
-            await anyio.sleep(1)
+            await anyio.sleep_forever()  # until the block is cut off
     assert wakeup._timer is None
 
 

@@ -33,8 +33,10 @@ class Wakeup:
 
     On trio the alarm is the deadline of a cancel scope. One scope is around many sleeps, because to enter a scope costs
     more than to sleep. On asyncio it is a timer, because a scope that is cancelled costs several turns of the event
-    loop there. An alarm is not moved when the next one is later, which is almost always so: the coordinator takes a
-    turn once too early, and sets the later alarm then.
+    loop there; but not in virtual time, where much happens at one instant, and a timer would change its order.
+
+    An alarm is not moved when the next one is later, which is almost always so: the coordinator takes a turn once too
+    early, and sets the later alarm then.
     """
 
     def __init__(self) -> None:
@@ -46,10 +48,10 @@ class Wakeup:
         self._until: float = math.inf
         """When the alarm rings."""
         self._alarm: anyio.CancelScope | None = None
-        """The scope whose deadline the alarm is, on trio."""
-        self._loop = None if in_trio() else asyncio.get_running_loop()
+        """The scope whose deadline the alarm is, if it is no timer."""
+        self._loop = None if in_trio() or time_is_virtual() else asyncio.get_running_loop()
+        """The event loop, if the alarm is a timer of it."""
         self._timer: asyncio.TimerHandle | None = None
-        """The timer that the alarm is, on asyncio."""
         self._context = copy_context()
         """The context of the timer: it must not keep that of a caller alive."""
         self.at_alarm: Callable[[], None] = self.wake
@@ -69,7 +71,7 @@ class Wakeup:
         return self._sleeper is not None
 
     def alarm(self) -> anyio.CancelScope:
-        """Return a new scope to `sleep` in. On trio it ends when the alarm rings; then a new one is needed."""
+        """Return a new scope to `sleep` in. If it ends, the alarm has rung; then a new one is needed."""
         self._until = math.inf
         self._alarm = anyio.CancelScope()
         return self._alarm
