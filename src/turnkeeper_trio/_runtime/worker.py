@@ -274,7 +274,7 @@ class Worker:
             now = clock.read()
             too_late = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
             if too_late or attempt.cause is not None or self._may_be_cancelled():
-                return value
+                return value  # noqa: ASYNC910  (part of the worker's task)
             self._attempt = None
             attempt.end(now, AttemptResult.RETURNED, value=value)
             # At once only if other tasks have run since the last time: a turn may assign the next attempt to this
