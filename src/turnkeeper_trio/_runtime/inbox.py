@@ -220,10 +220,9 @@ class Inbox(Generic[T]):
                 raise sender.refused
             if sender.placed:
                 return
-        if self.closed:
-            # The cancellation that made the scheduler close may concern this task, too: it goes before the error.
-            await checkpoint()
-        self.put_nowait(item, check)
+        # It is closed. The cancellation that made the scheduler close may concern this task, too, and goes before the error.
+        await checkpoint()
+        raise anyio.ClosedResourceError
 
     async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:  # noqa: ASYNC910  (there may be no item)
         """Put items in, in their order, in bursts: wait for room as `put` does, then put in as many as the room allows.

@@ -198,12 +198,11 @@ def _bound(schedule: BuiltinSchedule, at: int) -> Schedule:
     Even this may fail: a part of it may be a user's schedule, and that part's ``anchored`` may raise or return
     something that cannot be part of a combination.
     """
-    try:
-        return schedule.anchored_us(at)
-    except guard.PROGRAM:
-        raise
-    except BaseException as fault:  # noqa: BLE001, ASYNC103  (it becomes a `ScheduleFault`)
-        _raise(fault, f"{guard.type_name(schedule)} cannot be bound:")  # noqa: ASYNC104  (a plain call)
+    bound, fault = guard.call(schedule.anchored_us, at)
+    if fault is not None:
+        _raise(fault, f"{guard.type_name(schedule)} cannot be bound:")
+    assert bound is not None
+    return bound
 
 
 def _listed(schedule: Schedule, after: int, until: int, limit: int) -> tuple[int, bool]:
