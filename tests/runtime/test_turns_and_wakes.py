@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -272,3 +273,38 @@ async def test_a_job_may_be_submitted_from_within_a_turn_outside_of_the_coordina
         await scheduler.add_job(RecurringJobRequest("first", After(1)), job)
         await anyio.sleep(2)
     assert ran == ["first", NOW.name]
+
+
+class Racing:
+    """A clock that goes on by a third of a second each time it is read, as a slow machine does by microseconds."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def wall(self) -> int:
+        self.reads += 1
+        return self._now()
+
+    def loop(self) -> int:
+        return self._now()
+
+    def _now(self) -> int:
+        return round(anyio.current_time() * 1_000_000) + self.reads * 333_333
+
+    def deadline(self, wall: int, /) -> float:
+        return anyio.current_time() + max(0, wall - self._now()) / 1_000_000
+
+    def hold(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+async def test_no_run_begins_before_its_instant_when_its_worker_has_taken_the_turn() -> None:
+    async with open_scheduler(max_workers=1, clock=Racing()) as scheduler:
+        for seconds in range(1, 60):
+            await scheduler.add_job(RecurringJobRequest("job", After(seconds)), nothing)
+        await scheduler.wait_idle()
+        records = await scheduler.get_run_history()
+    assert len(records) == 59
+    for record in records:
+        assert record.started_at is not None
+        assert record.started_at >= record.due_at

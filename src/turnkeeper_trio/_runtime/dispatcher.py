@@ -143,15 +143,17 @@ class Dispatcher:
         self._started.append(attempt)
         self._wakeup.wake()
 
-    def report(self, attempt: Attempt, *, at_once: bool = False) -> None:
-        """Report that a worker has ended an attempt, or returns it as it is.
+    def report(self, attempt: Attempt, *, at_once: bool = False) -> bool:
+        """Report that a worker has ended an attempt, or returns it as it is; return whether it has been decided about.
 
-        With ``at_once`` the outcome is decided about in this step, if it is the only one and nothing comes before it.
+        With ``at_once`` that happens in this step, if it is the only outcome and nothing comes before it.
         """
         self._outcomes_in.send_nowait(attempt)
         self.reported += 1
-        if not (at_once and not self._sent_count and self.at_last_report()):
-            self._wakeup.wake()
+        if at_once and not self._sent_count and self.at_last_report():
+            return True
+        self._wakeup.wake()
+        return False
 
     def take_started(self) -> list[Attempt]:
         """Return the attempts that have begun since the last call, if starts are reported."""

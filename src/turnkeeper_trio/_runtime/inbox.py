@@ -220,7 +220,7 @@ class Inbox(Generic[T]):
                 raise sender.refused
             if sender.placed:
                 return
-        # It is closed. The cancellation that made the scheduler close may concern this task, too, and goes before the error.
+        # It is closed. The cancellation that made it close may concern this task, too: it goes before the error.
         await checkpoint()
         raise anyio.ClosedResourceError
 

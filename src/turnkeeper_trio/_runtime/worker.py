@@ -279,7 +279,8 @@ class Worker:
             attempt.end(now, AttemptResult.RETURNED, value=value)
             # At once only if other tasks have run since the last time: a turn may assign the next attempt to this
             # worker, and so on for ever.
-            dispatcher.report(attempt, at_once=resumed)
+            # What this turn has assigned may have been due only after this worker looked at the clock.
+            now = clock.read() if dispatcher.report(attempt, at_once=resumed) else now
             resumed = False
             value = None  # An idle worker must not keep the value alive.
 
