@@ -24,7 +24,7 @@ def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
     if before is not None:
         del state.jobs[before.job_id]
         state.ended_jobs.pop(before, None)
-    else:
+    elif state.remains:
         before = state.remains.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
@@ -64,7 +64,7 @@ def plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fa
 def halt_or_settle(state: State, now: Now, job: Job, fault: str) -> None:
     if fault:
         halt(state, now, job, fault)
-    else:
+    elif job.pending is None:
         settle_job(state, now, job)
 
 
@@ -80,7 +80,7 @@ def bind_schedule(
     after = since.wall if job.latest is None else max(since.wall, min(job.latest, now.wall))
     job.latest = None
     try:
-        job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
+        job.set_schedule(anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT)))
         if initial is not None:
             return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
         if job.delayed or (first := first_us(job.schedule, after)) is None:

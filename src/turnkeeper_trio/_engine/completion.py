@@ -49,11 +49,16 @@ def report(state: State, now: Now, attempt: Attempt) -> None:
         if not attempt.revoked:
             end_run(state, now, attempt.run, Outcome.MISSED, TOO_LATE)
         return
-    if EXECUTED in state.waits and not state.executing:
+    if state.waits and EXECUTED in state.waits and not state.executing:
         state.answer_waits(EXECUTED)
     if attempt.revoked:
         return  # The scheduler was torn down before the attempt came back, and ended its run then.
     record_attempt(state, attempt)
+    if attempt.ending is AttemptResult.RETURNED and attempt.value is None:
+        # Most attempts end so. There is no verdict to read, and nothing to decide.
+        state.counters.count(attempt)
+        end_run(state, now, attempt.run, Outcome.SUCCEEDED)
+        return
     _read_verdict(attempt)
     state.counters.count(attempt)
     _decide(state, now, attempt.run, attempt)

@@ -103,6 +103,11 @@ class Engine:
         return self.state.assigned
 
     @property
+    def has_one_assigned(self) -> bool:
+        """Whether exactly one attempt is bound to a worker and has not come back."""
+        return len(self.state.assigned) == 1
+
+    @property
     def cancels(self) -> list[Attempt]:
         """Attempts whose scope the runtime has to cancel at once, before the store commits. It empties the list."""
         return self.state.effects.cancels

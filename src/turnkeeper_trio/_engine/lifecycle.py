@@ -165,13 +165,15 @@ def _apply_failure_limits(state: State, now: Now, run: Run) -> None:
 def remove_run(state: State, run: Run) -> None:
     """Remove a run from the tables, in whatever phase it is."""
     job = run.job
-    if run.blocked:
+    if job.waiting is not NO_RUNS and run.blocked:
         remove_waiting(job, run)
     del state.active[run]
     for each in (job,) if run.holder is job else (job, run.holder):
-        del each.runs[run]
-        if not each.runs:
+        if len(each.runs) == 1:
+            assert run in each.runs
             each.runs = NO_RUNS
+        else:
+            del each.runs[run]
     if run.place != OUT:
         (state.retries if run.waiting_retry else state.ready).remove(run)
 
@@ -195,7 +197,8 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
     if state.listening[RunFinished] or run.outcome in FAILURES:
         run_id = state.run_id(run)
         state.emit(now, RunFinished, job=job, run_id=run_id, record=record_of(run, run_id))
-    state.answer_waits(run.occurrence, run)
+    if state.waits:
+        state.answer_waits(run.occurrence, run)
 
 
 def halt(state: State, now: Now, job: Job, reason: str) -> None:
@@ -285,7 +288,7 @@ def _remember_ended(state: State, now: Now, job: Job) -> None:
         return
     ended, limit, ttl = state.ended_jobs, state.options.history_limit, state.options.history_ttl
     ended.setdefault(job, now.wall)
-    while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
+    while len(ended) > limit or (ttl is not None and ended and now.wall - next(iter(ended.values())) > ttl):
         oldest, _ = ended.popitem(last=False)
         forget(state, oldest)
 

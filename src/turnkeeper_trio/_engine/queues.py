@@ -62,6 +62,10 @@ class Queue(Protocol[T]):
         """Remove the least live entry and return its item. The queue must not be empty."""
         ...
 
+    def pop_until(self, last: int) -> T | None:
+        """Remove the least live entry and return its item, if its key begins with ``last`` or less; else ``None``."""
+        ...
+
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Remove an item that is in this queue. If ``cancelled``, it counts in `discarded` when its entry leaves."""
         ...
@@ -131,6 +135,10 @@ class HandleQueue(Generic[T]):
             self._sink(0, last)
         item.place = OUT
         return item
+
+    def pop_until(self, last: int) -> T | None:
+        """Remove the least entry and return its item, if its key begins with ``last`` or less."""
+        return self.pop() if self._entries and self._entries[0][0] <= last else None
 
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Remove an item that is in this queue."""
@@ -241,6 +249,11 @@ class LazyQueue(Generic[T]):
         if self._old:
             self._compact()
         return item
+
+    def pop_until(self, last: int) -> T | None:
+        """Remove the least live entry and return its item, if its key begins with ``last`` or less."""
+        least = self.peek()
+        return self.pop() if least is not None and least[0] <= last else None
 
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Mark the entry of an item in this queue as dead."""

@@ -30,16 +30,16 @@ from turnkeeper_trio.policies import PriorityQueueType
 class Effects:
     """What the runtime has to carry out. Decisions add to it, and the runtime takes it once a turn."""
 
-    cancels: list[Attempt] = field(default_factory=list[Attempt])
+    cancels: list[Attempt] = field(init=False)
     """Attempts whose scope is to be cancelled at once, before the store commits."""
-    assignments: list[Attempt] = field(default_factory=list[Attempt])
+    assignments: list[Attempt] = field(init=False)
     """Attempts to hand to workers."""
-    answers: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
+    answers: list[tuple[Any, Any]] = field(init=False)
     """Tokens of callers, and the answers to them. An answer that is an exception is raised at the caller."""
-    events: list[Event] = field(default_factory=list[Event])
-    frames_to_clear: list[Run] = field(default_factory=list[Run])
+    events: list[Event] = field(init=False)
+    frames_to_clear: list[Run] = field(init=False)
     """Runs with an error: the local variables in its frames are cleared after all events about it were published."""
-    stuck: list[Attempt] = field(default_factory=list[Attempt])
+    stuck: list[Attempt] = field(init=False)
     """Attempts that did not end within their ``cleanup_grace``, or that execute for longer than ``stuck_after``."""
     shutdown_waits: tuple[ActiveRun, ...] = ()
     """Runs for which the shutdown has waited so long that the log has to name them."""
@@ -47,6 +47,10 @@ class Effects:
     """A run of a critical job that failed or timed out, after all its retries."""
     fatal: BaseException | None = None
     """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+
+    def __post_init__(self) -> None:
+        self.cancels, self.assignments, self.answers = [], [], []
+        self.events, self.frames_to_clear, self.stuck = [], [], []
 
 
 @final

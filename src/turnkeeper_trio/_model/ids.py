@@ -29,6 +29,9 @@ RunId = NewType("RunId", UUID)
 """The id of one run of a job. It stays the same from the planning of the occurrence on."""
 
 
+_set = object.__setattr__
+
+
 @final
 class RandomIds:
     """Makes random ids (UUID version 4) from its own generator, which the operating system seeds once.

@@ -55,9 +55,8 @@ class Affinity:
         Raises:
             RuntimeError: the caller is in another thread, or in another event loop, or in none.
         """
-        if threading.get_ident() == self._thread and running_loop() is self._loop:
-            return
-        if not self._left:
+        # A loop runs in one thread only, so who is in the loop is in its thread.
+        if running_loop() is not self._loop and not self._left:
             other = "event loop" if threading.get_ident() == self._thread else "thread"
             raise RuntimeError(f"the scheduler was called from another {other} than it was opened in: {_ADVICE}")
 

@@ -63,13 +63,15 @@ class Coordinator:
         publisher: EventPublisher,
         store: Store | None,
     ) -> None:
-        defer_ctrl_c(Coordinator.run, Coordinator._take_turn_with)
+        defer_ctrl_c(Coordinator.run, Coordinator._take_turn)
         self._engine = engine
         self._clock = clock
         self._wakeup = wakeup
         self._dispatcher = dispatcher
         self._staging = staging
-        self._batcher = SubmissionBatcher(engine, staging, clock=clock, wakeup=wakeup)
+        self._batcher = SubmissionBatcher(
+            engine, staging, clock=clock, wakeup=wakeup, reported=lambda: dispatcher.reported
+        )
         self._publisher = publisher
         self._store = store
         self._command_queue = command_queue
@@ -81,9 +83,10 @@ class Coordinator:
         self._drift: int | None = None
         """The wall time minus the loop's time, at the last turn."""
         self._context = copy_context()
-        """The context of a turn in a caller's task."""
+        """The context of a turn outside of the coordinator's task."""
         self._fault: BaseException | None = None
-        """What a turn in a caller's task raised."""
+        """What a turn outside of the coordinator's task raised."""
+        wakeup.at_alarm, dispatcher.at_last_report = self._at_alarm, self._at_last_report
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
         self.begun: bool = False
@@ -148,6 +151,7 @@ class Coordinator:
     def end(self) -> None:
         """Send no more attempts to the workers, and answer every caller: the task has ended, or never begins."""
         self.begun = True
+        self._wakeup.cancel_timer()
         self._dispatcher.close_dispatch()
         self.finish()
 
@@ -196,18 +200,41 @@ class Coordinator:
         """
         if not self._wakeup.asleep or self._store is not None or self._forced is not None:
             return False
-        # What is logged and told to observers in this turn is not part of the run that the caller may belong to.
-        self._context.run(self._take_turn_with, command)
+        self._command_queue.add(command)
+        self._take_turn_outside()
         return True
 
-    def _take_turn_with(self, command: Command) -> None:
-        self._command_queue.add(command)
+    def _at_alarm(self) -> None:
+        """Take the turn that is due in the callback of the timer, if the coordinator sleeps; see `run_at_once`.
+
+        An observer may need a task to run in, and a callback has none. So if there are any, the coordinator wakes.
+        """
+        may = self._wakeup.asleep and self._store is None and self._forced is None and not self._publisher.observed
+        if may:
+            self._take_turn_outside()
+        else:
+            self._wakeup.wake()
+
+    def _at_last_report(self) -> bool:
+        """Take a turn in the task of a worker that has reported the only attempt that there was; see `run_at_once`.
+
+        Where several attempts are with the workers, one turn for the outcomes of several costs less.
+        """
+        may = self._wakeup.asleep and self._store is None and self._forced is None and self._engine.has_one_assigned
+        if may:
+            self._take_turn_outside()
+        return may
+
+    def _take_turn_outside(self) -> None:
+        # What is logged and told to observers in this turn is not part of the run that the caller may belong to.
+        self._context.run(self._take_turn)
+
+    def _take_turn(self) -> None:
         try:
             now = self._decide()
             self._act(self._engine.take_effects())
             due = self._engine.next_due(now)
-            if due is not None and self._clock.deadline(due, now) < self._wakeup.until:
-                self._wakeup.wake()
+            self._wakeup.set_alarm(math.inf if due is None else self._clock.deadline(due, now))
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (the coordinator raises it)
             self._fault = exc
             self._wakeup.wake()
@@ -232,11 +259,15 @@ class Coordinator:
         outcomes = dispatcher.take_outcomes()
         for attempt in outcomes:
             engine.report(now, attempt)
-        for submission in self._batcher.take(len(outcomes)):
-            engine.accept(now, submission)
-        self._staging.admit_senders()
-        # The store may still refuse what is not committed: a command that asks about it is answered after the commit.
-        self._command_queue.run_pending(now, staged=self._staging.taken if self._store is None else self._committed)
+        if self._staging:
+            for submission in self._batcher.take(len(outcomes)):
+                engine.accept(now, submission)
+            self._staging.admit_senders()
+        if self._command_queue.has_commands:
+            # The store may still refuse what is not committed: a command that asks about it is answered after the
+            # commit.
+            staged = self._staging.taken if self._store is None else self._committed
+            self._command_queue.run_pending(now, staged=staged)
         if self._forced is not None:
             engine.begin_shutdown(now, forced=self._forced)
 

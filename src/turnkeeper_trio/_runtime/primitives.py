@@ -10,8 +10,8 @@ that wait are not woken. So an event for which one task waits is set by `set_eve
 is a `SharedEvent`.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Generator
+from types import coroutine
 from typing import NamedTuple, Protocol, final
 
 import anyio
@@ -42,11 +42,17 @@ class Primitives(NamedTuple):
     """Makes an event."""
 
 
+@coroutine
+def _yield_once() -> Generator[None]:
+    """Wait for the next turn of asyncio's event loop, as ``asyncio.sleep(0)`` does after two more calls."""
+    yield
+
+
 def primitives() -> Primitives:
     """Return the primitives of the running event loop."""
     if in_trio():
         return Primitives(trio.lowlevel.checkpoint, trio.Event)
-    return Primitives(partial(asyncio.sleep, 0), asyncio.Event)
+    return Primitives(_yield_once, asyncio.Event)
 
 
 def set_event(event: Event) -> None:

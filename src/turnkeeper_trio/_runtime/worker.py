@@ -23,7 +23,7 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.times import MICROSECONDS
+from turnkeeper_trio._model.times import MICROSECONDS, Now
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
@@ -107,17 +107,18 @@ class InContext:
     A task cannot change its context, and a task for each attempt would cost more than all the rest of the dispatch.
     """
 
-    __slots__ = ("_context", "_coroutine")
+    __slots__ = ("_context", "_coroutine", "_wanted")
 
-    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any], wanted: Any) -> None:
+        """Await the rest of a coroutine that has begun, and waits for what it ``wanted`` of the event loop."""
         self._context = context
         self._coroutine = coroutine
+        self._wanted = wanted
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Pass values and errors between the event loop and the coroutine."""
-        enter, coroutine = self._context.run, self._coroutine
+        enter, coroutine, wanted = self._context.run, self._coroutine, self._wanted
         try:
-            wanted = enter(coroutine.send, None)
             while True:
                 try:
                     got = yield wanted
@@ -153,7 +154,7 @@ class Worker:
     def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
         """Make a worker of the scheduler ``host``. Jobs run in copies of ``context``."""
         defer_ctrl_c(Worker.work)
-        admit_ctrl_c(Worker._call)
+        admit_ctrl_c(Worker._begin, Worker._finish)
         self._dispatcher = dispatcher
         self._engine = engine
         self._context = context
@@ -238,7 +239,7 @@ class Worker:
     async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts, and report those that returned in time. Return the value of one that returned too late."""
         dispatcher, clock, scope_guard = self._dispatcher, self._dispatcher.clock, ScopeGuard()
-        until = math.inf
+        until, resumed = math.inf, True
         self._inside = min(self._inside, self._references())
         now = clock.read()
         while True:
@@ -246,35 +247,40 @@ class Worker:
             if attempt is None:
                 if until != math.inf:
                     until = scope.deadline = math.inf
-                attempt = await dispatcher.take()
+                attempt, resumed = await dispatcher.take(), True
                 now = clock.read()
             self._attempt = attempt
             if not attempt.claim(now, scope):
                 self._attempt = None
                 dispatcher.report(attempt)
                 continue
-            request = attempt.run.job.request
-            timeout = request.timeout_us
-            if (timeout is not None or request.stuck_after_us is not None) and self._engine.body_began(now, attempt):
-                dispatcher.wake()
-            if timeout is not None:
-                until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
-            elif until != math.inf:
-                until = scope.deadline = math.inf
-            dispatcher.report_started(attempt)
+            deadline = math.inf if attempt.deadline is None else attempt.deadline / MICROSECONDS
+            if until != deadline:
+                until = scope.deadline = deadline
+            if dispatcher.reports_starts:
+                dispatcher.report_started(attempt)
+            function = dispatcher.function(attempt)
             try:
-                value = await self._call(attempt)
+                rest, value = self._begin(attempt, function)
+                function.waits = rest is not None
+                if rest is not None:
+                    value, resumed = await self._finish(now, attempt, rest), True
             finally:
                 if scope_guard.left_open:
                     self.needs_replacing = True
+                    dispatcher.wake_worker()
                     await scope_guard.close_scopes(scope)  # noqa: ASYNC102  (the children must end, however long they take)
             now = clock.read()
             too_late = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
             if too_late or attempt.cause is not None or self._may_be_cancelled():
-                return value
+                return value  # noqa: ASYNC910  (part of the worker's task)
             self._attempt = None
             attempt.end(now, AttemptResult.RETURNED, value=value)
-            dispatcher.report(attempt)
+            # At once only if other tasks have run since the last time: a turn may assign the next attempt to this
+            # worker, and so on for ever.
+            # What this turn has assigned may have been due only after this worker looked at the clock.
+            now = clock.read() if dispatcher.report(attempt, at_once=resumed) else now
+            resumed = False
             value = None  # An idle worker must not keep the value alive.
 
     def _may_be_cancelled(self) -> bool:
@@ -293,10 +299,13 @@ class Worker:
         """Return the number of references to the task; 0 on trio."""
         return 0 if self._native is None else count_references(self._native)
 
-    async def _call(self, attempt: Attempt) -> Any:
-        """Call the function, in a copy of the context that no other attempt uses."""
+    def _begin(self, attempt: Attempt, function: Function) -> tuple[InContext | None, Any]:
+        """Call the function, in a copy of the context that no other attempt uses, and execute it until it waits.
+
+        Return the rest, which is to be awaited, or ``None`` and what it returned without waiting for anything, as many
+        functions do: then no task has to be resumed for it.
+        """
         job = attempt.run.job
-        function = self._dispatcher.function(attempt)
         context = self._context.copy()
         run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
@@ -312,10 +321,26 @@ class Worker:
                 _ = run_context.run_id
                 body = self._in_thread(attempt, function, args, kwargs)
             attempt.body = body
-            return await InContext(context, body)
+            try:
+                return InContext(context, body, context.run(body.send, None)), None
+            except StopIteration as stop:
+                return None, stop.value
         except BaseException as exc:
-            if guard.holds(exc, anyio.get_cancelled_exc_class()):
-                raise  # The scope removes its own cancellation from it.
+            if _is_cancellation(exc):
+                raise
+            raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
+
+    async def _finish(self, now: Now, attempt: Attempt, rest: InContext) -> Any:
+        """Await the rest of a call that began at ``now``. Until here, nobody could look whether it takes too long."""
+        self._dispatcher.wake_worker()
+        watched = attempt.deadline is not None or attempt.run.job.request.stuck_after_us is not None
+        if watched and self._engine.body_began(now, attempt):
+            self._dispatcher.wake()
+        try:
+            return await rest
+        except BaseException as exc:
+            if _is_cancellation(exc):
+                raise
             raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -326,6 +351,11 @@ class Worker:
         if error is not None:
             raise error
         return value
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Return whether a cancellation is in an error: the scope removes its own from it."""
+    return guard.holds(error, anyio.get_cancelled_exc_class())
 
 
 async def _await(awaitable: Any) -> Any:

@@ -237,9 +237,12 @@ class After(_Single, ElapsedSchedule):
         seconds: float | None = None,
         anchor: datetime | None = None,
     ) -> None:
-        units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
-        by_units = delay == 0 and any(value is not None for value in units.values())
-        self._fill("delay", None if by_units else delay, anchor, least=0, **units)
+        if weeks is days is hours is minutes is seconds is None:
+            self._fill("delay", delay, anchor, least=0)
+        else:
+            length = None if delay == 0 else delay
+            units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+            self._fill("delay", length, anchor, least=0, **units)
 
     @property
     def delay(self) -> timedelta:
