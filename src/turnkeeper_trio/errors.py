@@ -7,6 +7,7 @@ from uuid import UUID
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.kept import StoredError
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import RunNotSucceeded, RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 
@@ -235,4 +236,29 @@ class InternalError(TurnKeeperError):
     """A fault of this library. Please report it, with the error that is its cause."""
 
 
-StoredError.__module__ = __name__  # Where users find it.
+set_public_path(
+    ConfigurationError,
+    SubmitError,
+    StagingFull,
+    SchedulerClosed,
+    JobError,
+    JobNotFound,
+    RunNotFound,
+    JobExists,
+    VersionConflict,
+    JobActive,
+    JobHalted,
+    JobEnded,
+    WouldDeadlock,
+    ShutdownTimeout,
+    CriticalJobFailed,
+    InternalError,
+    StoredError,
+    StoreError,
+    StoreUnavailable,
+    StoreInUse,
+    StoreNotFound,
+    StoreCorrupted,
+    StoreTooNew,
+    StoreReadOnly,
+)

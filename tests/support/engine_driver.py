@@ -25,7 +25,7 @@ from turnkeeper_trio._model.metrics import Books
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal, StoredJob
 from turnkeeper_trio._model.times import MICROSECONDS, Now, instant_us, utc_datetime
 from turnkeeper_trio.errors import TurnKeeperError
-from turnkeeper_trio.events import Event
+from turnkeeper_trio.events import Event, RunStarted, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import OnConflict
@@ -100,7 +100,7 @@ class Driver:
             definitions=self.codec,
         )
         self.state = self.engine.state
-        self.state.listening = listening
+        self.state.listening = Wanted(lambda _: listening)
         self.dispatched: list[Attempt] = []
         """Attempts in dispatch, which no worker has taken yet."""
         self.executing: list[Attempt] = []
@@ -331,7 +331,7 @@ class Driver:
             self.check()
             return None
         body_began(self.state, self.now, attempt)
-        if self.state.listening:
+        if self.state.listening[RunStarted]:
             attempt_started(self.state, self.now, attempt)
         self.executing.append(attempt)
         self.check()

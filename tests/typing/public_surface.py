@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pendulum
 
+import turnkeeper_trio
 from turnkeeper_trio import (
     EVERY_DAY,
     WEEKEND,
@@ -149,6 +150,8 @@ from turnkeeper_trio.testing import (
     runs,
 )
 from turnkeeper_trio.verdicts import Verdict
+
+assert_type(turnkeeper_trio.__compiled__, bool)
 
 
 class Fortnightly:

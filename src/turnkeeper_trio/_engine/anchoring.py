@@ -27,7 +27,7 @@ def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
     if before is not None:
         del state.jobs[before.job_id]
         state.ended_jobs.pop(before, None)
-    else:
+    elif state.remains:
         before = state.remains.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
@@ -69,7 +69,7 @@ def plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fa
 def halt_or_settle(state: State, now: Now, job: Job, fault: str) -> None:
     if fault:
         halt(state, now, job, fault)
-    else:
+    elif job.pending is None:
         settle_job(state, now, job)
 
 
@@ -85,7 +85,7 @@ def bind_schedule(
     after = since.wall if job.latest is None else max(since.wall, min(job.latest, now.wall))
     job.latest = None
     try:
-        job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
+        job.set_schedule(anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT)))
         if state.change_log.definitions is not None:
             job.bound = _written(state.change_log.definitions, request.schedule, job.schedule)
         if initial is not None:

@@ -25,7 +25,7 @@ from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal
 from turnkeeper_trio._model.times import NEVER, Now, seconds
-from turnkeeper_trio.events import Event, RunStuck
+from turnkeeper_trio.events import Event, RunStuck, Wanted
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 __all__ = [
@@ -90,12 +90,12 @@ class Engine:
         shutdown.begin_shutdown(self.state, now, forced=forced)
 
     @property
-    def listening(self) -> bool:
-        """Whether ordinary events have listeners. Failures are emitted in any case, for the log."""
+    def listening(self) -> Wanted:
+        """Which kinds of events have listeners. Failures are emitted in any case, for the log."""
         return self.state.listening
 
     @listening.setter
-    def listening(self, listening: bool) -> None:
+    def listening(self, listening: Wanted) -> None:
         self.state.listening = listening
 
     @property
@@ -112,6 +112,11 @@ class Engine:
     def assigned(self) -> Iterable[Attempt]:
         """Attempts that are bound to a worker and have not come back."""
         return self.state.assigned
+
+    @property
+    def has_one_assigned(self) -> bool:
+        """Whether exactly one attempt is bound to a worker and has not come back."""
+        return len(self.state.assigned) == 1
 
     @property
     def cancels(self) -> list[Attempt]:

@@ -266,7 +266,8 @@ def unadmitted(loaded: LoadedJob) -> Job:
     """Return a job as it is in the store; nothing of it is planned."""
     stored, image, definition = loaded.stored, loaded.stored.image, loaded.stored.definition
     job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
-    job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
+    job.set_schedule(loaded.schedule)
+    job.definition, job.bound = definition.text, definition.bound
     job.job_set, job.resolved = definition.job_set, loaded.resolved
     job.state, job.reason, job.version = image.state, image.reason, image.version
     job.latest, job.ran, job.entries, job.had_occurrence = image.latest, image.ran, image.entries, image.had_occurrence

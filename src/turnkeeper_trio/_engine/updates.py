@@ -16,7 +16,7 @@ from turnkeeper_trio._engine.watchdog import reset_checks
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import ConfigurationError, VersionConflict
 from turnkeeper_trio.events import JobUpdated
 from turnkeeper_trio.jobs import RecurringJobRequest
@@ -69,7 +69,8 @@ def _changed_request(request: RecurringJobRequest, changes: Mapping[str, Any]) -
         raise fault
     if replaced is None:
         assert fault is not None
-        raise ConfigurationError(f"a value cannot be used: {guard.described(fault)}") from fault
+        error = ConfigurationError(f"a value cannot be used: {guard.described(fault)}")
+        raise guard.caused(error, fault) from fault
     return replaced
 
 
@@ -107,8 +108,8 @@ def change_job(
     requeue_unstarted(state, job)
     promote_waiting(state, job)
     reset_checks(state, now, job)
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobUpdated]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobUpdated, job=job, name=request.name, version=job.version, next_run_time=at)
     settle_job(state, now, job)
     return True

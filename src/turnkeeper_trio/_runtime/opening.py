@@ -10,7 +10,8 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Options
-from turnkeeper_trio._model import guard
+from turnkeeper_trio._model import deferred, guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import seconds
 from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import choose_clock
@@ -126,6 +127,7 @@ async def open_scheduler(
     )
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
+    deferred.load()
     hooks = attached()
     runner = Runner(
         options,
@@ -230,3 +232,6 @@ def _observers(observers: object) -> tuple[object, ...]:
             message = f"observers must hold objects, not the class {guard.shown(observer)}"
             raise ConfigurationError(message, parameter="observers")
     return several
+
+
+set_public_path(open_scheduler)

@@ -28,7 +28,6 @@ from typing import (
 from uuid import UUID
 
 import anyio
-import pendulum
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
@@ -38,9 +37,11 @@ from turnkeeper_trio._engine.engine import BATCH, Decision, Engine, Now, Query, 
 from turnkeeper_trio._engine.submission import accept_all, apply_set
 from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import pendulum
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.metrics import MetricsSnapshot
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.times import seconds, utc_pendulum
@@ -1184,7 +1185,7 @@ class Scheduler:
             rejected_total=self._rejected,
         )
 
-    def now(self) -> pendulum.DateTime:
+    def now(self) -> "pendulum.DateTime":
         """Return the scheduler's wall time, in UTC: real, or virtual in a test.
 
         It does not wait, and is no checkpoint.
@@ -1535,7 +1536,7 @@ class ThreadsafeScheduler:
         """Return the counters and gauges, as `Scheduler.get_metrics_snapshot` does."""
         return self._call_soon(Scheduler.get_metrics_snapshot, (), {})
 
-    def now(self) -> pendulum.DateTime:
+    def now(self) -> "pendulum.DateTime":
         """Return the scheduler's wall time, as `Scheduler.now` does."""
         return self._call_soon(Scheduler.now, (), {})
 
@@ -1564,3 +1565,6 @@ def current_scheduler() -> Scheduler:
         raise RuntimeError("current_scheduler() was called outside of a job")
     assert isinstance(run.host, Scheduler)
     return run.host
+
+
+set_public_path(Scheduler, ThreadsafeScheduler, current_scheduler)
