@@ -143,11 +143,7 @@ async def open_scheduler(
         definitions=definitions,
         store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
-    try:
-        await runner.open_store()
-    except BaseException:
-        runner.close_streams()
-        raise
+    await runner.open_store()
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
@@ -170,8 +166,7 @@ async def open_scheduler(
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
-                with anyio.CancelScope(shield=True):
-                    await runner.close_store()
+                await runner.close_store()
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)

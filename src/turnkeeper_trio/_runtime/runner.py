@@ -261,14 +261,18 @@ class Runner:
             return cause
         return internal_error(cause)
 
-    async def open_store(self) -> None:
+    async def open_store(self) -> None:  # noqa: ASYNC910  (there may be no store)
         """Open the store, if there is one.
 
         Raises:
             StoreError: it cannot be opened.
         """
         if self._keeper is not None:
-            await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+            try:
+                await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+            except BaseException:
+                self.close_streams()
+                raise
 
     async def close_store(self) -> None:
         """Close the store. What it raises is logged: everything that was promised is committed."""
