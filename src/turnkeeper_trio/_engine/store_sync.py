@@ -169,7 +169,10 @@ def settle(state: State, now: Now, refusals: Mapping[int, str]) -> None:
     """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""
     log = state.change_log
     waiting, log.waiting = log.waiting, {}
-    for job_id, why in ((each.job_id, refusals[each.change_id]) for each in log.offered if each.change_id in refusals):
+    for change in log.offered if refusals else ():
+        if change.change_id not in refusals:
+            continue
+        job_id, why = change.job_id, refusals[change.change_id]
         job = state.jobs.get(job_id) or state.remains.get(job_id)
         if job is not None:
             _lose(state, now, job, why)

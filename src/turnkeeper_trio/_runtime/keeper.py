@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import anyio
 from anyio.lowlevel import checkpoint
 
-from turnkeeper_trio._engine.engine import Engine, LoadedJob
+from turnkeeper_trio._engine.engine import Engine, LoadedJob, Submission
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
@@ -33,7 +33,7 @@ from turnkeeper_trio._model.stored import (
 )
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
-from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
+from turnkeeper_trio._runtime.commands import CommandQueue, Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio.abc import Store
@@ -99,8 +99,10 @@ class StoreKeeper:
         self._hurry: anyio.Event | None = None
         self.unavailable: StoreUnavailable | None = None
         """Why the store cannot commit now, if it cannot."""
-        self.waits_no_longer: Callable[[], bool] = lambda: False
-        """Returns whether a store that is unavailable is not waited for any longer; the coordinator sets it."""
+        self._forced: bool | None = None
+        """Whether the shutdown is forced; ``None`` before a shutdown."""
+        self._given_up_at: float | None = None
+        """The loop time after which an unavailable store is not waited for any longer."""
 
     async def open(self, now: Now, version: str) -> None:
         """Open the store, and go on where the scheduler before ended.
@@ -124,11 +126,22 @@ class StoreKeeper:
         for warning in opened.warnings:
             write(logging.WARNING, "the store says: %s", warning)
 
-    def hurry(self) -> None:
+    def hurry(self, *, forced: bool) -> None:
         """Look at once, and then often, whether an unavailable store is still waited for: the shutdown has begun."""
+        self._forced = forced
         self._longest_retry = RETRY_AT_SHUTDOWN
         if self._hurry is not None:
             self._hurry.set()
+
+    def _waits_no_longer(self) -> bool:
+        """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
+        if self._forced is None or any(attempt.scope is not None for attempt in self._engine.assigned):
+            self._given_up_at = None
+            return False
+        now = anyio.current_time()
+        if self._given_up_at is None:
+            self._given_up_at = now + self._timeout
+        return self._forced or now >= self._given_up_at
 
     async def close(self, *, clean: bool) -> None:
         """Close the store. Nothing is read of it from now on."""
@@ -182,15 +195,29 @@ class StoreKeeper:
         self._admit(now, claimed.jobs)
         return claimed.runs, None
 
-    async def load_keys(self, now: Now, job_ids: Sequence[UUID]) -> None:
+    async def load_keys(self, now: Now, submissions: Iterable[Submission]) -> None:  # noqa: ASYNC910  (mostly none)
         """Claim the jobs that have the keys of jobs that were submitted, so that the engine decides about both.
 
         Raises:
             StoreUnavailable: it was not waited for any longer.
             StoreError: the store failed in a different way.
         """
-        claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=tuple(job_ids)))
-        self._admit(now, claimed.jobs)
+        keys = [each.job_id for each in submissions if each.request.key is not None]
+        missing = tuple(job_id for job_id in keys if not self._engine.knows(job_id))
+        if missing:
+            claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=missing))
+            self._admit(now, claimed.jobs)
+
+    async def load_for_commands(self, now: Now, queue: CommandQueue) -> None:  # noqa: ASYNC910  (mostly none)
+        """Claim what commands need; each is carried out in the next turn, or answered why it cannot be."""
+        commands, queue.to_load = queue.to_load, []
+        for command in commands:
+            assert command.needs is not None
+            found, fault = await self.load(now, command.needs)
+            if fault is None:
+                queue.loaded(command, found)
+            else:
+                self._engine.answer(command.reply, fault)
 
     def _admit(self, now: Now, jobs: Iterable[StoredJob]) -> None:
         for stored in jobs:
@@ -242,7 +269,7 @@ class StoreKeeper:
                 result = await self._call(method, argument)
             except StoreUnavailable as exc:
                 away = self._is_unavailable(exc)
-                if self.waits_no_longer():
+                if self._waits_no_longer():
                     raise
             else:
                 self._is_available()
