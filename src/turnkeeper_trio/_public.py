@@ -7,6 +7,7 @@ from types import FunctionType
 
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.kept import NotKept
 from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
 from turnkeeper_trio._model.run import (
     ActiveRun,
@@ -107,6 +108,7 @@ __all__ = [
     "JobSummary",
     "MetricsSnapshot",
     "Never",
+    "NotKept",
     "OnConflict",
     "OnCrash",
     "Once",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
+from turnkeeper_trio._model.kept import StoredError
 from turnkeeper_trio._model.run import RunNotSucceeded, RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 
@@ -31,6 +32,7 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "StoreUnavailable",
+    "StoredError",
     "SubmissionRefused",
     "SubmitError",
     "TurnKeeperError",
@@ -231,3 +233,6 @@ class StoreReadOnly(StoreError):
 @final
 class InternalError(TurnKeeperError):
     """A fault of this library. Please report it, with the error that is its cause."""
+
+
+StoredError.__module__ = __name__  # Where users find it.

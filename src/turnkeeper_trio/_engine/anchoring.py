@@ -32,7 +32,8 @@ def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
     if before is not None:
         assert before.state in ENDED_STATES
         job.history = history_of(before)  # Shared, because the runs that execute will be recorded there.
-        job.entries, job.told = before.entries, before.told  # Of one id, the store has one row.
+        job.entries = before.entries
+        job.told = None if before.lost else before.told  # Of one id, the store has one row.
         job.runs = dict(before.runs) or NO_RUNS
         before.runs = {run: None for run in before.runs if run.job is before} or NO_RUNS
         for run in job.runs:

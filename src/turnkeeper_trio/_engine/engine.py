@@ -7,7 +7,7 @@ returns.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
@@ -193,8 +193,9 @@ class Engine:
         return self.state.options.max_workers == 1
 
     def knows(self, job_id: UUID) -> bool:
-        """Return whether a job with this id is in the tables."""
-        return job_id in self.state.jobs or job_id in self.state.remains
+        """Return whether a job with this id is in the tables, and was not lost to a different scheduler."""
+        job = self.state.jobs.get(job_id) or self.state.remains.get(job_id)
+        return job is not None and not job.lost
 
     def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""
@@ -308,6 +309,10 @@ class Engine:
                 self.state.pauses[control.ALL] = text
             elif name.startswith(SET_VERSION):
                 self.state.set_versions[name.removeprefix(SET_VERSION)] = int(text)
+
+    def resolve(self, targets: Collection[str]) -> None:
+        """Have the runs of jobs begin whose function was not registered before."""
+        store_sync.resolve(self.state, targets)
 
     def admit(self, now: Now, loaded: LoadedJob) -> None:
         """Put a job that a store gave in the tables."""

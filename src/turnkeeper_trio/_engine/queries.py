@@ -238,8 +238,9 @@ def upcoming_runs(
             pending = loaded.stored.image.pending
             if pending is not None:
                 heads.append((pending.scheduled_at, job.seq, job.ran + 1, job))
+            due_at = None if pending is None else pending.due_at
             waiting = ((run.wake_at, run.attempts) for run in loaded.stored.runs)
-            retries += [(at, job.seq, attempts + 1, job) for at, attempts in waiting if at is not None]
+            retries += [(at, job.seq, begun + 1, job) for at, begun in waiting if at and _will_come(job, at, due_at)]
     if others:
         heads.sort(key=itemgetter(0, 1))
         retries.sort(key=itemgetter(0, 1))
@@ -259,10 +260,14 @@ def _retries(state: State, now: Now) -> Iterator[Next]:
     for entry in state.retries.in_order():
         run: Run = entry[-1]
         job, at = run.job, run.next_attempt(now)
-        request, pending = job.request, job.pending
-        goes_beside = request.retry_past_next or request.overlap is Overlap.ALLOW_ALL
-        if at is not None and (goes_beside or pending is None or at <= pending.due_at):
+        if at is not None and _will_come(job, at, None if job.pending is None else job.pending.due_at):
             yield at, job.seq, run.begun + 1, job
+
+
+def _will_come(job: Job, at: int, due_at: int | None) -> bool:
+    """Return whether a retry at an instant comes, although the next occurrence of its job is due at ``due_at``."""
+    goes_beside = job.request.retry_past_next or job.request.overlap is Overlap.ALLOW_ALL
+    return job.state is not JobState.PAUSED and (goes_beside or due_at is None or at <= due_at)
 
 
 def _all_in_order(planned: Iterator[Next]) -> Iterator[Next]:
@@ -326,6 +331,15 @@ def current_call(state: State, name: UUID | str) -> Call:
     if job is None or job.state in ENDED_STATES:
         return Call()
     return Call(target=job.target, args=job.args, kwargs=job.kwargs)
+
+
+def call_of(state: State, name: UUID | str) -> Call:
+    """Return what a job calls; an empty `Call` if it has ended.
+
+    Raises:
+        JobNotFound: there is no such job.
+    """
+    return current_call(state, find_job(state, name).job_id)
 
 
 def sizes(state: State) -> tuple[int, int]:

@@ -104,7 +104,7 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
         case _:
             assert_never(submission.on_conflict)
     if submission.token is not None:
-        state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
+        state.change_log.wait(job, submission.token)
     return job
 
 

@@ -94,7 +94,8 @@ def change_job(
     state.change_log.touch(job)
     job.definition, job.redefined = definition, True
     job.request = request
-    job.target = job.target if call.target is None else call.target
+    if call.target is not None:
+        job.target, job.resolved = call.target, True
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
     job.version += 1

@@ -72,7 +72,8 @@ class Coordinator:
         """The submissions that the next turn accepts, if they were taken out of staging before it."""
         self._forced: bool | None = None
         """Whether the shutdown is forced; ``None`` before a shutdown."""
-        self._committing = False
+        self._at_store = False
+        """Whether the turn waits for a store."""
         self._store_timeout = store_timeout
         self._given_up_at: float | None = None
         """The loop time after which an unavailable store is not waited for any longer."""
@@ -108,7 +109,7 @@ class Coordinator:
         """
         self._staging.close()
         self._forced = bool(self._forced) or forced
-        if self._committing and forced:
+        if self._at_store and forced:
             self._cut_off()
         if self._keeper is not None:
             self._keeper.hurry()
@@ -131,7 +132,7 @@ class Coordinator:
     @property
     def held_up(self) -> bool:
         """Whether it waits for a run or for a store, and not only for its next turn."""
-        return self._committing or self._engine.executing
+        return self._at_store or self._engine.executing
 
     @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
@@ -252,6 +253,13 @@ class Coordinator:
 
     async def _load(self, keeper: StoreKeeper) -> None:  # noqa: ASYNC910  (there may be nothing to load)
         """Claim from the store what the next turn decides about and what is not in the tables."""
+        self._at_store = True
+        try:
+            await self._load_from(keeper)
+        finally:
+            self._at_store = False
+
+    async def _load_from(self, keeper: StoreKeeper) -> None:  # noqa: ASYNC910  (there may be nothing to load)
         now = self._clock.read()
         if self._forced is None:
             await keeper.claim_due(now)
@@ -273,11 +281,12 @@ class Coordinator:
 
     async def _commit(self, keeper: StoreKeeper, now: Now) -> None:
         """Have the store commit what was decided. Only scopes are cancelled before that; all else waits for it."""
-        self._committing = True
+        self._at_store = True
         try:
             await keeper.commit(now)
         finally:
-            self._committing = False
+            self._at_store = False
+        self._cancel(self._engine.cancels)  # The runs of jobs that the store refused.
 
     def _waits_no_longer(self) -> bool:
         """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
@@ -286,8 +295,8 @@ class Coordinator:
             return False
         now = self._clock.loop_time()
         if self._given_up_at is None:
-            self._given_up_at = now + (0 if self._forced else self._store_timeout)
-        return now >= self._given_up_at
+            self._given_up_at = now + self._store_timeout
+        return self._forced or now >= self._given_up_at
 
     def _cancel(self, cancels: list[Attempt]) -> None:
         for attempt in cancels:

@@ -113,6 +113,7 @@ async def open_scheduler(
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names the option.
     """
     grace = _validation.limit("shutdown_grace", shutdown_grace)
+    definitions = _definitions(store, kinds, codec)
     options = Options(
         max_workers=_validation.integer("max_workers", max_workers, least=1),
         dispatch_buffer=_validation.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
@@ -126,7 +127,6 @@ async def open_scheduler(
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
     hooks = attached()
-    definitions = _definitions(store, kinds, codec)
     runner = Runner(
         options,
         staging_size=_validation.integer("staging_buffer_size", staging_buffer_size, least=1),
@@ -141,7 +141,11 @@ async def open_scheduler(
         definitions=definitions,
         store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
-    await runner.open_store()
+    try:
+        await runner.open_store()
+    except BaseException:
+        runner.close_streams()
+        raise
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
@@ -199,7 +203,7 @@ def _definitions(store: object, kinds: Iterable[type[Storable]], codec: Argument
 
 def _horizon(store: Store | None) -> int | None:
     """Return how long before it is due a job is claimed, in microseconds; ``None``: all jobs are claimed."""
-    return None if store is None else _validation.limit("store.horizon", store.horizon)
+    return None if store is None else _validation.limit("store.horizon", guard.attribute(store, "horizon", "nothing"))
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:

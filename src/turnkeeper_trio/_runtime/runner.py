@@ -91,6 +91,7 @@ class Runner:
                 self._engine,
                 functions,
                 definitions,
+                horizon=options.horizon,
                 timeout=store_timeout,
                 refuse=command_queue.refuse_submissions,
             )

@@ -745,9 +745,8 @@ class Scheduler:
             kwargs=None if kwargs is None else _validation.keywords("kwargs", kwargs),
         )
         checked = checked_fields(changes)
-        if self._parts.keeper is not None:
-            await self._load(job)
-        self._check_call(job, call)
+        if not (call.target is None and call.args is None and call.kwargs is None):
+            self._check_call(await self._current_call(job), call)
         if stores is not None:
             call = self._stored(stores, call, checked)
         return await self._command(updates.update_job, job, if_version=version, call=call, changes=checked)
@@ -758,12 +757,17 @@ class Scheduler:
         args, kwargs = stores.arguments_of(written)
         return Call(target=call.target, args=args, kwargs=kwargs, definition=written)
 
-    def _check_call(self, job: UUID | str, call: Call) -> None:
-        """Refuse arguments that the function does not take. What does not change is looked up in the books."""
+    async def _current_call(self, job: UUID | str) -> Call:  # noqa: ASYNC910  (without a store there is no need to wait)
+        """Return what a job calls; an empty `Call` if there is no such job or if it has ended."""
+        if self._parts.keeper is None:
+            return self._parts.engine.ask(queries.current_call, job)
+        with suppress(JobNotFound):
+            return await self._ask(queries.call_of, job)
+        return Call()
+
+    def _check_call(self, known: Call, call: Call) -> None:
+        """Refuse arguments that the function does not take. What does not change is as it is ``known``."""
         target, args, kwargs = call.target, call.args, call.kwargs
-        if target is None and args is None and kwargs is None:
-            return
-        known = self._parts.engine.ask(queries.current_call, job)
         target = known.target if target is None else target
         args = known.args if args is None else args
         kwargs = known.kwargs if kwargs is None else kwargs
@@ -1356,11 +1360,6 @@ class Scheduler:
         """Ask for a decision that changes something. After the end it is refused."""
         answer: R = await self._send(decide, args, kwargs, changes=True, timed=True)
         return answer
-
-    async def _load(self, job_id: UUID | str) -> None:
-        """Have a job that is only in the store be loaded, if there is such a job."""
-        with suppress(JobNotFound):
-            await self._ask(control.find_job, job_id)
 
     async def _send(
         self,
