@@ -246,7 +246,6 @@ def resolve(state: State, targets: Collection[str]) -> None:
     for job in tuple(state.jobs.values()):
         if not job.resolved and job.target in targets:
             job.resolved = True
-            state.change_log.touch(job)
             promote_waiting(state, job)
 
 
