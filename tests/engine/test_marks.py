@@ -131,6 +131,8 @@ def a_job_by_hand_is_triggered_paused_noted_resumed_updated_cancelled_deleted() 
     driver.turn()
     driver.delete(job)
     driver.turn()
+    assert driver.store is not None
+    assert job.job_id not in driver.store.rows
 
 
 @scenario

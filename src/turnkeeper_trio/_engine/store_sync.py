@@ -61,12 +61,15 @@ def _change(state: State, now: Now, job_id: UUID, *, release: bool) -> JobChange
     log = state.change_log
     job = state.jobs.get(job_id) or state.remains.get(job_id)
     stored = log.forgotten.get(job_id)
+    ended = log.ended.get(job_id, ())
+    if job is None and stored is None and ended:
+        # It was deleted before, and the record of its last run is forgotten already: nothing is left of it here.
+        job, release = next(iter(ended)).occurrence.job, True
     if job is None:  # It was deleted. If the store never had it, there is nothing to tell.
         return JobChange(state.next_change(), job_id, 0, False, None, None, (), (), False, False) if stored else None
     forget, new = stored is not None, job.told is None and not stored
     image = job_image(state, job)
     runs = _run_images(state, job, everything=forget)
-    ended = log.ended.get(job_id, ())
     runs += [run_image(state, each) if isinstance(each, Run) else non_run_image(state, each) for each in ended]
     dropped = tuple(log.dropped.get(job_id, ()))
     told = definition_image(job) if job.redefined else None
@@ -234,7 +237,7 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
         _plan_again(state, now, job, image.pending)
     crashed = _admit_runs(state, now, job, stored.runs)
     state.change_log.touch(job)  # So that it is released again, if it was only asked about.
-    for run, retired in crashed:
+    for run, retired in reversed(crashed):  # Each that begins again precedes those that wait.
         if run.outcome is None and run in job.runs:  # The crash of another may have halted the job.
             crash(state, now, run, retired=retired or image.deleted)
     promote_waiting(state, job)
