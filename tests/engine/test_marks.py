@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from engine_driver import Driver, stored
+from model_store import ModelStore
 
 import turnkeeper_trio
 from turnkeeper_trio import After, FixedRetryDelay, Interval, Never, OnConflict, Overlap, RecurringJobRequest, Snooze
@@ -23,6 +24,20 @@ ENGINE = Path(turnkeeper_trio.__file__).parent / "_engine"
 NOTES = {"touch", "end", "drop", "forget", "set"}
 
 Site = tuple[str, int]
+CHECKED: list[ModelStore] = []
+
+
+@pytest.fixture(autouse=True)
+def checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = ModelStore.check
+
+    def noted(self: ModelStore, *args: Any) -> None:
+        check(self, *args)
+        CHECKED.append(self)
+
+    monkeypatch.setattr(ModelStore, "check", noted)
+
+
 SCENARIOS: list[Callable[[], None]] = []
 
 
@@ -237,7 +252,10 @@ def a_process_dies_while_a_run_executes() -> None:
 
 @pytest.mark.parametrize("play", SCENARIOS, ids=lambda play: play.__name__)
 def test_the_rows_are_the_images(play: Callable[[], None]) -> None:
+    """`ModelStore.check` asserts it after each turn."""
+    before = len(CHECKED)
     play()
+    assert len(CHECKED) > before
 
 
 @pytest.mark.parametrize("site", SITES)
