@@ -28,7 +28,7 @@ from turnkeeper_trio._runtime.signals import _Forcing
 async def test_who_begins_to_wait_after_the_end_is_answered_at_once() -> None:
     engine: Any = Engine.__new__(Engine)
     inbox: Inbox[Any] = Inbox(1, Wakeup())
-    queue = CommandQueue(engine, inbox)
+    queue = CommandQueue(engine, inbox, loads=False)
     queue.close()
     queue.answer_remaining(None)  # type: ignore[arg-type]  # nothing is asked
     reply, gone = Reply(), Reply()

@@ -616,7 +616,7 @@ class TestErrors:
                 answers.append(exc)
 
         async with anyio.create_task_group() as tasks:
-            with pytest.raises(StoreError, match="the store failed: .*Error: no such table") as left:
+            with pytest.raises(StoreError, match=r"the store failed: .*Error: no such table") as left:
                 async with open_scheduler(max_workers=1, store=store) as scheduler:
                     job_id = await registered(scheduler).add_job(NOW, "clean_up", 3)
                     await anyio.sleep(1)
