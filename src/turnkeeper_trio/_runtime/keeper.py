@@ -8,7 +8,7 @@ import logging
 import os
 import platform
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, TypeVar, cast, final
 from uuid import UUID, uuid4
 
 import anyio
@@ -109,6 +109,7 @@ class StoreKeeper:
 
         Raises:
             StoreError: it cannot be opened.
+            ConfigurationError: an option of it makes no sense.
         """
         node = StoreNode(
             node_id=uuid4(),
@@ -118,7 +119,12 @@ class StoreKeeper:
             at=now.wall,
             inline=time_is_virtual(),
         )
-        opened = await self._call(self.store.open, node)
+        try:
+            opened = await self._call(self.store.open, node)
+        except StoreError as exc:
+            if type(exc.__cause__) is ConfigurationError:
+                raise exc.__cause__ from None
+            raise
         _, fault = guard.call(self._engine.resume, opened)
         if fault is not None:
             await self.close(clean=False)
@@ -303,15 +309,16 @@ class StoreKeeper:
 
     async def _call(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call the store. A call is never cut off, because nobody would know then what was done."""
+        result: T | None = None
         with anyio.CancelScope(shield=True):
             try:
                 result = await method(*args, **kwargs)
-            except (StoreError, ConfigurationError):
+            except StoreError:
                 raise
             except Exception as exc:
                 message = f"the store failed: {guard.described(exc)}"
                 raise StoreError(message) from exc
-        return result
+        return cast("T", result)
 
     async def _read(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call a method of the store that only reads.
