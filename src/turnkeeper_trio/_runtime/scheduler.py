@@ -604,7 +604,7 @@ class Scheduler:
         """
         staging, job_id = self._parts.staging, submission.job_id
         taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.is_taken(job_id)
-        if self._parts.keeper is None and taken and submission.on_conflict is OnConflict.RAISE:
+        if taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
         while self._staged and next(iter(self._staged.values())) <= staging.taken:
             self._staged.popitem(last=False)
