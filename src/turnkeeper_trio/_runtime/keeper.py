@@ -19,7 +19,7 @@ from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.run import Outcome, RunRecord
-from turnkeeper_trio._model.stored import Batch, Claim, JobImage, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
+from turnkeeper_trio._model.stored import Batch, Claim, Claimed, JobImage, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
@@ -137,13 +137,19 @@ class StoreKeeper:
             if each in self._unreadable:
                 message = f"the definition of the job {each} cannot be read here; the log says why"
                 return {}, ConfigurationError(message)
-        claim = Claim(now=now.wall, job_ids=needs.job_ids, run_ids=needs.run_ids, job_sets=needs.job_sets)
+        claim = Claim(
+            now=now.wall,
+            targets=self._known,
+            job_ids=needs.job_ids,
+            run_ids=needs.run_ids,
+            job_sets=needs.job_sets,
+        )
         try:
             claimed = await self._call(self.store.claim, claim)
         except StoreUnavailable as exc:
             self._is_unavailable(exc)
             return {}, exc
-        self._admit(now, claimed.jobs)
+        self._take_over(now, claimed)
         return claimed.runs, None
 
     async def load_keys(self, now: Now, job_ids: Sequence[UUID]) -> None:
@@ -153,8 +159,16 @@ class StoreKeeper:
             StoreUnavailable: it was not waited for any longer.
             StoreError: the store failed in a different way.
         """
-        claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=tuple(job_ids)))
+        claim = Claim(now=now.wall, targets=self._known, job_ids=tuple(job_ids))
+        self._take_over(now, await self._until_available(self.store.claim, claim))
+
+    def _take_over(self, now: Now, claimed: Claimed) -> None:
+        """Admit jobs that were named. The last that had something to do elsewhere may be among them."""
         self._admit(now, claimed.jobs)
+        if claimed.jobs and self._claim_at is not None:
+            at = claimed.next_at
+            self._claim_at = None if at is None else max(at - self._horizon, self._claim_at)
+            self._engine.elsewhere = self._claim_at is not None
 
     def _admit(self, now: Now, jobs: Iterable[StoredJob]) -> None:
         for stored in jobs:
