@@ -77,10 +77,10 @@ class SQLiteStore:
         if not isinstance(plain, str) or not plain.strip() or "\0" in plain:
             message = f"path must name a file, such as 'jobs.db', not {guard.shown(path)}"
             raise ConfigurationError(message, parameter="path")
-        if not isinstance(durability, str) or durability not in _DURABILITY:
+        if not guard.is_a(durability, str) or durability not in _DURABILITY:
             message = f"durability must be 'full' or 'normal', not {guard.shown(durability)}"
             raise ConfigurationError(message, parameter="durability")
-        if offload is not None and (not isinstance(offload, str) or offload not in {THREAD, INLINE}):
+        if offload is not None and (not guard.is_a(offload, str) or offload not in {THREAD, INLINE}):
             message = f"offload must be 'thread', 'inline' or None, not {guard.shown(offload)}"
             raise ConfigurationError(message, parameter="offload")
         keep = Keep() if history is None else _validation.instance("history", history, Keep, "Keep(per_job=10)")

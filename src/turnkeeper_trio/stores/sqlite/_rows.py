@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
@@ -67,8 +67,8 @@ def job_image(values: Sequence[Any]) -> JobImage:
         wake_at,
     ) = rest[10:]  # fmt: skip
     return JobImage(
-        _STATES[state], reason, version, _occurrence(rest[:5]), _occurrence(rest[5:10]), latest, ran, entries, bool(had),
-        failures, skipped, skipped_before, last_run, last_success, last_failure, bool(deleted), wake_at,
+        _STATES[state], reason, version, _occurrence(rest[:5]), _occurrence(rest[5:10]), latest, ran, entries,
+        bool(had), failures, skipped, skipped_before, last_run, last_success, last_failure, bool(deleted), wake_at,
     )  # fmt: skip
 
 
@@ -134,5 +134,5 @@ def with_letters(value: Any) -> Any:
     That is half a surrogate pair, which Python makes of a file name that is no UTF-8, for example.
     """
     if type(value) is tuple:
-        return tuple(map(with_letters, value))
+        return tuple(map(with_letters, cast("tuple[Any, ...]", value)))
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if type(value) is str else value

@@ -87,7 +87,7 @@ class Session:
         if self.connection is not None or self.identity is not None:
             raise _file.in_use(self.settings.path)
         warning = self._connect(create=self.settings.create)
-        self.node_id = node.node_id.bytes
+        self.node_id, self.stale = node.node_id.bytes, False
         connection = self.connected()
         path = self.settings.path
 
