@@ -188,7 +188,7 @@ class Work:
 
     async def submit(self, client: int) -> None:
         number = self.life.number * NUMBERS + client
-        kinds = list(KINDS)
+        kinds = [kind for kind in KINDS for _ in range(1 if kind in QUESTIONS else 4)]
         try:
             while True:
                 kind = kinds[self.rng.randrange(len(kinds))]
@@ -212,7 +212,7 @@ class Work:
 
     async def add_cancelled(self, number: int, kind: str) -> None:
         """Cancel a job that is loaded, or one beyond the horizon."""
-        job_id = await self.add(number, kind, "body", self.rng.choice([20, HOUR]), tags=("later",))
+        job_id = await self.add(number, kind, "body", self.rng.choice([100, HOUR]), tags=("later",))
         await self.scheduler.cancel_job(job_id, reason="not wanted")
         self.say("cancelled", number)
 
@@ -262,6 +262,10 @@ KINDS: dict[str, Any] = {
     "paused": Work.add_paused,
 }
 """What clients do: the kinds of jobs, and for each how it is submitted."""
+
+
+QUESTIONS = {"told", "cancelled", "updated", "paused"}
+"""Those that do more than to submit, and come less often."""
 
 
 def live(life: Life, backend: str, errors: Path) -> None:
