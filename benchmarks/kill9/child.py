@@ -25,6 +25,7 @@ from turnkeeper_trio import (
     FixedRetryDelay,
     Interval,
     JobSet,
+    JobState,
     OnCrash,
     Overlap,
     RecurringJobRequest,
@@ -34,7 +35,6 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio.errors import JobEnded, SchedulerClosed
-from turnkeeper_trio import JobState
 from turnkeeper_trio.stores.sqlite import Keep, SQLiteStore
 
 HOUR = 3600
@@ -43,6 +43,12 @@ NUMBERS = 1_000_000
 
 STEPS = {"plain": 30, "all": 20, "none": 40, "marked": 50, "capped": 25}
 """The milliseconds between the instants of each kind of recurring job whose grid is counted."""
+
+DELAY = 15
+"""The milliseconds of the fixed delay."""
+
+ATTEMPTS = 3
+"""So many attempts a job takes that fails or snoozes."""
 
 RUNS = 30
 """``max_runs`` of the capped jobs."""
@@ -70,41 +76,49 @@ class Work:
         self.scheduler: Scheduler
 
     def say(self, what: str, *values: object) -> None:
+        """Write a line of the log."""
         os.write(self.log, (json.dumps([what, self.life.number, *values]) + "\n").encode())
 
     # Functions of jobs -----------------------------------------------------------------------------------
 
     def begin(self, job: object, mark: object = 0) -> int:
+        """Say that a body has begun; return the number of the attempt."""
         run = current_run()
         self.say("begun", job, run.run_id.hex, run.attempt, mark)
         return run.attempt
 
     def end(self, how: str) -> None:
+        """Say that a body has ended."""
         self.say("ended", current_run().run_id.hex, current_run().attempt, how)
 
     async def body(self, job: object, mark: int = 0) -> object:
+        """Take a moment."""
         self.begin(job, mark)
         await anyio.sleep(self.rng.choice([0, 0, 0.001, 0.01]))
         self.end("returned")
         return job
 
     async def shaky(self, job: int) -> None:
-        if self.begin(job) < 3:
+        """Fail twice."""
+        if self.begin(job) < ATTEMPTS:
             self.end("raised")
             raise ValueError(job)
         self.end("returned")
 
     async def snoozed(self, job: int) -> Snooze | None:
-        again = self.begin(job) < 3
+        """Ask twice to go on later."""
+        again = self.begin(job) < ATTEMPTS
         self.end("snoozed" if again else "returned")
         return Snooze(0.02) if again else None
 
     def in_thread(self, job: int) -> int:
+        """Return at once."""
         self.begin(job)
         self.end("returned")
         return job
 
     async def tick(self, name: str, mark: int) -> None:
+        """Run once for each occurrence of a grid."""
         self.begin(name, mark)
         await anyio.sleep(0.004)
         self.end("returned")
@@ -112,6 +126,7 @@ class Work:
     # The process -----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
+        """Open the file, and do what this process is for."""
         life = self.life
         store = SQLiteStore(life.path, durability=life.durability, history=Keep(per_job=None, total=None))
         async with open_scheduler(max_workers=16, store=store, job_dispatch_buffer_size=16) as self.scheduler:
@@ -143,7 +158,7 @@ class Work:
                 catch_up=CatchUp.ALL,
                 max_waiting=100_000,
             ),
-            RecurringJobRequest("delay", FixedDelay(timedelta(milliseconds=15))),
+            RecurringJobRequest("delay", FixedDelay(timedelta(milliseconds=DELAY))),
         ):
             jobs.add(request, "tick", request.name, number)
         await self.scheduler.apply(jobs)
@@ -187,6 +202,7 @@ class Work:
     # Clients ---------------------------------------------------------------------------------------------
 
     async def submit(self, client: int) -> None:
+        """Submit one job after the other, until the scheduler closes."""
         number = self.life.number * NUMBERS + client
         kinds = [kind for kind in KINDS for _ in range(1 if kind in QUESTIONS else 4)]
         try:
@@ -199,6 +215,7 @@ class Work:
             pass
 
     async def add(self, number: int, kind: str, fn: str, delay: float = 0, **fields: Any) -> Any:
+        """Submit a job that runs once; return its id."""
         request = RecurringJobRequest(f"{kind} {number}", After(delay), fields.pop("max_retries", 0), **fields)
         self.say("submitted", number, kind)
         job_id = await self.scheduler.add_job(request, fn, number)
@@ -206,6 +223,7 @@ class Work:
         return job_id
 
     async def add_told(self, number: int, kind: str) -> None:
+        """Wait for the end of a job."""
         job_id = await self.add(number, kind, self.rng.choice(["body", "in_thread"]))
         record = await self.scheduler.wait_job(job_id)
         self.say("told", number, record.run_id.hex, record.outcome, record.attempts)
@@ -227,6 +245,7 @@ class Work:
         self.say("triggered", number, run_id.hex)
 
     async def add_paused(self, number: int, kind: str) -> None:
+        """Pause a job before it is due, and resume some of them."""
         job_id = await self.add(number, kind, "body", 2)
         before = anyio.current_time()
         try:
@@ -235,7 +254,7 @@ class Work:
             return
         if anyio.current_time() - before < 1:
             self.say("paused", number)
-        if self.rng.random() < 0.5:
+        if self.rng.choice([True, False]):
             self.say("resuming", number)
             await self.scheduler.resume_job(job_id)
             self.say("resumed", number)

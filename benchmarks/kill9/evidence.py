@@ -11,12 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from turnkeeper_trio.stores.sqlite import _check
 
-from .child import RUNS, STEPS
+from .child import DELAY, RUNS, STEPS
+
+SHOWN: Final = 5
+"""So many faults of a kind are told in full."""
 
 CRASH_LIMIT: Final = 3
 """The default of a request."""
@@ -96,7 +100,7 @@ class Faults:
     def add(self, kind: str, text: object, count: int = 1) -> None:
         """Note a fault; of each kind some are told in full."""
         self.counts[kind] += count
-        if self.counts[kind] <= 5 or count > 1:
+        if self.counts[kind] <= SHOWN or count > 1:
             self.texts.append(f"{kind}: {text}")
 
 
@@ -111,32 +115,40 @@ _RUN: Final = "job, run_id, origin, scheduled_at, state, attempts, failures, cra
 def check_snapshot(path: Path, log: Log, faults: Faults) -> None:
     """Compare what one process told with a copy of the file that was made when it had been killed."""
     with closing(sqlite3.connect(path)) as connection:
-        for job, (_, job_id) in log.accepted.items():
-            found = next(_rows(connection, "SELECT * FROM job WHERE id = ?", bytes.fromhex(job_id)), None)
-            if found is None:
-                faults.add(LOST, f"the job {job} after the kill")
-                continue
-            if job in log.cancelled and found["state"] != "cancelled":
-                faults.add(ANSWERS, f"the job {job} was cancelled, and is {found['state']}")
-            if job in log.paused and job not in log.resuming and found["state"] != "paused":
-                faults.add(ANSWERS, f"the job {job} was paused, and is {found['state']}")
-            if job in log.updated and found["version"] < log.updated[job][0]:
-                faults.add(ANSWERS, f"the job {job} was updated, and has the version {found['version']}")
-        for run_id, bodies in log.begun.items():
-            attempts = max(body.attempt for body in bodies)
-            run = _run(connection, run_id)
-            if run is None or run["attempts"] < attempts:
-                faults.add(UNBACKED, f"attempt {attempts} of the run {run_id}: the file has {_shown(run)}")
-        for job, run_id in log.triggered.items():
-            if _run(connection, run_id) is None:
-                faults.add(ANSWERS, f"the triggered run {run_id} of the job {job} is missing")
-        for job, (run_id, outcome, _) in log.told.items():
-            run = _run(connection, run_id)
-            if run is None or run["outcome"] != outcome:
-                faults.add(CHANGED, f"the run {run_id} of the job {job}: told {outcome}, kept {_shown(run)}")
+        _check_jobs(connection, log, faults)
+        _check_runs(connection, log, faults)
         for text in connection.execute("PRAGMA quick_check(3)").fetchall():
-            if text != ("ok",) and tuple(text) != ("ok",):
+            if tuple(text) != ("ok",):
                 faults.add(FILE, tuple(text))
+
+
+def _check_jobs(connection: sqlite3.Connection, log: Log, faults: Faults) -> None:
+    for job, (_, job_id) in log.accepted.items():
+        found = next(_rows(connection, "SELECT * FROM job WHERE id = ?", bytes.fromhex(job_id)), None)
+        if found is None:
+            faults.add(LOST, f"the job {job} after the kill")
+            continue
+        if job in log.cancelled and found["state"] != "cancelled":
+            faults.add(ANSWERS, f"the job {job} was cancelled, and is {found['state']}")
+        if job in log.paused and job not in log.resuming and found["state"] != "paused":
+            faults.add(ANSWERS, f"the job {job} was paused, and is {found['state']}")
+        if job in log.updated and found["version"] < log.updated[job][0]:
+            faults.add(ANSWERS, f"the job {job} was updated, and has the version {found['version']}")
+
+
+def _check_runs(connection: sqlite3.Connection, log: Log, faults: Faults) -> None:
+    for run_id, bodies in log.begun.items():
+        attempts = max(body.attempt for body in bodies)
+        run = _run(connection, run_id)
+        if run is None or run["attempts"] < attempts:
+            faults.add(UNBACKED, f"attempt {attempts} of the run {run_id}: the file has {_shown(run)}")
+    for job, run_id in log.triggered.items():
+        if _run(connection, run_id) is None:
+            faults.add(ANSWERS, f"the triggered run {run_id} of the job {job} is missing")
+    for job, (run_id, outcome, _) in log.told.items():
+        run = _run(connection, run_id)
+        if run is None or run["outcome"] != outcome:
+            faults.add(CHANGED, f"the run {run_id} of the job {job}: told {outcome}, kept {_shown(run)}")
 
 
 def _run(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row | None:
@@ -163,17 +175,7 @@ def check_end(path: Path, log: Log, faults: Faults) -> Mapping[str, int]:
         connection.row_factory = None
         for text in _check.faults(connection):
             faults.add(FILE, text)
-    named: dict[Any, sqlite3.Row] = {}
-    for row in jobs.values():
-        name = _number(row)
-        if name in named:
-            faults.add(FILE, f"the job {name} is there twice")
-        named[name] = row
-    for job, (kind, _) in log.accepted.items():
-        if job not in named:
-            faults.add(LOST, f"the job {job} ({kind})")
-    for job, row in named.items():
-        _check_state(job, row, log, faults)
+    named = _by_name(jobs.values(), log, faults)
     of_job: dict[int, list[sqlite3.Row]] = defaultdict(list)
     known = set()
     for run in runs:
@@ -195,6 +197,21 @@ def check_end(path: Path, log: Log, faults: Faults) -> Mapping[str, int]:
         "occurrences": sum(run["count"] for run in runs if jobs[run["job"]]["target"] == "tick"),
         "told": len(log.told) + len(log.cancelled) + len(log.updated) + len(log.triggered) + len(log.paused),
     }
+
+
+def _by_name(rows: Iterable[sqlite3.Row], log: Log, faults: Faults) -> dict[Any, sqlite3.Row]:
+    """Return the jobs by number or name, after a check that each is there once, and as it should be."""
+    named: dict[Any, sqlite3.Row] = {}
+    for row in rows:
+        name = _number(row)
+        if name in named:
+            faults.add(FILE, f"the job {name} is there twice")
+        named[name] = row
+        _check_state(name, row, log, faults)
+    for job, (kind, _) in log.accepted.items():
+        if job not in named:
+            faults.add(LOST, f"the job {job} ({kind})")
+    return named
 
 
 def _number(row: sqlite3.Row) -> Any:
@@ -251,7 +268,7 @@ def _check_run(job: sqlite3.Row, run: sqlite3.Row, log: Log, faults: Faults) -> 
     further = sum(how in {"raised", "snoozed"} for how in ends)
     if len(again) + cut_off + missing > run["crashes"] or run["attempts"] > 1 + further + run["crashes"]:
         faults.add(RERUN, what)
-    for one, two, how in zip(bodies, bodies[1:], ends, strict=False):
+    for (one, two), how in zip(pairwise(bodies), ends, strict=False):
         if one.life == two.life and how not in {"raised", "snoozed"}:
             faults.add(RERUN, what)
     if kind == "marked" and run["attempts"] > 1:
@@ -275,9 +292,7 @@ def _check_outcome(kind: str, run: sqlite3.Row, what: str, faults: Faults) -> No
         faults.add(OUTCOMES, f"it does not say why: {what}")
 
 
-def _check_told(
-    named: Mapping[Any, sqlite3.Row], runs: Mapping[str, sqlite3.Row], log: Log, faults: Faults
-) -> None:
+def _check_told(named: Mapping[Any, sqlite3.Row], runs: Mapping[str, sqlite3.Row], log: Log, faults: Faults) -> None:
     for job, (run_id, outcome, attempts) in log.told.items():
         run = runs.get(run_id)
         if run is None or (run["outcome"], run["attempts"]) != (outcome, attempts):
@@ -311,12 +326,16 @@ def _check_occurrences(job: sqlite3.Row, runs: Sequence[sqlite3.Row], faults: Fa
     if kind == "all" and any(run["count"] != 1 or not run["attempts"] for run in ran):
         faults.add(GAPS, f"{name} has occurrences that did not run")
     if kind not in STEPS:
-        for one, two in zip(planned, planned[1:], strict=False):
-            if two["scheduled_at"] - one["scheduled_at"] < 15_000:
+        for one, two in pairwise(planned):
+            if two["scheduled_at"] - one["scheduled_at"] < DELAY * 1000:
                 faults.add(SLOTS, f"{name} at {one['scheduled_at']} and at {two['scheduled_at']}")
         return
+    _check_grid(job, planned, STEPS[kind] * 1000, faults)
+
+
+def _check_grid(job: sqlite3.Row, planned: Sequence[sqlite3.Row], step: int, faults: Faults) -> None:
     # The first instant is a step after the anchor. A row that counts several holds only the last of their instants.
-    step, bound = STEPS[kind] * 1000, json.loads(job["bound"])
+    name, bound = job["name"], json.loads(job["bound"])
     anchor = round(datetime.fromisoformat(bound["anchor"]).timestamp() * 1e6)
     last = max((run["scheduled_at"] for run in planned), default=anchor)
     instants = Counter(run["scheduled_at"] for run in planned)

@@ -18,6 +18,9 @@ from .evidence import Faults, Log, check_end, check_snapshot
 LONGEST: Final = 30.0
 """Seconds within which a process opens the file."""
 
+EARLY, LEAVING = 0.15, 0.2
+"""The parts of the processes that are killed before the file is open, and while they shut down."""
+
 FINISHING: Final = 90.0
 """Seconds within which the last process ends."""
 
@@ -62,13 +65,13 @@ class Rounds:
     def kill(self) -> None:
         """Have a process live for a random time, kill it, and compare."""
         pid = self._start(last=False)
-        if self.rng.random() < 0.15:
+        if self.rng.random() < EARLY:
             self.early += 1
             time.sleep(self.rng.uniform(0, 0.08))
         else:
             self._until_open(pid)
             time.sleep(self.rng.uniform(0.01, 0.5))
-            if self.rng.random() < 0.2:
+            if self.rng.random() < LEAVING:
                 self.leaving += 1
                 os.kill(pid, signal.SIGTERM)
                 time.sleep(self.rng.uniform(0, 0.03))

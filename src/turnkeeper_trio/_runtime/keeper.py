@@ -19,7 +19,17 @@ from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.run import Outcome, RunRecord
-from turnkeeper_trio._model.stored import Batch, Claim, Claimed, JobImage, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
+from turnkeeper_trio._model.stored import (
+    Batch,
+    Claim,
+    Claimed,
+    JobImage,
+    JobQuery,
+    RunQuery,
+    StoredJob,
+    StoredRun,
+    StoreNode,
+)
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
