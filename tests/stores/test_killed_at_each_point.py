@@ -4,11 +4,13 @@ Each test is a row of the table "What survives a kill". ``benchmarks/kill9`` kil
 """
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,19 @@ def lives(tmp_path: Path, backend: str) -> Lives:
 
 def outcomes(shown: dict[str, Any]) -> list[tuple[str, int, str]]:
     return [(outcome, attempts, reason) for outcome, attempts, reason, _, _ in shown["runs"]]
+
+
+def effects(path: Path) -> list[int]:
+    """Return what the copy of a file holds of the effects of a body."""
+    copy = path.with_name("copy.db")
+    for suffix in ("", "-wal"):
+        Path(f"{copy}{suffix}").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+    with closing(sqlite3.connect(copy)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'effect'").fetchall():
+            return []
+        return [attempt for (attempt,) in connection.execute("SELECT attempt FROM effect")]
 
 
 def test_before_the_job_is_committed(lives: Lives) -> None:
@@ -232,6 +247,33 @@ def test_a_run_that_was_triggered_keeps_the_id_that_was_told(lives: Lives) -> No
     lives.body = ""
     shown, _ = lives.ends("sleep")
     assert [(run[0], run[4]) for run in shown["runs"]] == [("succeeded", run_id)]
+
+
+@pytest.mark.parametrize(
+    ("body", "point", "attempts", "wrote"),
+    [
+        ("complete", "before complete", 2, False),
+        ("die inside", "", 2, False),
+        ("complete", "after complete", 1, True),
+        ("die after", "", 1, True),
+        ("complete", "before end", 1, True),
+        ("complete", "after end", 1, True),
+        ("raise after", "after end", 1, True),
+    ],
+)
+def test_what_a_body_wrote_and_its_success_agree(
+    lives: Lives, body: str, point: str, attempts: int, wrote: bool
+) -> None:
+    """Wherever its process is killed: either both are on the disk, or neither, and then the body begins again."""
+    lives.body, lives.request = body, {"after": 0.05, "on_crash": "rerun"}
+    lives.killed("wait", point=point)
+    assert effects(lives.path) == ([1] if wrote else [])
+    lives.body = "complete"
+    shown, notes = lives.ends("idle")
+    reason = "it raised ValueError after it was completed" if body == "raise after" else ""
+    assert outcomes(shown) == [("succeeded", attempts, reason)]
+    assert effects(lives.path) == [attempts]
+    assert [note for note in notes if note[0] == "begun"] == ([["begun", 2]] if attempts == 2 else [])
 
 
 @both

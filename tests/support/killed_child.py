@@ -31,6 +31,7 @@ from turnkeeper_trio.abc import (
     Batch,
     Claim,
     Claimed,
+    Completion,
     JobQuery,
     Opened,
     Refusal,
@@ -41,7 +42,7 @@ from turnkeeper_trio.abc import (
     StoredRun,
     StoreNode,
 )
-from turnkeeper_trio.stores.sqlite import SQLiteStore
+from turnkeeper_trio.stores.sqlite import SQLiteStore, SQLiteTransaction
 
 KEY: Final = "job"
 
@@ -97,6 +98,14 @@ class DyingStore:
     async def count(self) -> StoreCounts:
         return await self.store.count()
 
+    async def complete(self, completion: Completion, /) -> bool:
+        if self.what == "complete" and self.when == "before":
+            die()
+        done = await self.store.complete(completion)
+        if self.what == "complete":
+            die()
+        return done
+
     async def close(self, *, clean: bool) -> None:
         await self.store.close(clean=clean)
 
@@ -111,6 +120,22 @@ class Child:
     def note(self, *values: object) -> None:
         os.write(self.notes, (json.dumps(values) + "\n").encode())
 
+    def write(self, transaction: SQLiteTransaction, attempt: int) -> list[int]:
+        """Write an effect of the body."""
+        transaction.execute("CREATE TABLE IF NOT EXISTS effect(attempt INTEGER)")
+        transaction.execute("INSERT INTO effect VALUES (?)", (attempt,))
+        if self.plan["body"] == "die inside":
+            die()
+        return [attempt]
+
+    async def completed(self, attempt: int) -> None:
+        """Write an effect, and complete the run with it."""
+        self.note("value", await current_run().complete_with(self.write, attempt))
+        if self.plan["body"] == "die after":
+            die()
+        if self.plan["body"] == "raise after":
+            raise ValueError(attempt)
+
     async def body(self) -> object:
         run = current_run()
         self.note("begun", run.attempt)
@@ -123,6 +148,8 @@ class Child:
                 raise ValueError(run.attempt)
             case "snooze once" if run.attempt == 1:
                 return Snooze(0.6)
+            case "complete" | "die inside" | "die after" | "raise after":
+                await self.completed(run.attempt)
             case "slow":
                 await anyio.sleep(0.3)
         self.note("done", run.attempt)

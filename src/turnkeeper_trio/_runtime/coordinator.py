@@ -29,6 +29,7 @@ from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds
 from turnkeeper_trio._model.tracebacks import forget_locals
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command, CommandQueue
+from turnkeeper_trio._runtime.completer import Completer
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
@@ -78,6 +79,8 @@ class Coordinator:
         """The loop time after which an unavailable store is not waited for any longer."""
         if keeper is not None:
             keeper.waits_no_longer = self._waits_no_longer
+        self.completer: Completer | None = None
+        """Where jobs have work done together with their success, if there is a store; the runner sets it."""
         self._committed = 0
         """How many submissions the store has committed or refused."""
         self._drift: int | None = None
@@ -270,6 +273,8 @@ class Coordinator:
                 self._command_queue.loaded(command, found)
             else:
                 self._engine.answer(command.reply, fault)
+        if self.completer is not None:
+            await self.completer.work_off()
 
     async def _commit(self, keeper: StoreKeeper, now: Now) -> None:
         """Have the store commit what was decided. Only scopes are cancelled before that; all else waits for it."""

@@ -23,6 +23,7 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
+    Completion,
     JobImage,
     JobQuery,
     RunQuery,
@@ -35,7 +36,7 @@ from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
-from turnkeeper_trio.abc import Store
+from turnkeeper_trio.abc import Store, TransactionalStore
 from turnkeeper_trio.errors import ConfigurationError, StoreError, StoreUnavailable, TurnKeeperError
 from turnkeeper_trio.jobs import JobSummary
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
@@ -221,6 +222,21 @@ class StoreKeeper:
         for change in changes:
             if change.release:
                 self._note_release(change.image)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether the store can commit work of a user's together with the success of a run."""
+        return isinstance(self.store, TransactionalStore)
+
+    async def complete(self, completion: Completion) -> bool:
+        """Have work be done and committed together with the success of a run; return whether it is.
+
+        Raises:
+            StoreUnavailable: it was not waited for any longer. It is unknown whether it was committed.
+            StoreError: the store failed in a different way.
+        """
+        assert isinstance(self.store, TransactionalStore)
+        return await self._until_available(self.store.complete, completion)
 
     async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""

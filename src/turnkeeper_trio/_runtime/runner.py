@@ -23,6 +23,7 @@ from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock, in_trio
 from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation, is_native
+from turnkeeper_trio._runtime.completer import Completer
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
@@ -31,6 +32,7 @@ from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.publisher import EventPublisher
+from turnkeeper_trio._runtime.run_context import Completing
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
@@ -84,6 +86,7 @@ class Runner:
         command_queue = CommandQueue(self._engine, self._commands, loads=store is not None)
         self._clock = bound
         self._keeper: StoreKeeper | None = None
+        self._complete: Completing | None = None
         if store is not None:
             assert definitions is not None
             self._keeper = StoreKeeper(
@@ -106,6 +109,10 @@ class Runner:
             keeper=self._keeper,
             store_timeout=store_timeout,
         )
+        if self._keeper is not None:
+            completer = Completer(self._engine, self._keeper, command_queue, wakeup)
+            self._coordinator.completer = completer
+            self._complete = completer.complete if self._keeper.transactional else None
         self.scheduler: Final = Scheduler(
             Parts(
                 engine=self._engine,
@@ -141,7 +148,7 @@ class Runner:
         self._drop_watcher = start(tasks, self._watch(), "turnkeeper watcher")
 
     def _make_worker(self) -> Worker:
-        return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
+        return Worker(self._dispatcher, self._engine, self._context, self.scheduler, self._complete)
 
     @enable_ki_protection
     async def _watch(self) -> None:  # noqa: ASYNC910  (it sleeps for ever, unless it is cancelled)

@@ -31,7 +31,7 @@ from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
-from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
+from turnkeeper_trio._runtime.run_context import CURRENT_RUN, Completing, RunContext
 from turnkeeper_trio._runtime.thread_call import call_in_thread
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
@@ -152,12 +152,15 @@ class Worker:
     `WorkerPool`.
     """
 
-    def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object, complete: Completing | None = None
+    ) -> None:
         """Make a worker of the scheduler ``host``. Jobs run in copies of ``context``."""
         self._dispatcher = dispatcher
         self._engine = engine
         self._context = context
         self._host = host
+        self._complete = complete
         self._attempt: Attempt | None = None
         """The attempt that it executes."""
         self._native: asyncio.Task[Any] | None = None
@@ -300,7 +303,7 @@ class Worker:
         job = attempt.run.job
         function = self._dispatcher.function(attempt)
         context = self._context.copy()
-        run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
+        run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time, self._complete)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         try:
