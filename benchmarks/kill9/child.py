@@ -35,7 +35,7 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio.errors import JobEnded, SchedulerClosed
-from turnkeeper_trio.stores.sqlite import Keep, SQLiteStore
+from turnkeeper_trio.stores.sqlite import Keep, SQLiteStore, SQLiteTransaction
 
 HOUR = 3600
 NUMBERS = 1_000_000
@@ -111,6 +111,14 @@ class Work:
         self.end("snoozed" if again else "returned")
         return Snooze(0.02) if again else None
 
+    async def completed(self, job: int) -> None:
+        """Write something together with the success of the run, and then take a moment."""
+        self.begin(job)
+        await current_run().complete_with(write, job)
+        self.say("completed", job)
+        await anyio.sleep(self.rng.choice([0, 0.005]))
+        self.end("returned")
+
     def in_thread(self, job: int) -> int:
         """Return at once."""
         self.begin(job)
@@ -131,7 +139,7 @@ class Work:
         store = SQLiteStore(life.path, durability=life.durability, history=Keep(per_job=None, total=None))
         async with open_scheduler(max_workers=16, store=store, job_dispatch_buffer_size=16) as self.scheduler:
             self.say("open", os.getpid())
-            for fn in (self.body, self.shaky, self.snoozed, self.in_thread, self.tick):
+            for fn in (self.body, self.shaky, self.snoozed, self.in_thread, self.tick, self.completed):
                 self.scheduler.register(fn.__name__, fn)
             await self.start_ticks()
             if life.last:
@@ -260,6 +268,13 @@ class Work:
             self.say("resumed", number)
 
 
+def write(transaction: SQLiteTransaction, job: int) -> int:
+    """Write an effect of a job."""
+    transaction.execute("CREATE TABLE IF NOT EXISTS effect(job INTEGER)")
+    transaction.execute("INSERT INTO effect VALUES (?)", (job,))
+    return job
+
+
 def _simply(fn: str, *, delay: float = 0, **fields: Any) -> Any:
     async def add(work: Work, number: int, kind: str) -> None:
         await work.add(number, kind, fn, work.rng.random() * delay, **fields)
@@ -275,6 +290,7 @@ KINDS: dict[str, Any] = {
     "snoozed": _simply("snoozed"),
     "marked": _simply("body", on_crash=OnCrash.MARK),
     "failed": _simply("body", on_crash=OnCrash.FAIL, max_retries=1, retry=FixedRetryDelay(0.01)),
+    "completed": _simply("completed"),
     "told": Work.add_told,
     "cancelled": Work.add_cancelled,
     "updated": Work.add_updated,

@@ -28,9 +28,10 @@ CRASH_LIMIT: Final = 3
 LOST, UNFINISHED, UNBACKED = "accepted, and lost", "not finished", "bodies without a durable start"
 TWICE, RERUN, CHANGED = "an attempt twice", "rerun without a crash", "an outcome that was told changed"
 SLOTS, GAPS, OVER = "an occurrence twice", "an occurrence lost", "more than max_runs"
+EFFECTS = "effect and outcome disagree"
 MARKED, ANSWERS, FILE, OUTCOMES = "MARK run twice", "an answer lost", "rows at odds", "a wrong outcome"
 KINDS: Final = (
-    LOST, UNFINISHED, UNBACKED, TWICE, RERUN, CHANGED, SLOTS, GAPS, OVER, MARKED, ANSWERS, FILE, OUTCOMES
+    LOST, UNFINISHED, UNBACKED, TWICE, RERUN, CHANGED, SLOTS, GAPS, OVER, MARKED, ANSWERS, FILE, OUTCOMES, EFFECTS
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class Log:
     ended: dict[tuple[str, int], str] = field(default_factory=dict)
     """How a body ended, by the id of the run and the number of the attempt."""
     told: dict[int, tuple[str, str, int]] = field(default_factory=dict)
+    completed: set[int] = field(default_factory=set)
     cancelled: set[int] = field(default_factory=set)
     updated: dict[int, tuple[int, int]] = field(default_factory=dict)
     triggered: dict[int, str] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class Log:
                     self.triggered[values[0]] = values[1]
                 case "applied":
                     self.applied = values[0]
-                case "submitted" | "cancelled" | "paused" | "resuming" | "resumed":
+                case "submitted" | "completed" | "cancelled" | "paused" | "resuming" | "resumed":
                     getattr(self, what).add(values[0])
         return self
 
@@ -117,6 +119,8 @@ def check_snapshot(path: Path, log: Log, faults: Faults) -> None:
     with closing(sqlite3.connect(path)) as connection:
         _check_jobs(connection, log, faults)
         _check_runs(connection, log, faults)
+        connection.row_factory = None
+        _check_effects(connection, log, faults)
         for text in connection.execute("PRAGMA quick_check(3)").fetchall():
             if tuple(text) != ("ok",):
                 faults.add(FILE, tuple(text))
@@ -173,6 +177,7 @@ def check_end(path: Path, log: Log, faults: Faults) -> Mapping[str, int]:
             *_rows(connection, f"SELECT {_RUN} FROM ended_run"),
         ]
         connection.row_factory = None
+        _check_effects(connection, log, faults)
         for text in _check.faults(connection):
             faults.add(FILE, text)
     named = _by_name(jobs.values(), log, faults)
@@ -197,6 +202,26 @@ def check_end(path: Path, log: Log, faults: Faults) -> Mapping[str, int]:
         "occurrences": sum(run["count"] for run in runs if jobs[run["job"]]["target"] == "tick"),
         "told": len(log.told) + len(log.cancelled) + len(log.updated) + len(log.triggered) + len(log.paused),
     }
+
+
+def _check_effects(connection: sqlite3.Connection, log: Log, faults: Faults) -> None:
+    """Check that what a body wrote is there once if its run was completed, and else not."""
+    wrote: Counter[int] = Counter()
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'effect'").fetchall():
+        wrote.update(job for (job,) in connection.execute("SELECT job FROM effect"))
+    succeeded = {
+        int(name.split()[1])
+        for name, state in connection.execute(
+            """SELECT j.name, r.outcome FROM job j JOIN ended_run r ON r.job = j.job AND r.outcome = 'succeeded'
+            UNION SELECT j.name, r.state FROM job j JOIN open_run r ON r.job = j.job AND r.state = 'completed'"""
+        )
+        if name.startswith("completed ")
+    }
+    for job in (wrote.keys() | log.completed) ^ succeeded:
+        faults.add(EFFECTS, f"the job {job}: written {wrote[job]} times, told {job in log.completed}, {succeeded}")
+    for job, count in wrote.items():
+        if count != 1:
+            faults.add(EFFECTS, f"the job {job}: written {count} times")
 
 
 def _by_name(rows: Iterable[sqlite3.Row], log: Log, faults: Faults) -> dict[Any, sqlite3.Row]:
@@ -261,7 +286,7 @@ def _check_run(job: sqlite3.Row, run: sqlite3.Row, log: Log, faults: Faults) -> 
         faults.add(TWICE, what)
     if max(attempts, default=0) > run["attempts"]:
         faults.add(UNBACKED, what)
-    ends = [log.ended.get((run_id, attempt)) for attempt in attempts]
+    ends = _ends(kind, run, attempts, log)
     again = [how for how in ends[:-1] if how == "returned"]
     missing = run["attempts"] - len(attempts)
     cut_off = ends.count(None)
@@ -277,6 +302,15 @@ def _check_run(job: sqlite3.Row, run: sqlite3.Row, log: Log, faults: Faults) -> 
         faults.add(OUTCOMES, f"it succeeded without a body: {what}")
     if run["attempts"]:
         _check_outcome(kind, run, what, faults)
+
+
+def _ends(kind: str, run: sqlite3.Row, attempts: Sequence[int], log: Log) -> list[str | None]:
+    """Return how bodies ended; ``None`` for one that was cut off."""
+    ends = [log.ended.get((run["run_id"].hex(), attempt)) for attempt in attempts]
+    # A body that has completed its run may be cut off, and does not begin again.
+    if kind == "completed" and run["outcome"] == "succeeded" and ends and attempts[-1] == run["attempts"]:
+        ends[-1] = "returned"
+    return ends
 
 
 def _check_outcome(kind: str, run: sqlite3.Row, what: str, faults: Faults) -> None:
