@@ -1,5 +1,6 @@
 """The disk is full, does not answer, or is gone, while a store is open; a commit of which nobody knows."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,44 @@ async def test_somebody_else_opened_it_while_it_could_not_be_used(tmp_path: Path
     if still_open:
         assert list(await other.apply(other.new(4))) == []
         await other.store.close(clean=True)
+
+
+@pytest.mark.usefixtures("faulty")
+async def test_it_cannot_be_opened_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has become read-only, or the file is away: it goes on when that is over."""
+    path = tmp_path / "jobs.db"
+    driver = await opened(path)
+    await driver.apply(driver.new(1))
+    batch = driver.batch(driver.new(2))
+    fail(driver, "COMMIT")
+    with pytest.raises(StoreUnavailable, match="disk I/O error"):
+        await driver.store.apply(batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)
+        with pytest.raises(StoreUnavailable, match="cannot be written by this process"):
+            await driver.store.apply(batch)
+    path.rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnavailable, match="was moved or deleted"):
+        await driver.store.apply(batch)
+    (tmp_path / "elsewhere").rename(path)
+    assert list(await driver.store.apply(batch)) == []
+    assert await seqs(driver) == [1, 2]
+    await driver.store.close(clean=True)
+
+
+@pytest.mark.usefixtures("faulty")
+async def test_a_commit_that_cannot_be_rolled_back(tmp_path: Path) -> None:
+    driver = await opened(tmp_path / "jobs.db")
+    await driver.apply(driver.new(1))
+    batch = driver.batch(driver.new(2))
+    fail(driver, "COMMIT", code=sqlite3.SQLITE_FULL)
+    fail(driver, "ROLLBACK")
+    with pytest.raises(StoreUnavailable):
+        await driver.store.apply(batch)
+    assert driver.store._session.connection is None  # type: ignore[attr-defined]
+    assert await seqs(driver) == [1]
+    assert list(await driver.store.apply(batch)) == []
+    await driver.store.close(clean=True)
 
 
 @pytest.mark.usefixtures("faulty")

@@ -10,13 +10,13 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, assert_type
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pendulum
 
+import turnkeeper_trio
 from turnkeeper_trio import (
     EVERY_DAY,
     WEEKEND,
@@ -47,6 +47,7 @@ from turnkeeper_trio import (
     JobSummary,
     MetricsSnapshot,
     Never,
+    NotKept,
     Once,
     OnConflict,
     OnCrash,
@@ -89,6 +90,7 @@ from turnkeeper_trio import (
 from turnkeeper_trio.abc import ArgumentCodec, Clock, RetryPolicy, Schedule, Store
 from turnkeeper_trio.errors import (
     StoreCorrupted,
+    StoredError,
     StoreError,
     StoreInUse,
     StoreNotFound,
@@ -130,8 +132,6 @@ from turnkeeper_trio.schedules import (
     upcoming,
 )
 from turnkeeper_trio.simulation import SimulatedRun, Simulation
-from turnkeeper_trio.stores import Keep, MemoryStore
-from turnkeeper_trio.stores.sqlite import SQLiteStore
 from turnkeeper_trio.testing import (
     FaultPlan,
     InjectedFault,
@@ -140,7 +140,6 @@ from turnkeeper_trio.testing import (
     Runs,
     SchedulerTime,
     SchedulerTimeError,
-    StoreConformance,
     SweepError,
     VirtualEventLoop,
     assert_run_log,
@@ -151,6 +150,8 @@ from turnkeeper_trio.testing import (
     runs,
 )
 from turnkeeper_trio.verdicts import Verdict
+
+assert_type(turnkeeper_trio.__compiled__, bool)
 
 
 class Fortnightly:
@@ -259,9 +260,28 @@ class Codec:
 
 async def durable(store: Store) -> None:
     codec: ArgumentCodec = Codec()
-    assert_type(store.durable, bool)
-    async with open_scheduler(max_workers=1, store=store, kinds=[Kept], codec=codec):
-        pass
+    assert_type(store.horizon, float)
+    try:
+        async with open_scheduler(
+            max_workers=1, store=store, store_timeout=timedelta(seconds=5), kinds=[Kept], codec=codec
+        ) as scheduler:
+            for record in await scheduler.get_run_history(outcomes=[Outcome.LOST]):
+                if isinstance(record.value, NotKept):
+                    assert_type(record.value.shown, str)
+                if isinstance(record.error, StoredError):
+                    assert_type((record.error.kind, record.error.message, record.error.traceback), tuple[str, str, str])
+            books = scheduler.get_metrics_snapshot().books
+            assert_type((books.admitted, books.released, books.lost), tuple[int, int, int])
+        if scheduler.shutdown_report is not None:
+            assert_type(scheduler.shutdown_report.handed_back, int)
+    except StoreInUse as exc:
+        assert_type((exc.pid, exc.host), tuple[int | None, str | None])
+    except StoreTooNew as exc:
+        assert_type((exc.found, exc.known), tuple[int, int])
+    except (StoreNotFound, StoreCorrupted, StoreReadOnly, StoreUnavailable) as exc:
+        assert_type(exc.path, str)
+    except StoreError as exc:
+        assert_type(exc.path, str)
 
 
 def requests(at: datetime) -> RecurringJobRequest:
@@ -501,10 +521,7 @@ def logs(handler: logging.Handler) -> None:
 
 
 def errors_are_what_they_are_said_to_be() -> None:
-    every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreError]
-    stores: list[type[StoreError]] = [
-        StoreCorrupted, StoreInUse, StoreNotFound, StoreReadOnly, StoreTooNew, StoreUnavailable,
-    ]  # fmt: skip
+    every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreUnavailable]
     submissions: list[type[SubmitError]] = [StagingFull, SchedulerClosed, SubmissionRefused]
     jobs: list[type[JobError]] = [
         JobActive, JobEnded, JobExists, JobHalted, JobNotFound, RunNotFound, VersionConflict,
@@ -513,7 +530,7 @@ def errors_are_what_they_are_said_to_be() -> None:
     lookups: list[type[LookupError]] = [JobNotFound, RunNotFound]
     timeouts: list[type[TimeoutError]] = [ShutdownTimeout]
     runtimes: list[type[RuntimeError]] = [WouldDeadlock]
-    for error in (*every, *stores, *submissions, *jobs, *values, *lookups, *timeouts, *runtimes):
+    for error in (*every, *submissions, *jobs, *values, *lookups, *timeouts, *runtimes):
         assert issubclass(error, TurnKeeperError)
 
 
@@ -583,26 +600,6 @@ def plain_tests(request: RecurringJobRequest) -> None:
     assert_type(inline.record, RunRecord)
     assert_type(inline.attempts, tuple[InlineAttempt, ...])
     assert_type(inline.delays, list[float])
-
-
-def stores_are_stores() -> None:
-    class TestOfMyStore(StoreConformance):
-        def new_store(self) -> Store:
-            return MemoryStore()
-
-    keep = Keep(per_job=10, age=timedelta(days=30), total=None)
-    stores: list[Store] = [
-        MemoryStore(), MemoryStore(horizon=60), SQLiteStore("jobs.db"), TestOfMyStore().new_store(),
-        SQLiteStore(Path("jobs.db"), durability="normal", history=keep, horizon=timedelta(minutes=5), offload="thread"),
-    ]  # fmt: skip
-    assert_type(stores[0].horizon, float)
-
-
-def errors_of_stores_say_who(in_use: StoreInUse, too_new: StoreTooNew) -> None:
-    assert_type(in_use.path, str)
-    assert_type(in_use.pid, int | None)
-    assert_type(in_use.host, str | None)
-    assert_type(too_new.found, int)
 
 
 def sweeping(error: SchedulerTimeError, found: SweepError) -> None:

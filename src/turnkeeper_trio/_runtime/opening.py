@@ -10,7 +10,8 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Options
-from turnkeeper_trio._model import guard
+from turnkeeper_trio._model import deferred, guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import seconds
 from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import choose_clock
@@ -113,6 +114,7 @@ async def open_scheduler(
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names the option.
     """
     grace = _validation.limit("shutdown_grace", shutdown_grace)
+    definitions = _definitions(store, kinds, codec)
     options = Options(
         max_workers=_validation.integer("max_workers", max_workers, least=1),
         dispatch_buffer=_validation.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
@@ -125,8 +127,8 @@ async def open_scheduler(
     )
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
+    deferred.load()
     hooks = attached()
-    definitions = _definitions(store, kinds, codec)
     runner = Runner(
         options,
         staging_size=_validation.integer("staging_buffer_size", staging_buffer_size, least=1),
@@ -141,7 +143,11 @@ async def open_scheduler(
         definitions=definitions,
         store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
-    await runner.open_store()
+    try:
+        await runner.open_store()
+    except BaseException:
+        runner.close_streams()
+        raise
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
@@ -199,7 +205,7 @@ def _definitions(store: object, kinds: Iterable[type[Storable]], codec: Argument
 
 def _horizon(store: Store | None) -> int | None:
     """Return how long before it is due a job is claimed, in microseconds; ``None``: all jobs are claimed."""
-    return None if store is None else _validation.limit("store.horizon", store.horizon)
+    return None if store is None else _validation.limit("store.horizon", guard.attribute(store, "horizon", "nothing"))
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
@@ -226,3 +232,6 @@ def _observers(observers: object) -> tuple[object, ...]:
             message = f"observers must hold objects, not the class {guard.shown(observer)}"
             raise ConfigurationError(message, parameter="observers")
     return several
+
+
+set_public_path(open_scheduler)

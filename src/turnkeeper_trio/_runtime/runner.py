@@ -5,7 +5,6 @@ their own end. A cancellation from outside reaches the body, and the watcher, wh
 coordinator cut off the runs. So no exception but that of the body leaves the task group.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable
@@ -15,14 +14,13 @@ from typing import Final, final
 
 import anyio
 from anyio.abc import TaskGroup
-from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Engine, Options, Submission
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
-from turnkeeper_trio._runtime.clock import BoundClock, in_trio
-from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation, is_native
+from turnkeeper_trio._runtime.clock import BoundClock
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_native
 from turnkeeper_trio._runtime.completer import Completer
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
@@ -31,6 +29,7 @@ from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.logs import write
+from turnkeeper_trio._runtime.loops import asyncio, defer_ctrl_c, in_trio, is_cancellation
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.run_context import Completing
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
@@ -94,6 +93,7 @@ class Runner:
                 self._engine,
                 functions,
                 definitions,
+                horizon=options.horizon,
                 timeout=store_timeout,
                 refuse=command_queue.refuse_submissions,
             )
@@ -142,6 +142,7 @@ class Runner:
 
     def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
         """Start the tasks. ``body`` is the scope of the body, which is cancelled when the program is to end."""
+        defer_ctrl_c(Runner._watch)
         self._coordinator.body = body
         self._drop_coordinator = start(tasks, self._coordinator.run(), "turnkeeper coordinator")
         self._pool.open(tasks, self._options.max_workers)
@@ -150,7 +151,6 @@ class Runner:
     def _make_worker(self) -> Worker:
         return Worker(self._dispatcher, self._engine, self._context, self.scheduler, self._complete)
 
-    @enable_ki_protection
     async def _watch(self) -> None:  # noqa: ASYNC910  (it sleeps for ever, unless it is cancelled)
         """Force the shutdown at a cancellation from outside, also while the body is shielded or does not await."""
         self._watcher_begun = True
