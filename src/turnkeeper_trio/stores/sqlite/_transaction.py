@@ -86,12 +86,15 @@ class SQLiteTransaction:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or not self._connection.in_transaction:
-            raise StoreError("the transaction is over: its work has returned, or a statement of it has rolled it back")
+            raise StoreError(OVER)
         return self._connection
 
     def end(self) -> None:
         """Refuse whatever comes after the work."""
         self._connection = None
+
+
+OVER: Final = "the transaction is over: its work has returned, or a statement of it has rolled it back"
 
 
 def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
@@ -104,7 +107,8 @@ def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any,
     connection.set_authorizer(_judge)
     try:
         value = work(transaction)
-        transaction._open()  # noqa: SLF001  (a rollback in the work would have undone it, and the rest not)
+        if not connection.in_transaction:  # what the work did is undone, however it went on
+            return None, StoreError(OVER)
         if type(value) is CoroutineType:
             value.close()
             return None, TypeError("the work of a transaction is a plain function: it returned a coroutine")
