@@ -41,7 +41,7 @@ HOUR = 3600
 NUMBERS = 1_000_000
 """So many numbers of jobs has each process."""
 
-STEPS = {"plain": 30, "all": 20, "none": 40, "marked": 50, "capped": 25}
+STEPS = {"plain": 30, "all": 60, "none": 40, "marked": 50, "capped": 25}
 """The milliseconds between the instants of each kind of recurring job whose grid is counted."""
 
 DELAY = 15

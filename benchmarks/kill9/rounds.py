@@ -21,7 +21,7 @@ LONGEST: Final = 30.0
 EARLY, LEAVING = 0.15, 0.2
 """The parts of the processes that are killed before the file is open, and while they shut down."""
 
-FINISHING: Final = 90.0
+FINISHING: Final = 120.0
 """Seconds within which the last process ends."""
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +349,50 @@ async def test_work_is_a_plain_function(store: SQLiteStore) -> None:
     async with open_scheduler(max_workers=1, store=store) as scheduler:
         record = await run_one(scheduler, job)
         assert record.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("end", [After(0), FixedDelay(10)])
+async def test_a_process_that_dies_before_the_end_of_the_run_is_written(
+    store: SQLiteStore, end: Any, deleted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process finds the success. Here the store fails from then on, which leaves the same in the file."""
+    begun: list[int] = []
+    completed, go_on = anyio.Event(), anyio.Event()
+
+    async def job() -> None:
+        begun.append(current_run().attempt)
+        await current_run().complete_with(write, 7)
+        completed.set()
+        await go_on.wait()
+
+    async def dead(_store: object, _batch: object) -> None:
+        raise StoreError("the process died")
+
+    request = RecurringJobRequest("job", end, key="job", initial_run_time=timedelta(0))
+    with pytest.raises(StoreError, match="died"):
+        async with open_scheduler(max_workers=1, store=store) as scheduler:
+            scheduler.register("fn", job)
+            await scheduler.add_job(request, "fn")
+            await completed.wait()
+            if deleted:
+                await scheduler.delete_job("job")
+            monkeypatch.setattr(SQLiteStore, "apply", dead)
+            go_on.set()
+            await anyio.sleep(100)
+    monkeypatch.undo()
+    async with open_scheduler(max_workers=1, store=store) as scheduler:
+        scheduler.register("fn", job)
+        await anyio.sleep(1)
+        assert begun == [1]
+        assert await store.transaction(written) == ["7"]
+        records = await scheduler.get_run_history()
+        if deleted:
+            assert (await store.count()).outcomes[Outcome.SUCCEEDED] == 1
+            assert await scheduler.list_all_jobs() == []
+        else:
+            assert [(record.outcome, record.value, record.attempts) for record in records] == [
+                (Outcome.SUCCEEDED, 7, 1)
+            ]
+            await anyio.sleep(10)
+            assert len(begun) == (2 if isinstance(end, FixedDelay) else 1)
