@@ -51,7 +51,7 @@ class Lives:
     def killed(self, *do: str, point: str = "", add: bool = True) -> list[list[Any]]:
         """Have a process live until it kills itself; return what it noted."""
         before = len(killed_child.notes(self.path))
-        child = self.start(*do, "sleep", "sleep", point=point, add=add)
+        child = self.start(*do, "wait", point=point, add=add)
         _, errors = child.communicate(timeout=60)
         assert child.returncode == -signal.SIGKILL, errors
         return killed_child.notes(self.path)[before:]
@@ -84,6 +84,11 @@ def outcomes(shown: dict[str, Any]) -> list[tuple[str, int, str]]:
     return [(outcome, attempts, reason) for outcome, attempts, reason, _, _ in shown["runs"]]
 
 
+def bodies(notes: list[list[Any]]) -> list[list[Any]]:
+    """Return what bodies noted. A body may begin before the caller is told that its job is accepted."""
+    return [note for note in notes if note[0] in {"begun", "done"}]
+
+
 def effects(path: Path) -> list[int]:
     """Return what the copy of a file holds of the effects of a body."""
     copy = path.with_name("copy.db")
@@ -99,7 +104,7 @@ def effects(path: Path) -> list[int]:
 
 def test_before_the_job_is_committed(lives: Lives) -> None:
     """There is nothing, and the caller had no answer."""
-    lives.request = {"after": 0.2}
+    lives.request = {"after": 0.3}
     assert lives.killed(point="before accept") == []
     shown, notes = lives.ends("idle")
     assert (shown["jobs"], shown["runs"]) == (0, [])
@@ -109,11 +114,12 @@ def test_before_the_job_is_committed(lives: Lives) -> None:
 @both
 def test_after_the_job_is_committed_and_before_the_caller_knows(lives: Lives) -> None:
     """The job is there, and a caller that submits its key again has the same one."""
-    lives.request = {"after": 0.2}
+    lives.request = {"after": 1}
     assert lives.killed(point="after accept") == []
     shown, notes = lives.ends("idle", add=True)
     assert (shown["jobs"], shown["state"], outcomes(shown)) == (1, "finished", [("succeeded", 1, "")])
-    assert sorted(notes) == [["accepted"], ["begun", 1], ["done", 1], ["left"]]  # it may be due before that is answered
+    assert bodies(notes) == [["begun", 1], ["done", 1]]
+    assert ["accepted"] in notes
 
 
 @pytest.mark.parametrize(
@@ -125,9 +131,9 @@ def test_after_the_job_is_committed_and_before_the_caller_knows(lives: Lives) ->
 )
 def test_before_a_run_is_due(lives: Lives, catch_up: str, expected: list[Any]) -> None:
     """Its instant passes while nothing runs: the policy for catch-up says what happens."""
-    lives.request = {"after": 0.2, "catch_up": catch_up}
+    lives.request = {"after": 0.5, "catch_up": catch_up}
     assert lives.killed("die") == [["accepted"]]
-    time.sleep(1.2)  # one that is less than a second late runs whatever the policy is
+    time.sleep(1.7)  # one that is less than a second late runs whatever the policy is
     shown, notes = lives.ends("idle")
     assert outcomes(shown) == expected
     assert [note[0] for note in notes] == (["begun", "done", "left"] if catch_up == "one" else ["left"])
@@ -136,7 +142,7 @@ def test_before_a_run_is_due(lives: Lives, catch_up: str, expected: list[Any]) -
 @pytest.mark.parametrize("point", ["before start", "after start"])
 def test_when_a_run_begins(lives: Lives, point: str) -> None:
     """No body began: before the commit no attempt counts, after it one that crashed."""
-    lives.request = {"after": 0.05}
+    lives.request = {"after": 1}
     assert lives.killed(point=point) == [["accepted"]]
     shown, notes = lives.ends("idle")
     attempt = 1 if point == "before start" else 2
@@ -157,7 +163,7 @@ def test_when_a_run_begins(lives: Lives, point: str) -> None:
 def test_before_the_end_of_a_run_is_committed(lives: Lives, fields: dict[str, Any], expected: tuple[Any, ...]) -> None:
     """The body was done, which nobody was told: the job says whether it begins again."""
     lives.request = {"after": 0.05, **fields}
-    assert lives.killed("wait", point="before end") == [["accepted"], ["begun", 1], ["done", 1]]
+    assert bodies(lives.killed(point="before end")) == [["begun", 1], ["done", 1]]
     shown, notes = lives.ends("idle")
     assert outcomes(shown) == [expected]
     again = expected[1] == 2
@@ -169,7 +175,7 @@ def test_before_the_end_of_a_run_is_committed(lives: Lives, fields: dict[str, An
 def test_after_the_end_of_a_run_is_committed(lives: Lives) -> None:
     """Nothing runs again, though nobody was told."""
     lives.request = {"after": 0.05}
-    assert lives.killed("wait", point="after end") == [["accepted"], ["begun", 1], ["done", 1]]
+    assert bodies(lives.killed(point="after end")) == [["begun", 1], ["done", 1]]
     shown, notes = lives.ends("idle")
     assert (shown["state"], outcomes(shown)) == ("finished", [("succeeded", 1, "")])
     assert notes == [["left"]]
@@ -193,8 +199,7 @@ def test_while_a_run_waits_for_its_next_attempt(lives: Lives, body: str, point: 
     """It waits for the rest of the time; if that was not committed, the attempt was cut off."""
     lives.body = body
     lives.request = {"max_retries": 1, "retry": 0.6} if body == "fail once" else {}
-    noted = lives.killed(point=point)
-    assert [note for note in noted if note[0] != "accepted"] == [["begun", 1]]
+    assert bodies(lives.killed(point=point)) == [["begun", 1]]
     shown, notes = lives.ends("idle")
     assert outcomes(shown) == [("succeeded", 2, "")]
     assert notes == [["begun", 2], ["done", 2], ["left"]]
@@ -209,7 +214,7 @@ def test_a_wait_for_a_retry_is_over_when_the_time_has_passed(lives: Lives) -> No
 
 
 def test_paused_updated_and_halted_jobs_are_as_they_were(lives: Lives) -> None:
-    lives.request = {"after": 0.4}
+    lives.request = {"after": 2}
     assert lives.killed("update", "pause", "die") == [["accepted"], ["version", 2]]
     shown, notes = lives.ends("sleep", "sleep")
     assert (shown["state"], shown["reason"], notes) == ("paused", "for a while", [["left"]])
@@ -230,7 +235,7 @@ def test_a_halted_job_stays_halted(lives: Lives) -> None:
 
 
 def test_a_cancelled_job_stays_cancelled(lives: Lives) -> None:
-    lives.request = {"after": 0.3}
+    lives.request = {"after": 5}
     assert lives.killed("cancel", "die") == [["accepted"]]
     shown, notes = lives.ends("sleep")
     assert (shown["state"], shown["reason"], outcomes(shown)) == (
@@ -266,14 +271,14 @@ def test_what_a_body_wrote_and_its_success_agree(
 ) -> None:
     """Wherever its process is killed: either both are on the disk, or neither, and then the body begins again."""
     lives.body, lives.request = body, {"after": 0.05, "on_crash": "rerun"}
-    lives.killed("wait", point=point)
+    lives.killed(point=point)
     assert effects(lives.path) == ([1] if wrote else [])
     lives.body = "complete"
     shown, notes = lives.ends("idle")
     reason = "it raised ValueError after it was completed" if body == "raise after" else ""
     assert outcomes(shown) == [("succeeded", attempts, reason)]
     assert effects(lives.path) == [attempts]
-    assert [note for note in notes if note[0] == "begun"] == ([["begun", 2]] if attempts == 2 else [])
+    assert [note for note in bodies(notes) if note[0] == "begun"] == ([["begun", 2]] if attempts == 2 else [])
 
 
 @both
