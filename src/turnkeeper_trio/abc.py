@@ -11,6 +11,7 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
+    Completion,
     DefinitionImage,
     JobChange,
     JobImage,
@@ -33,6 +34,7 @@ __all__ = [
     "Claim",
     "Claimed",
     "Clock",
+    "Completion",
     "DefinitionImage",
     "JobChange",
     "JobImage",
@@ -51,6 +53,7 @@ __all__ = [
     "StoreNode",
     "StoredJob",
     "StoredRun",
+    "TransactionalStore",
 ]
 
 
@@ -205,4 +208,21 @@ class Store(Protocol):
 
     async def close(self, *, clean: bool) -> None:
         """Close the store, so that another process may open it; ``clean`` says that everything was committed."""
+        ...
+
+
+@runtime_checkable
+class TransactionalStore(Store, Protocol):
+    """A store that can commit work of a user's together with the success of a run; see `RunContext.complete_with`."""
+
+    async def complete(self, completion: Completion, /) -> bool:
+        """Do the work in a transaction in which the row of its run becomes `RunState.COMPLETED`, with its value.
+
+        The same completion may be offered again after `StoreUnavailable`; if it was committed, it is not done again.
+        Such a row is never replaced by one that has not ended.
+
+        Returns:
+            Whether it is committed. If not, nothing was done: either the work raised (``error``), or the run does not
+            execute that attempt.
+        """
         ...

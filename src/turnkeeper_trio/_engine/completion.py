@@ -60,12 +60,15 @@ def report(state: State, now: Now, attempt: Attempt) -> None:
     if attempt.revoked:
         return  # The scheduler was torn down before the attempt came back, and ended its run then.
     record_attempt(state, attempt)
-    if attempt.ending is AttemptResult.RETURNED and attempt.value is None:
+    if attempt.completed:
+        _note_completed(attempt)
+    elif attempt.ending is AttemptResult.RETURNED and attempt.value is None:
         # Most attempts end so. There is no verdict to read, and nothing to decide.
         state.counters.count(attempt)
         end_run(state, now, attempt.run, Outcome.SUCCEEDED)
         return
-    _read_verdict(attempt)
+    else:
+        _read_verdict(attempt)
     state.counters.count(attempt)
     _decide(state, now, attempt.run, attempt)
 
@@ -82,6 +85,12 @@ def record_attempt(state: State, attempt: Attempt) -> None:
         run.first_loop = attempt.started.loop
         state.counters.queue_wait_count += 1
         state.counters.queue_wait_sum += max(0, attempt.started.wall - run.occurrence.due_at)
+
+
+def _note_completed(attempt: Attempt) -> None:
+    """Count an attempt that had completed its run as one that succeeded, however it ended. Only its error is kept."""
+    if attempt.ending is not AttemptResult.FATAL:
+        attempt.ending, attempt.value = AttemptResult.RETURNED, None
 
 
 def _read_verdict(attempt: Attempt) -> None:
@@ -123,7 +132,12 @@ _MISSING: Final = object()
 
 
 def _decide(state: State, now: Now, run: Run, attempt: Attempt) -> None:
-    if attempt.ending is AttemptResult.VERDICT:
+    if attempt.completed:
+        if attempt.ending is AttemptResult.FATAL:
+            state.effects.fatal = attempt.error
+        why = "" if attempt.error is None else f"it raised {guard.type_name(attempt.error)} after it was completed"
+        end_run(state, now, run, Outcome.SUCCEEDED, why, value=attempt.kept)
+    elif attempt.ending is AttemptResult.VERDICT:
         _apply_verdict(state, now, run, attempt)
     elif attempt.ending is AttemptResult.RETURNED and attempt.value is not False:
         end_run(state, now, run, Outcome.SUCCEEDED, value=attempt.value)

@@ -23,7 +23,7 @@ from turnkeeper_trio._model.job import ENDED_STATES
 from turnkeeper_trio._model.metrics import MetricsSnapshot
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
-from turnkeeper_trio._model.stored import JobChange, Opened, Refusal
+from turnkeeper_trio._model.stored import Completion, JobChange, Opened, Refusal
 from turnkeeper_trio._model.times import NEVER, Now, seconds
 from turnkeeper_trio.events import Event, RunStuck, Wanted
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
@@ -164,6 +164,20 @@ class Engine:
     def attempt_started(self, now: Now, attempt: Attempt) -> None:
         """Emit the event that a worker has begun an attempt."""
         completion.attempt_started(self.state, now, attempt)
+
+    def completion_of(self, attempt: Attempt, work: Callable[[Any], Any]) -> Completion | None:
+        """Return what a store needs to commit work together with the success of a run.
+
+        ``None`` if the attempt does not execute, or was completed before.
+        """
+        run = attempt.run
+        if run.attempt is not attempt or attempt.scope is None or attempt.completed or run.job.lost:
+            return None
+        return Completion(run.job.job_id, run.occurrence.entry, attempt.number, work)
+
+    def complete(self, attempt: Attempt, value: object) -> None:
+        """Note that the success of an attempt is committed, with the value of its run."""
+        attempt.completed, attempt.kept = True, value
 
     def run_id(self, item: Run | NonRun) -> RunId:
         """Return the id of a run; it is made when it is first read."""

@@ -84,6 +84,10 @@ class Attempt:
     revoked: bool = False
     check_at: int = NEVER
     """The loop time at which the watchdog checks it; `NEVER` if it does not."""
+    completed: bool = False
+    """Whether its success is committed: its run succeeds, whatever happens to the attempt."""
+    kept: Any = None
+    """The value that was committed with that."""
     stuck: bool = False
     """Whether it was asked to end, and its ``cleanup_grace`` has passed."""
     stuck_reported: bool = False

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from turnkeeper_trio._engine.completion import crash
 from turnkeeper_trio._engine.images import definition_image, job_image, non_run_image, run_image
-from turnkeeper_trio._engine.lifecycle import remove_run, request_cancel, settle_job, surplus_ended
+from turnkeeper_trio._engine.lifecycle import end_run, remove_run, request_cancel, settle_job, surplus_ended
 from turnkeeper_trio._engine.planning import remove_pending
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
 from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
@@ -21,7 +21,7 @@ from turnkeeper_trio._engine.waits import Subject
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.kept import read_error, read_value
-from turnkeeper_trio._model.run import Origin
+from turnkeeper_trio._model.run import Origin, Outcome
 from turnkeeper_trio._model.stored import JobChange, JobImage, OccurrenceImage, RunImage, RunState, StoredJob
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.abc import Schedule
@@ -254,6 +254,8 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     if image.pending is not None:
         _plan_again(state, now, job, image.pending)
     crashed = _admit_runs(state, now, job, stored.runs)
+    for run in [run for run in job.runs if run.told is not None and run.told.state is RunState.COMPLETED]:
+        end_run(state, now, run, Outcome.SUCCEEDED, value=run.value)
     state.change_log.touch(job)  # So that it is released again, if it was only asked about.
     for run, retired in reversed(crashed):  # Each that begins again precedes those that wait.
         if run.outcome is None and run in job.runs:  # The crash of another may have halted the job.
@@ -351,7 +353,9 @@ def _admit_runs(state: State, now: Now, job: Job, rows: Iterable[RunImage]) -> l
         state.active[run] = None
         state.by_id[row.run_id] = run
         state.counters.admitted += 1
-        if row.state is RunState.STARTED:
+        if row.state is RunState.COMPLETED:
+            run.value = read_value(row.value)
+        elif row.state is RunState.STARTED:
             crashed.append((run, row.retired))
         elif row.state is RunState.DUE:
             add_waiting(job, run)

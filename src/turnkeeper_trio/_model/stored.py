@@ -4,10 +4,10 @@ An image is the whole row as it is after a turn, so that a store only writes it,
 are integers: microseconds since the epoch, UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 from uuid import UUID
 
 from turnkeeper_trio._model.job import JobState
@@ -24,6 +24,10 @@ class RunState(StrEnum):
 
     STARTED = "started"
     """An attempt of it is about to begin, or executes. If its process has died, it was cut off by that."""
+
+    COMPLETED = "completed"
+    """An attempt of it has committed its success together with what it wrote (`TransactionalStore`). Its end is not
+    written yet; it ends as succeeded, with the ``value`` of this row. Only a store gives a row this state."""
 
     RETRY = "retry"
     """It waits for its next attempt, because one failed."""
@@ -174,6 +178,23 @@ class Batch:
     changes: Sequence[JobChange] = ()
     settings: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     """Texts that are kept by name; ``None`` removes one."""
+
+
+@final
+@dataclass(slots=True, eq=False)
+class Completion:
+    """Work of a user's that is committed together with the success of a run."""
+
+    job_id: UUID
+    entry: int
+    attempt: int
+    """The number of the attempt that does the work."""
+    work: Callable[[Any], Any]
+    """It is called with what reads and writes in the transaction."""
+    value: Any = None
+    """What the work returned: the value of the run."""
+    error: BaseException | None = None
+    """What the work raised: then it is not committed."""
 
 
 @final

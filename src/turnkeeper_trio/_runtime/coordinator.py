@@ -28,6 +28,7 @@ from turnkeeper_trio._model.times import MICROSECONDS, Now, seconds
 from turnkeeper_trio._model.tracebacks import forget_locals
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command, CommandQueue
+from turnkeeper_trio._runtime.completer import Completer
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
@@ -76,6 +77,8 @@ class Coordinator:
         """Whether the shutdown is forced; ``None`` before a shutdown."""
         self._at_store = False
         """Whether the turn waits for a store."""
+        self.completer: Completer | None = None
+        """Where jobs have work done together with their success, if there is a store; the runner sets it."""
         self._committed = 0
         """How many submissions the store has committed or refused."""
         self._drift: int | None = None
@@ -295,6 +298,8 @@ class Coordinator:
         self._taken = [each for each in taken if each.token is None or each.token.open]
         await keeper.load_keys(now, self._taken)
         await keeper.load_for_commands(now, self._command_queue)
+        if self.completer is not None:
+            await self.completer.work_off()
 
     async def _commit(self, keeper: StoreKeeper, now: Now) -> None:
         """Have the store commit what was decided. Only scopes are cancelled before that; all else waits for it."""

@@ -23,6 +23,8 @@ from turnkeeper_trio._model.run import Outcome, RunRecord
 from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
+    Claimed,
+    Completion,
     JobChange,
     JobQuery,
     Refusal,
@@ -36,7 +38,7 @@ from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import CommandQueue, Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
-from turnkeeper_trio.abc import Store
+from turnkeeper_trio.abc import Store, TransactionalStore
 from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, StoreError, StoreUnavailable, TurnKeeperError
 from turnkeeper_trio.jobs import JobSummary
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
@@ -191,14 +193,20 @@ class StoreKeeper:
             if each in self._unreadable:
                 message = f"the definition of the job {each} cannot be read here; the log says why"
                 return {}, ConfigurationError(message)
-        claim = Claim(now=now.wall, job_ids=needs.job_ids, run_ids=needs.run_ids, job_sets=needs.job_sets)
+        claim = Claim(
+            now=now.wall,
+            targets=self._known,
+            job_ids=needs.job_ids,
+            run_ids=needs.run_ids,
+            job_sets=needs.job_sets,
+        )
         try:
             claimed = await self._call(self.store.claim, claim)
         except StoreUnavailable as exc:
             self._is_unavailable(exc)
             return {}, exc
         self._is_available()
-        self._admit(now, claimed.jobs)
+        self._take_over(now, claimed)
         return claimed.runs, None
 
     async def load_keys(self, now: Now, submissions: Iterable[Submission]) -> None:  # noqa: ASYNC910  (mostly none)
@@ -211,8 +219,8 @@ class StoreKeeper:
         keys = [each.job_id for each in submissions if each.request.key is not None]
         missing = tuple(job_id for job_id in keys if not self._engine.knows(job_id))
         if missing:
-            claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=missing))
-            self._admit(now, claimed.jobs)
+            claim = Claim(now=now.wall, targets=self._known, job_ids=missing)
+            self._take_over(now, await self._until_available(self.store.claim, claim))
 
     async def load_for_commands(self, now: Now, queue: CommandQueue) -> None:  # noqa: ASYNC910  (mostly none)
         """Claim what commands need; each is carried out in the next turn, or answered why it cannot be."""
@@ -224,6 +232,14 @@ class StoreKeeper:
                 queue.loaded(command, found)
             else:
                 self._engine.answer(command.reply, fault)
+
+    def _take_over(self, now: Now, claimed: Claimed) -> None:
+        """Admit jobs that were named. The last that had something to do elsewhere may be among them."""
+        self._admit(now, claimed.jobs)
+        if claimed.jobs and self._claim_at is not None:
+            at = claimed.next_at
+            self._claim_at = None if at is None else max(at - self._horizon, self._claim_at)
+            self._engine.elsewhere = self._claim_at is not None
 
     def _admit(self, now: Now, jobs: Iterable[StoredJob]) -> None:
         for stored in jobs:
@@ -266,6 +282,21 @@ class StoreKeeper:
         self._engine.settle(now, refusals)
         for change in changes:
             self._note_release(change)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether the store can commit work of a user's together with the success of a run."""
+        return isinstance(self.store, TransactionalStore)
+
+    async def complete(self, completion: Completion) -> bool:
+        """Have work be done and committed together with the success of a run; return whether it is.
+
+        Raises:
+            StoreUnavailable: it was not waited for any longer. It is unknown whether it was committed.
+            StoreError: the store failed in a different way.
+        """
+        assert isinstance(self.store, TransactionalStore)
+        return await self._until_available(self.store.complete, completion)
 
     async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""

@@ -1,19 +1,27 @@
 """The run context: what a job can ask while it runs, such as which run it is, and which scheduler executes it."""
 
+import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Final, final
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, final
 
 import anyio
 import anyio.from_thread
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Attempt, Engine
+from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.deferred import pendulum
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MICROSECONDS, utc_pendulum
+from turnkeeper_trio.errors import ConfigurationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Completing: TypeAlias = Callable[[Attempt, Callable[[Any], Any]], Awaitable[Any]]
+"""How a run has work committed together with its success."""
 
 
 @final
@@ -23,10 +31,18 @@ class RunContext:
     `current_run` returns it.
     """
 
-    __slots__ = ("_attempt", "_engine", "_loop_thread", "_time", "host")
+    __slots__ = ("_attempt", "_complete", "_engine", "_loop_thread", "_time", "host")
 
-    def __init__(self, engine: Engine, attempt: Attempt, host: object, time: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        attempt: Attempt,
+        host: object,
+        time: Callable[[], float],
+        complete: Completing | None = None,
+    ) -> None:
         """Make the context of one attempt. ``host`` is the scheduler; ``time`` returns the loop's time in seconds."""
+        self._complete = complete
         self._engine = engine
         self._attempt = attempt
         self._time = time
@@ -96,6 +112,45 @@ class RunContext:
         if isinstance(scope, anyio.CancelScope) and deadline is not None and not scope.cancel_called:
             scope.deadline += us / MICROSECONDS
             attempt.deadline = deadline + us
+
+    async def complete_with(self, work: "Callable[Concatenate[Any, P], T]", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do ``work(transaction, *args, **kwargs)`` and end the run as succeeded, in one transaction of the store.
+
+        So both are there, or neither, whenever the process or the machine dies: what the job has to do is done exactly
+        once. The store must keep tables of yours beside its own, as `SQLiteStore` does; ``transaction`` reads and
+        writes them, see `SQLiteTransaction`. ``work`` is a plain function, and is called where the store does its work,
+        so that all other commits wait for it. It must do nothing but use the transaction, because it is done again if
+        the disk failed meanwhile.
+
+        When this returns, the run has succeeded, and its value is what ``work`` returned, whatever the job does
+        afterwards. If ``work`` raises, nothing of it is committed, and this raises what it raised: the job may go on,
+        or fail. Cancelled, the run has succeeded and ``work`` is committed, or neither.
+
+        A plain function calls it by ``anyio.from_thread.run(current_run().complete_with, work)``.
+
+        Returns:
+            What ``work`` returned.
+
+        Raises:
+            ConfigurationError: there is no store that can do this, or ``work`` is no plain function.
+            RuntimeError: the attempt does not execute any more, or has completed the run already.
+            SchedulerClosed: the scheduler ended first.
+        """
+        complete = self._complete
+        if complete is None:
+            raise ConfigurationError(
+                "complete_with() needs a store that keeps your tables beside its own, such as "
+                "open_scheduler(store=SQLiteStore('jobs.db'))"
+            )
+        if inspect.iscoroutinefunction(work) or not callable(work):
+            message = f"work must be a plain function, not {guard.shown(work)}"
+            raise ConfigurationError(message, parameter="work")
+
+        def with_arguments(transaction: Any) -> T:
+            return work(transaction, *args, **kwargs)
+
+        value: T = await complete(self._attempt, with_arguments)
+        return value
 
     @property
     def executing(self) -> bool:

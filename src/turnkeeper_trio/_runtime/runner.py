@@ -21,6 +21,7 @@ from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_native
+from turnkeeper_trio._runtime.completer import Completer
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
@@ -30,6 +31,7 @@ from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.loops import asyncio, defer_ctrl_c, in_trio, is_cancellation
 from turnkeeper_trio._runtime.publisher import EventPublisher
+from turnkeeper_trio._runtime.run_context import Completing
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
@@ -83,6 +85,7 @@ class Runner:
         command_queue = CommandQueue(self._engine, self._commands, loads=store is not None)
         self._clock = bound
         self._keeper: StoreKeeper | None = None
+        self._complete: Completing | None = None
         if store is not None:
             assert definitions is not None
             self._keeper = StoreKeeper(
@@ -105,6 +108,10 @@ class Runner:
             publisher=publisher,
             keeper=self._keeper,
         )
+        if self._keeper is not None:
+            completer = Completer(self._engine, self._keeper, command_queue, wakeup)
+            self._coordinator.completer = completer
+            self._complete = completer.complete if self._keeper.transactional else None
         self.scheduler: Final = Scheduler(
             Parts(
                 engine=self._engine,
@@ -141,7 +148,7 @@ class Runner:
         self._drop_watcher = start(tasks, self._watch(), "turnkeeper watcher")
 
     def _make_worker(self) -> Worker:
-        return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
+        return Worker(self._dispatcher, self._engine, self._context, self.scheduler, self._complete)
 
     async def _watch(self) -> None:  # noqa: ASYNC910  (it sleeps for ever, unless it is cancelled)
         """Force the shutdown at a cancellation from outside, also while the body is shielded or does not await."""

@@ -28,7 +28,7 @@ from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio._runtime.loops import admit_ctrl_c, asyncio, defer_ctrl_c, in_trio, is_cancellation, trio
-from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
+from turnkeeper_trio._runtime.run_context import CURRENT_RUN, Completing, RunContext
 from turnkeeper_trio._runtime.thread_call import call_in_thread
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
 
@@ -151,7 +151,9 @@ class Worker:
     `WorkerPool`.
     """
 
-    def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object, complete: Completing | None = None
+    ) -> None:
         """Make a worker of the scheduler ``host``. Jobs run in copies of ``context``."""
         defer_ctrl_c(Worker.work)
         admit_ctrl_c(Worker._begin, Worker._finish)
@@ -159,6 +161,7 @@ class Worker:
         self._engine = engine
         self._context = context
         self._host = host
+        self._complete = complete
         self._attempt: Attempt | None = None
         """The attempt that it executes."""
         self._native: asyncio.Task[Any] | None = None
@@ -307,7 +310,7 @@ class Worker:
         """
         job = attempt.run.job
         context = self._context.copy()
-        run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
+        run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time, self._complete)
         context.run(CURRENT_RUN.set, run_context)
         args, kwargs = job.args, job.kwargs or {}
         try:

@@ -15,6 +15,7 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
+    Completion,
     JobQuery,
     Opened,
     Refusal,
@@ -27,10 +28,11 @@ from turnkeeper_trio._model.stored import (
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.stores._keep import Keep
 from turnkeeper_trio.stores._offload import INLINE, THREAD, Offload
-from turnkeeper_trio.stores.sqlite import _reads, _writes
+from turnkeeper_trio.stores.sqlite import _reads, _transaction, _writes
 from turnkeeper_trio.stores.sqlite._session import Session, Settings
+from turnkeeper_trio.stores.sqlite._transaction import SQLiteTransaction
 
-__all__ = ["Keep", "SQLiteStore"]
+__all__ = ["Keep", "SQLiteStore", "SQLiteTransaction"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -153,6 +155,33 @@ class SQLiteStore:
             StoreCorrupted: the file is damaged.
         """
         return await self._run(_writes.apply, batch)
+
+    async def complete(self, completion: Completion, /) -> bool:
+        """Do work in a transaction that completes its run; return whether that is committed."""
+        return await self._run(_transaction.complete, completion)
+
+    async def transaction(
+        self, work: "Callable[Concatenate[SQLiteTransaction, P], T]", /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do ``work(transaction, *args, **kwargs)`` in one transaction, and return what it returned.
+
+        It reads and writes tables of yours in the file, which only the scheduler can open while it is open, see
+        `SQLiteTransaction`. If it raises, nothing is committed. All other commits wait for it. To end a run together
+        with what it writes, a job calls `RunContext.complete_with`.
+
+        Raises:
+            StoreError: the file is not open.
+            StoreUnavailable: the disk is full or does not answer, or the file was moved or deleted.
+        """
+
+        def with_arguments(transaction: SQLiteTransaction) -> T:
+            return work(transaction, *args, **kwargs)
+
+        value, error = await self._run(_transaction.transact, with_arguments)
+        if error is not None:
+            raise error
+        made: T = value
+        return made
 
     async def claim(self, claim: Claim, /) -> Claimed:
         """Give jobs that nobody owns to the scheduler."""

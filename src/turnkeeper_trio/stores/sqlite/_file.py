@@ -39,6 +39,11 @@ def primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
+def is_of_the_disk(error: sqlite3.Error) -> bool:
+    """Return whether an error is one of the disk or of the file, and not of a statement."""
+    return primary_code(error) in _AWAY | _DAMAGED
+
+
 def translated(error: sqlite3.Error, path: str, *, opening: bool = False) -> Exception:
     """Return what to raise from an error of SQLite; the error itself, if it is no fault of the file or the disk."""
     code = primary_code(error)

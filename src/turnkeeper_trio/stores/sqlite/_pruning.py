@@ -46,9 +46,9 @@ def delete_job(execute: Execute, tally: Tally, job: int, seq: int, tags: str | N
     execute("DELETE FROM job WHERE job = ?", (job,))
 
 
-def delete_runs(execute: Execute, tally: Tally, job: int) -> None:
-    """Delete the runs of a job."""
-    execute("DELETE FROM open_run WHERE job = ?", (job,))
+def delete_runs(execute: Execute, tally: Tally, job: int, *, keep: str = "") -> None:
+    """Delete the runs of a job, but those that have not ended and have the state ``keep``."""
+    execute("DELETE FROM open_run WHERE job = ? AND state <> ?", (job, keep))
     add(tally, ROWS, -execute("DELETE FROM ended_run WHERE job = ?", (job,)).rowcount)
 
 

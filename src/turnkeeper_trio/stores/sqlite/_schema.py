@@ -68,6 +68,10 @@ TABLES: Final = (
 )
 
 
+NAMES: Final = frozenset({"node", "setting", "job", "tag", "open_run", "ended_run"})
+"""The names of the tables."""
+
+
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables, in the transaction that the caller began."""
     for statement in TABLES:

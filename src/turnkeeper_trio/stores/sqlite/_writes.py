@@ -49,7 +49,12 @@ _LISTED: Final = frozenset({"state", "deleted"})
 _REST: Final = [place for place, name in enumerate(IMAGE) if name not in _LISTED]
 _SAME: Final = f"UPDATE job {_update(('updated_at', *(IMAGE[place] for place in _REST)), 'job')}"
 _DEFINITION: Final = f"UPDATE job {_update(('seq', *DEFINITION), 'job')}"
-_OPEN: Final = f"INSERT OR REPLACE {_insert('open_run', 'job', *RUN).removeprefix('INSERT ')}"
+# The success of a run may be committed already, together with work of its body: then its row stays until its end.
+_OPEN: Final = (
+    f"{_insert('open_run', 'job', *RUN)} ON CONFLICT(job, entry) DO UPDATE "
+    f"SET {', '.join(f'{name} = excluded.{name}' for name in RUN if name not in {'entry', 'run_id'})} "
+    f"WHERE open_run.state <> 'completed'"
+)
 _ENDED: Final = _insert("ended_run", "ended", "high", "job", *RUN) + " ON CONFLICT(job, entry) DO NOTHING"
 _AGAIN: Final = f"UPDATE ended_run {_update(RUN, 'ended')}"
 _NODE: Final = "UPDATE node SET batch = ?, refusals = ?, tally = ?, last_seq = ?, last_ended = ?, high = ?"
@@ -174,7 +179,7 @@ class _Writer:
             return
         job = self._write_job(change, key, found)
         if change.forget:
-            _pruning.delete_runs(self._execute, self.tally, job)
+            _pruning.delete_runs(self._execute, self.tally, job, keep="completed")
         for index, image in enumerate(change.runs):
             if image.state is RunState.ENDED:
                 self._write_ended_run(job, image, *self._numbers[place, index])

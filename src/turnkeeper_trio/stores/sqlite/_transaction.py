@@ -1,0 +1,159 @@
+"""Transactions in which work of a user's reads and writes tables of its own, in the file of the store.
+
+The file has one connection, so this is the only way to it while a scheduler has it open. The work may do what it likes
+with its own tables, and reads those of the store. It neither ends the transaction nor changes what is the store's:
+SQLite asks `_judge` about each statement.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CoroutineType
+from typing import Any, Final, TypeAlias, final
+
+from turnkeeper_trio._model.kept import value_text
+from turnkeeper_trio._model.stored import Completion, RunState
+from turnkeeper_trio.errors import StoreError
+from turnkeeper_trio.stores.sqlite import _file
+from turnkeeper_trio.stores.sqlite._schema import NAMES
+from turnkeeper_trio.stores.sqlite._session import Session
+from turnkeeper_trio.stores.sqlite._writes import NOT_KEPT
+
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+_REFUSED: Final = frozenset(
+    {sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
+)
+"""What concerns the connection, or ends the transaction."""
+
+_WRITES: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_CHANGES: Final = frozenset(
+    {
+        sqlite3.SQLITE_DROP_TABLE,
+        sqlite3.SQLITE_ALTER_TABLE,
+        sqlite3.SQLITE_CREATE_INDEX,
+        sqlite3.SQLITE_CREATE_TRIGGER,
+        sqlite3.SQLITE_DROP_INDEX,
+        sqlite3.SQLITE_DROP_TRIGGER,
+    }
+)
+
+_FIND: Final = """SELECT r.job, r.state, r.attempts FROM open_run r JOIN job j ON j.job = r.job
+    WHERE j.id = ? AND r.entry = ?"""
+_COMPLETE: Final = "UPDATE open_run SET state = ?, value = ? WHERE job = ? AND entry = ?"
+
+
+def _judge(action: int, first: str | None, second: str | None, _file: str | None, _trigger: str | None) -> int:
+    """Return whether a part of a statement is allowed: nothing of the store's is changed."""
+    refused = (
+        action in _REFUSED
+        or (action in _WRITES and first in NAMES)
+        or (action in _CHANGES and (first in NAMES or second in NAMES))
+    )
+    return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+
+@final
+class SQLiteTransaction:
+    """Reads and writes tables of yours in the file of a store, until the work that got it returns.
+
+    `RunContext.complete_with` and `SQLiteStore.transaction` give it to the work. It is committed when the work returns,
+    and rolled back if the work raises. The tables of the store can be read, but not changed; ``COMMIT``, ``ROLLBACK``,
+    ``ATTACH`` and ``PRAGMA`` are refused, and savepoints are not.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection: sqlite3.Connection | None = connection
+
+    def execute(self, sql: str, parameters: Parameters = (), /) -> sqlite3.Cursor:
+        """Execute one statement, as `sqlite3.Connection.execute` does.
+
+        Raises:
+            sqlite3.Error: the statement failed, or is refused.
+            StoreError: the transaction is over.
+        """
+        return self._open().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> sqlite3.Cursor:
+        """Execute one statement for each of several parameters, as `sqlite3.Connection.executemany` does.
+
+        Raises:
+            sqlite3.Error: the statement failed, or is refused.
+            StoreError: the transaction is over.
+        """
+        return self._open().executemany(sql, parameters)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None or not self._connection.in_transaction:
+            raise StoreError(OVER)
+        return self._connection
+
+    def end(self) -> None:
+        """Refuse whatever comes after the work."""
+        self._connection = None
+
+
+OVER: Final = "the transaction is over: its work has returned, or a statement of it has rolled it back"
+
+
+def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
+    """Do work in the transaction that the caller began; return what it returned, or what it raised.
+
+    An error of the disk or of the file is raised: it is no fault of the work.
+    """
+    transaction = SQLiteTransaction(connection)
+    value: Any = None
+    connection.set_authorizer(_judge)
+    try:
+        value = work(transaction)
+        if not connection.in_transaction:  # what the work did is undone, however it went on
+            return None, StoreError(OVER)
+        if type(value) is CoroutineType:
+            value.close()
+            return None, TypeError("the work of a transaction is a plain function: it returned a coroutine")
+    except BaseException as error:
+        if isinstance(error, sqlite3.Error) and _file.is_of_the_disk(error):
+            raise
+        return None, error
+    finally:
+        transaction.end()
+        connection.set_authorizer(None)
+    return value, None
+
+
+def transact(session: Session, work: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
+    """Do work in a transaction of its own; return what it returned, or what it raised."""
+    session.check_place()
+    connection = session.connected()
+    connection.execute("BEGIN IMMEDIATE")
+    value, error = do(connection, work)
+    _end(connection, commit=error is None)
+    return value, error
+
+
+def complete(session: Session, completion: Completion) -> bool:
+    """Do work in a transaction that completes its run; return whether it was committed, now or before."""
+    session.check_place()
+    connection = session.connected()
+    connection.execute("BEGIN IMMEDIATE")
+    place = (completion.job_id.bytes, completion.entry)
+    job, state, attempts = connection.execute(_FIND, place).fetchone() or (0, "", 0)
+    executes = attempts == completion.attempt and state == RunState.STARTED
+    done = attempts == completion.attempt and state == RunState.COMPLETED
+    if executes:
+        completion.value, completion.error = do(connection, completion.work)
+        done = completion.error is None
+        if done:
+            value = value_text(completion.value)
+            value = NOT_KEPT if value is not None and not session.settings.keep_values else value
+            connection.execute(_COMPLETE, (RunState.COMPLETED.value, value, job, completion.entry))
+    _end(connection, commit=executes and done)
+    return done
+
+
+def _end(connection: sqlite3.Connection, *, commit: bool) -> None:
+    if commit:
+        connection.execute("COMMIT")
+    elif connection.in_transaction:  # a statement of the work may have rolled it back
+        connection.execute("ROLLBACK")
