@@ -97,7 +97,7 @@ async def open_scheduler(
     Always one bare exception leaves the block: the scheduler puts no group around it. If there are several, the first
     in this order leaves. Each of the others becomes a note of it, and its context if it has none:
 
-    1. `InternalError`, from its cause: a fault of this library;
+    1. `InternalError`, from its cause: a fault of this library; or the `StoreError` of a store that failed;
     2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job or an observer raised (the body is cancelled then), or the
        ``KeyboardInterrupt`` of a Ctrl-C that came while the block was being left;
     3. the exception of the body;
