@@ -59,6 +59,7 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", "pendulum.datetime.DateTime"),  # pendulum publishes no inventory
     ("py:class", "pendulum.DateTime"),
+    ("py:class", "os.PathLike"),  # the vendored inventory has no class of this module
     ("py:class", "P"),  # the parameters and the result of a function that a decorator returns as it is
     ("py:class", "turnkeeper_trio.jobs.job_set.R"),
     ("py:class", "turnkeeper_trio.jobs._options.JobChanges"),  # for type checkers: what a request may be given

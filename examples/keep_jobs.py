@@ -3,9 +3,9 @@
     python examples/keep_jobs.py jobs.db                     # on trio
     python examples/keep_jobs.py jobs.db --backend asyncio   # on asyncio
 
-End it with SIGTERM or Ctrl-C, or kill it, and start it again. `count` begins again if it was cut off. `once` was planned
-at the first start, and is not planned again. Only one process may have the file open: if you start a second one, it says
-so.
+End it with SIGTERM or Ctrl-C, or kill it, and start it again. `count` begins again if it was cut off. `once` was
+planned at the first start, and is not planned again. Only one process may have the file open: if you start a second one,
+it says so.
 """
 
 import argparse

@@ -9,6 +9,7 @@ import pytest
 import trio.testing
 from hypothesis import settings
 
+import turnkeeper_trio
 from turnkeeper_trio import pytest_plugin
 from turnkeeper_trio.testing import VirtualEventLoop
 from turnkeeper_trio.testing._backends import seeded_schedule
@@ -28,6 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin("turnkeeper_trio"):  # the package is on the path, and not installed
         config.pluginmanager.register(pytest_plugin, "turnkeeper_trio")
     config.addinivalue_line("markers", "real_time: run this async test on the real clock.")
+    config.addinivalue_line(
+        "markers", "interpreted_only(reason): it looks into functions or classes that a compiled wheel has compiled."
+    )
     config.addinivalue_line("markers", "slow: it takes more than two seconds; -m 'not slow' leaves it out.")
 
 
@@ -39,6 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
+        marked = item.get_closest_marker("interpreted_only")
+        if marked is not None and turnkeeper_trio.__compiled__:
+            item.add_marker(pytest.mark.skip(reason=f"interpreted only: {marked.args[0]}"))
 
 
 def pytest_report_header() -> str:

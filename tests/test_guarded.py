@@ -18,7 +18,6 @@ ENGINE = Path(turnkeeper_trio.__file__).parent / "_engine"
 SHOWN = {
     # Names and keys: texts of exactly the type str, checked at the call.
     "job.request.name",
-    "subject.request.name",
     "retry[-1].job.request.name",
     # Reasons, which the library writes itself or has taken through the guard.
     "job.reason",
@@ -26,7 +25,9 @@ SHOWN = {
     "reason",
     "note",
     "': '.join(filter(None, (said, reason)))",
-    "refused[change_id]",
+    "version",
+    "SET_VERSION",
+    "counted(run.crashes, 'time')",
     "why",
     "why_not",
     "PASSED",
@@ -56,6 +57,7 @@ TESTED = {
     "which",
     "name",
     "job_id",
+    "each",
 }
 """What ``isinstance`` asks: rows of the engine, and ids and instants that were checked at the call."""
 

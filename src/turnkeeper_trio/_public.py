@@ -1,76 +1,65 @@
-"""The public names of the package, imported from the modules that define them.
+"""The public names of the package, and the modules that define them.
 
-The package loads this module when the first of the names is read, and not when the package is imported.
+Type checkers read the imports. At run time the package imports the module of a name when the name is first read.
 """
 
-from types import FunctionType
+from typing import TYPE_CHECKING, Final
 
-from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.job import JobState
-from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
-from turnkeeper_trio._model.run import (
-    ActiveRun,
-    Origin,
-    Outcome,
-    RunPhase,
-    RunRecord,
-    UpcomingRun,
-)
-from turnkeeper_trio._model.shutdown_report import ShutdownReport
-from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
-from turnkeeper_trio._runtime.logs import RunContextFilter
-from turnkeeper_trio._runtime.opening import open_scheduler
-from turnkeeper_trio._runtime.publisher import Subscription
-from turnkeeper_trio._runtime.run_context import RunContext, current_run
-from turnkeeper_trio._runtime.scheduler import Scheduler, ThreadsafeScheduler, current_scheduler
-from turnkeeper_trio.errors import (
-    ConfigurationError,
-    CriticalJobFailed,
-    InternalError,
-    JobActive,
-    JobEnded,
-    JobError,
-    JobExists,
-    JobHalted,
-    JobNotFound,
-    RunNotFound,
-    RunNotSucceeded,
-    SchedulerClosed,
-    ShutdownTimeout,
-    StagingFull,
-    SubmitError,
-    TurnKeeperError,
-    VersionConflict,
-    WouldDeadlock,
-)
-from turnkeeper_trio.jobs import (
-    JobDetails,
-    JobSet,
-    JobSummary,
-    RecurringJobRequest,
-    job_id_of_key,
-)
-from turnkeeper_trio.policies import CatchUp, OnConflict, OnCrash, Overlap, PriorityQueueType
-from turnkeeper_trio.retries import ExponentialBackoff, FailedAttempt, FixedRetryDelay
-from turnkeeper_trio.schedules import (
-    EVERY_DAY,
-    WEEKEND,
-    WORKDAYS,
-    After,
-    AnyOf,
-    Between,
-    CalendarInterval,
-    Cron,
-    Except,
-    FixedDelay,
-    Interval,
-    Never,
-    Once,
-    WeekdayTimes,
-    upcoming,
-)
-from turnkeeper_trio.simulation import simulate
-from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze
+if TYPE_CHECKING:
+    from turnkeeper_trio._model.ids import RecurringJobId, RunId
+    from turnkeeper_trio._model.job import JobState
+    from turnkeeper_trio._model.kept import NotKept
+    from turnkeeper_trio._model.metrics import Books, DurationStatistics, MetricsSnapshot
+    from turnkeeper_trio._model.run import ActiveRun, Origin, Outcome, RunPhase, RunRecord, UpcomingRun
+    from turnkeeper_trio._model.shutdown_report import ShutdownReport
+    from turnkeeper_trio._runtime.clock import SystemClock, VirtualClock
+    from turnkeeper_trio._runtime.logs import RunContextFilter
+    from turnkeeper_trio._runtime.opening import open_scheduler
+    from turnkeeper_trio._runtime.publisher import Subscription
+    from turnkeeper_trio._runtime.run_context import RunContext, current_run
+    from turnkeeper_trio._runtime.scheduler import Scheduler, ThreadsafeScheduler, current_scheduler
+    from turnkeeper_trio.errors import (
+        ConfigurationError,
+        CriticalJobFailed,
+        InternalError,
+        JobActive,
+        JobEnded,
+        JobError,
+        JobExists,
+        JobHalted,
+        JobNotFound,
+        RunNotFound,
+        RunNotSucceeded,
+        SchedulerClosed,
+        ShutdownTimeout,
+        StagingFull,
+        SubmitError,
+        TurnKeeperError,
+        VersionConflict,
+        WouldDeadlock,
+    )
+    from turnkeeper_trio.jobs import JobDetails, JobSet, JobSummary, RecurringJobRequest, job_id_of_key
+    from turnkeeper_trio.policies import CatchUp, OnConflict, OnCrash, Overlap, PriorityQueueType
+    from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
+    from turnkeeper_trio.schedules import (
+        EVERY_DAY,
+        WEEKEND,
+        WORKDAYS,
+        After,
+        AnyOf,
+        Between,
+        CalendarInterval,
+        Cron,
+        Except,
+        FixedDelay,
+        Interval,
+        Never,
+        Once,
+        WeekdayTimes,
+    )
+    from turnkeeper_trio.schedules.upcoming import upcoming
+    from turnkeeper_trio.simulation import simulate
+    from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze
 
 __all__ = [
     "EVERY_DAY",
@@ -107,6 +96,7 @@ __all__ = [
     "JobSummary",
     "MetricsSnapshot",
     "Never",
+    "NotKept",
     "OnConflict",
     "OnCrash",
     "Once",
@@ -148,21 +138,68 @@ __all__ = [
     "upcoming",
 ]
 
+MODULES: Final = {
+    "_model.ids": ("RecurringJobId", "RunId"),
+    "_model.job": ("JobState",),
+    "_model.kept": ("NotKept",),
+    "_model.metrics": ("Books", "DurationStatistics", "MetricsSnapshot"),
+    "_model.run": ("ActiveRun", "Origin", "Outcome", "RunPhase", "RunRecord", "UpcomingRun"),
+    "_model.shutdown_report": ("ShutdownReport",),
+    "_runtime.clock": ("SystemClock", "VirtualClock"),
+    "_runtime.logs": ("RunContextFilter",),
+    "_runtime.opening": ("open_scheduler",),
+    "_runtime.publisher": ("Subscription",),
+    "_runtime.run_context": ("RunContext", "current_run"),
+    "_runtime.scheduler": ("Scheduler", "ThreadsafeScheduler", "current_scheduler"),
+    "errors": (
+        "ConfigurationError",
+        "CriticalJobFailed",
+        "InternalError",
+        "JobActive",
+        "JobEnded",
+        "JobError",
+        "JobExists",
+        "JobHalted",
+        "JobNotFound",
+        "RunNotFound",
+        "RunNotSucceeded",
+        "SchedulerClosed",
+        "ShutdownTimeout",
+        "StagingFull",
+        "SubmitError",
+        "TurnKeeperError",
+        "VersionConflict",
+        "WouldDeadlock",
+    ),
+    "jobs": ("JobDetails", "JobSet", "JobSummary", "RecurringJobRequest", "job_id_of_key"),
+    "policies": ("CatchUp", "OnConflict", "OnCrash", "Overlap", "PriorityQueueType"),
+    "retries": ("ExponentialBackoff", "FixedRetryDelay"),
+    "schedules": (
+        "EVERY_DAY",
+        "WEEKEND",
+        "WORKDAYS",
+        "After",
+        "AnyOf",
+        "Between",
+        "CalendarInterval",
+        "Cron",
+        "Except",
+        "FixedDelay",
+        "Interval",
+        "Never",
+        "Once",
+        "WeekdayTimes",
+        "upcoming",
+    ),
+    "simulation": ("simulate",),
+    "verdicts": ("CancelJob", "GiveUp", "Retry", "Snooze"),
+}
+"""The modules of the package that define public names, each with these names."""
 
-def _set_public_modules() -> None:
-    """Set ``__module__`` of all public names to the package, for messages, documentation and pickle."""
-    package = __name__.rpartition(".")[0]
-    for name in __all__:
-        value = globals()[name]
-        if not getattr(value, "__module__", "").startswith(f"{package}."):
-            continue
-        value.__module__ = package
-        for member in vars(value).values() if isinstance(value, type) else ():
-            function = member.fget if isinstance(member, property) else member
-            while isinstance(function, FunctionType):
-                function.__module__ = package
-                function = getattr(function, "__wrapped__", None)
-    FailedAttempt.__module__ = f"{package}.retries"
+HOMES: Final = {name: module for module, names in MODULES.items() for name in names}
+"""The module of each public name."""
 
-
-_set_public_modules()
+SUBMODULES: Final = frozenset(
+    ("abc", "errors", "events", "jobs", "policies", "retries", "schedules", "simulation", "verdicts")
+)
+"""The modules that are found as attributes of the package before they are imported."""

@@ -76,7 +76,8 @@ def duration(name: str, value: object, *, least: int = 0) -> int:
         try:
             us = duration_us(plain)
         except (OverflowError, ValueError):
-            raise ConfigurationError(f"{name} must be finite, not {guard.shown(value)}", parameter=name) from None
+            error = ConfigurationError(f"{name} must be finite, not {guard.shown(value)}", parameter=name)
+            raise guard.caused(error, None) from None
         if us > LONGEST:
             raise ConfigurationError(f"{name} is longer than the calendar: {guard.shown(value)}", parameter=name)
         if us < least:
@@ -110,11 +111,13 @@ def instant(name: str, value: object) -> int:
     if us is None:
         naive = guard.is_a(fault, ValueError)
         why = "" if naive else f" (its timezone raises {guard.type_name(fault)})"
-        raise ConfigurationError(
+        error = ConfigurationError(
             f"{name} must have a timezone: {guard.shown(value)} names no instant{why}; "
             f"write datetime(..., tzinfo=ZoneInfo('Europe/Berlin')) or tzinfo=UTC",
             parameter=name,
-        ) from (None if naive else fault)
+        )
+        cause = None if naive else fault
+        raise guard.caused(error, cause) from cause
     return us
 
 
@@ -147,7 +150,7 @@ def key(name: str, value: object) -> str:
         plain.encode()
     except UnicodeEncodeError:
         message = f"{name} must be a text that can be written in UTF-8, not {guard.shown(value)}"
-        raise ConfigurationError(message, parameter=name) from None
+        raise guard.caused(ConfigurationError(message, parameter=name), None) from None
     return plain
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
+from turnkeeper_trio._model.kept import StoredError
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import RunNotSucceeded, RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 
@@ -31,6 +33,7 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "StoreUnavailable",
+    "StoredError",
     "SubmissionRefused",
     "SubmitError",
     "TurnKeeperError",
@@ -231,3 +234,31 @@ class StoreReadOnly(StoreError):
 @final
 class InternalError(TurnKeeperError):
     """A fault of this library. Please report it, with the error that is its cause."""
+
+
+set_public_path(
+    ConfigurationError,
+    SubmitError,
+    StagingFull,
+    SchedulerClosed,
+    JobError,
+    JobNotFound,
+    RunNotFound,
+    JobExists,
+    VersionConflict,
+    JobActive,
+    JobHalted,
+    JobEnded,
+    WouldDeadlock,
+    ShutdownTimeout,
+    CriticalJobFailed,
+    InternalError,
+    StoredError,
+    StoreError,
+    StoreUnavailable,
+    StoreInUse,
+    StoreNotFound,
+    StoreCorrupted,
+    StoreTooNew,
+    StoreReadOnly,
+)

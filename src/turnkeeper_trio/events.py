@@ -1,12 +1,16 @@
-"""The events that observers and subscribers receive."""
+"""The events that observers and subscribers receive.
 
+Their fields are made when they are read (see `LazyRecord`): for an observer that only counts they would cost half as
+much as the run itself.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
-import pendulum
-
+from turnkeeper_trio._model.deferred import DateTime
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.record import LazyRecord
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunPhase, RunRecord
 from turnkeeper_trio._model.text import counted, duration_text, error_text, instant_text, listed
 
@@ -38,7 +42,7 @@ def _words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-def _next(at: pendulum.DateTime | None) -> str:
+def _next(at: DateTime | None) -> str:
     return "" if at is None else f"next run {instant_text(at)}"
 
 
@@ -51,13 +55,14 @@ WARN_AFTER_SKIPPED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event(Record):
+class Event(LazyRecord):
     """The base of all events."""
 
     sequence: int
-    """The number of the event; each event of this scheduler has the next number."""
+    """The number of the event; each event of this scheduler has the next number. An event that nobody receives is not
+    made, and has none."""
 
-    at: pendulum.DateTime
+    at: DateTime
     """When it was decided, by the wall clock."""
 
     job_id: RecurringJobId | None
@@ -82,7 +87,7 @@ class JobAdded(Event):
     """A new job was accepted."""
 
     name: str
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
 
     def _text(self) -> str:
         return listed([f"{self.name} added", _next(self.next_run_time)])
@@ -95,7 +100,7 @@ class JobUpdated(Event):
 
     name: str
     version: int
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
 
     def _text(self) -> str:
         return listed([f"{self.name} updated to version {self.version}", _next(self.next_run_time)])
@@ -119,7 +124,7 @@ class JobResumed(Event):
     """A job was resumed; if ``job_id`` is ``None``, the last pause of all jobs has ended."""
 
     name: str
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
 
     def _text(self) -> str:
         return listed([f"{self.name if self.job_id is not None else 'all jobs'} resumed", _next(self.next_run_time)])
@@ -248,7 +253,7 @@ class OccurrenceSkipped(Event):
     """An occurrence did not run, because of a rule or by hand."""
 
     name: str
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     outcome: Outcome
     reason: str
     blocked_by: ActiveRun | None
@@ -269,7 +274,7 @@ class OccurrenceMissed(Event):
     """Occurrences did not run because they were too late, by the rule for catch-up or their ``start_deadline``."""
 
     name: str
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     """The instant of the last of them."""
 
     count: int
@@ -326,3 +331,17 @@ class Lagged(Event):
 
     def _text(self) -> str:
         return f"{counted(self.count, 'event')} not kept, because the subscriber was too slow"
+
+
+@final
+class Wanted(dict[type[Event], bool]):
+    """Whether an event of a kind has a receiver. Each kind is asked about once, when the first event of it is due."""
+
+    def __init__(self, ask: Callable[[type[Event]], bool]) -> None:
+        """Begin with no answer. ``ask`` gives them."""
+        self._ask = ask
+
+    def __missing__(self, kind: type[Event]) -> bool:
+        """Ask, and remember the answer."""
+        wanted = self[kind] = self._ask(kind)
+        return wanted

@@ -2,6 +2,8 @@
 
 from enum import StrEnum, unique
 
+from turnkeeper_trio._model.public_path import set_public_path
+
 __all__ = ["CatchUp", "OnConflict", "OnCrash", "Overlap", "PriorityQueueType"]
 
 
@@ -96,3 +98,6 @@ class OnCrash(StrEnum):
 
     MARK = "mark"
     """The run ends as interrupted: the function is called at most once."""
+
+
+set_public_path(PriorityQueueType, Overlap, CatchUp, OnConflict, OnCrash)

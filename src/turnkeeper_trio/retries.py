@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Self, cast, final
 from turnkeeper_trio import _validation
 from turnkeeper_trio._kinds import NO_KINDS, Kinds, by_kind, custom_from_json, custom_to_json
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import FailedAttempt
 from turnkeeper_trio._model.times import duration_from_json, duration_to_json, duration_us, seconds
 from turnkeeper_trio.abc import RetryPolicy, Storable
@@ -206,3 +207,6 @@ def written_retry(policy: RetryPolicy) -> dict[str, Any]:
 def retry_kinds() -> frozenset[str]:
     """Return the kinds of the library's retry policies."""
     return frozenset(_KINDS)
+
+
+set_public_path(ExponentialBackoff, FixedRetryDelay)

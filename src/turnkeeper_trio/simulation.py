@@ -9,23 +9,23 @@ from itertools import count
 from typing import Final, final
 from uuid import UUID
 
-import pendulum
-
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Effects, Engine, NoScope, Options, Submission
+from turnkeeper_trio._model.deferred import DateTime
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import Outcome
 from turnkeeper_trio._model.text import duration_text, listed
 from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import ConfigurationError
-from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import OnConflict
 
 __all__ = ["SimulatedRun", "Simulation", "simulate"]
 
 Duration = float | timedelta
-Durations = Duration | Mapping[str, Duration] | Callable[[str, pendulum.DateTime], Duration]
+Durations = Duration | Mapping[str, Duration] | Callable[[str, DateTime], Duration]
 """How long runs take: one duration for all, a mapping by name, or a function of the name and the scheduled instant."""
 
 
@@ -35,11 +35,11 @@ class SimulatedRun(Record):
     """An attempt, or an occurrence that would not run (``count`` of them in a row)."""
 
     name: str
-    scheduled_at: pendulum.DateTime
-    started_at: pendulum.DateTime | None
+    scheduled_at: DateTime
+    started_at: DateTime | None
     """When it would start; ``None`` if it would not."""
 
-    finished_at: pendulum.DateTime | None
+    finished_at: DateTime | None
     worker: int | None
     """The number of the worker that would execute it, from 0 on; ``None`` if it would not run."""
 
@@ -139,7 +139,7 @@ class _DryRun:
         numbers = count(1)
         options = Options(max_workers=workers, dispatch_buffer=0, history_limit=0)
         self._engine: Final = Engine(options, new_id=lambda: UUID(int=next(numbers)), rng=rng)
-        self._engine.listening = True
+        self._engine.listening = Wanted({OccurrenceMissed, OccurrenceSkipped}.__contains__)
         self._durations = durations
         self._now = Now(start, 0)
         self._free = list(range(workers))
@@ -240,3 +240,6 @@ def _not_run(event: OccurrenceSkipped | OccurrenceMissed) -> SimulatedRun:
         reason=event.reason,
         count=event.count if isinstance(event, OccurrenceMissed) else 1,
     )
+
+
+set_public_path(simulate)

@@ -8,6 +8,7 @@ from typing import final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 
 __all__ = ["CancelJob", "GiveUp", "Retry", "Snooze", "Verdict"]
 
@@ -85,3 +86,6 @@ class CancelJob(Verdict):
 
     def __str__(self) -> str:
         return _with_reason("it ended its job", self)
+
+
+set_public_path(Retry, Snooze, GiveUp, CancelJob)

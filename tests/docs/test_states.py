@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from by_path import load
+from fake_store import FakeStore
 
 from turnkeeper_trio import (
     After,
@@ -306,8 +307,39 @@ for cleanup in (3, 30):
     SCENARIOS += asked_to_end(cleanup)
 
 
+def kept_by_a_store(cleanup: float) -> Iterator[Scenario]:
+    """A shutdown that hands back, and jobs that are a different scheduler's now."""
+
+    async def hand_back(scheduler: Scheduler) -> None:
+        for seconds in (cleanup, cleanup + 5):
+            scheduler.register(f"cleans up for {seconds}", job(seconds=100, cleanup=seconds))
+            request = RecurringJobRequest("kept", After(1), cleanup_grace=10)
+            await scheduler.add_job(request, f"cleans up for {seconds}")
+        await anyio.sleep(4)
+        await scheduler.shutdown_force()
+
+    async def lose(scheduler: Scheduler) -> None:
+        scheduler.register("cleans up", job(seconds=100, cleanup=cleanup))
+        job_id = await scheduler.add_job(RecurringJobRequest("lost", After(1), cleanup_grace=10), "cleans up")
+        await anyio.sleep(4)
+        STORE.refuse = lambda change: "another has it"
+        await scheduler.update_job(job_id, name="changed")
+        await anyio.sleep(40)
+
+    yield hand_back
+    yield lose
+
+
+STORED: list[Scenario] = [*kept_by_a_store(3), *kept_by_a_store(30)]
+STORE = FakeStore()
+"""That of the scenario that is played."""
+
+
 def observe(play: Scenario) -> tuple[Seen, Seen]:
     """Play a scenario, and return the transitions of jobs and of runs that were seen."""
+    global STORE  # noqa: PLW0603  (a scenario only gets its scheduler)
+    STORE = FakeStore()
+    store = STORE if play in STORED else None
 
     async def keep_looking(scheduler: Scheduler) -> None:
         """A timeout strikes without the coordinator; so have it take a turn now and then."""
@@ -317,7 +349,7 @@ def observe(play: Scenario) -> tuple[Seen, Seen]:
 
     async def main() -> None:
         async with (
-            open_scheduler(max_workers=4, job_dispatch_buffer_size=1, observers=[Listener()]) as scheduler,
+            open_scheduler(max_workers=4, job_dispatch_buffer_size=1, observers=[Listener()], store=store) as scheduler,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(keep_looking, scheduler)
@@ -333,7 +365,7 @@ def observe(play: Scenario) -> tuple[Seen, Seen]:
 def test_the_lists_are_what_is_seen() -> None:
     jobs: Seen = set()
     runs: Seen = set()
-    for play in SCENARIOS:
+    for play in (*SCENARIOS, *STORED):
         seen = observe(play)
         jobs |= seen[0]
         runs |= seen[1]

@@ -1,7 +1,7 @@
 """Changing jobs: updates, keys that are taken, job sets."""
 
 import pytest
-from engine_driver import Caller, Driver, at
+from engine_driver import Caller, Driver, at, stored
 from user_schedules import CannotBind
 
 from turnkeeper_trio import (
@@ -10,6 +10,7 @@ from turnkeeper_trio import (
     FixedDelay,
     FixedRetryDelay,
     Interval,
+    JobExists,
     JobEnded,
     JobState,
     OnConflict,
@@ -189,7 +190,7 @@ def keyed(schedule=None, **options):
 @pytest.mark.parametrize("on_conflict", OnConflict)
 @pytest.mark.parametrize("asks", [False, True])
 def test_a_key_that_is_taken(on_conflict, asks):
-    driver = Driver(store_asks=asks)
+    driver = stored() if asks else Driver()
     first = driver.submit(keyed(), 1)
     driver.turn()
     driver.advance(3)
@@ -198,7 +199,11 @@ def test_a_key_that_is_taken(on_conflict, asks):
     driver.turn()
     assert (second is first) == (on_conflict is not OnConflict.REPLACE)
     assert second.job_id == first.job_id
-    if asks:
+    if asks and on_conflict is OnConflict.RAISE:
+        with pytest.raises(JobExists) as taken:
+            caller.result()
+        assert taken.value.job_id == first.job_id
+    elif asks:
         assert caller.result() == first.job_id
     expected = {
         OnConflict.UPDATE: (5, (2,), {"word": 3}, at(10), 2),

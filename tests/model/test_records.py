@@ -186,10 +186,11 @@ def test_verdicts_say_what_was_asked():
 
 
 def test_books_balance_or_not():
-    books = Books(**{**dict.fromkeys(["planned", "pending", "active", *Outcome], 1), "planned": 11})
-    assert books.ended == 9
+    books = Books(**{**dict.fromkeys(["planned", "pending", "active", *Outcome], 1), "planned": 12})
+    assert books.ended == 10
     assert books.balanced
-    for name in ("planned", "pending", "active", *Outcome):
+    assert replace(books, admitted=3, released=3).balanced
+    for name in ("planned", "pending", "active", "admitted", "released", *Outcome):
         assert not replace(books, **{str(name): 5}).balanced
 
 

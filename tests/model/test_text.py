@@ -139,11 +139,12 @@ def test_the_books_show_the_equality_without_its_zeros() -> None:
 
 
 def test_every_term_of_the_books_is_shown() -> None:
-    books = Books(planned=66, **{name: number for number, name in enumerate(["pending", "active", *Outcome], 1)})
+    terms = ["pending", "active", *Outcome, "released"]
+    books = Books(planned=70, admitted=21, **{name: number for number, name in enumerate(terms, 1)})
     assert books.balanced
     assert str(books) == (
-        "66 planned = 1 pending + 2 active + 3 succeeded + 4 failed + 5 timed out + 6 cancelled + 7 interrupted"
-        " + 8 skipped + 9 missed + 10 superseded + 11 never started"
+        "70 planned + 21 admitted = 1 pending + 2 active + 3 succeeded + 4 failed + 5 timed out + 6 cancelled"
+        " + 7 interrupted + 8 skipped + 9 missed + 10 superseded + 11 never started + 12 lost + 13 released"
     )
 
 

@@ -30,7 +30,18 @@ from turnkeeper_trio import (
     UpcomingRun,
     simulate,
 )
-from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
+from turnkeeper_trio.abc import (
+    Batch,
+    Claim,
+    Claimed,
+    JobChange,
+    JobQuery,
+    Opened,
+    Refusal,
+    RunQuery,
+    StoreCounts,
+    StoreNode,
+)
 from turnkeeper_trio.events import (
     ClockStepped,
     Event,
@@ -54,6 +65,7 @@ from turnkeeper_trio.events import (
 )
 from turnkeeper_trio.jobs import JobSetChanges
 from turnkeeper_trio.retries import ExponentialBackoff, FailedAttempt, FixedRetryDelay
+from turnkeeper_trio.stores import Keep
 from turnkeeper_trio.testing import run_inline
 
 NOON = pendulum.instance(datetime(2026, 3, 2, 12, tzinfo=UTC))
@@ -65,6 +77,9 @@ RECORD = RunRecord(
 )  # fmt: skip
 ABOUT: dict[str, Any] = {"sequence": 1, "at": NOON, "job_id": JOB, "run_id": RUN}
 NAMED: dict[str, Any] = {**ABOUT, "name": "fetch"}
+
+
+FOR_STORES = {Batch, Claim, Claimed, JobQuery, Keep, Opened, RunQuery, StoreCounts, StoreNode}
 
 
 class Unshowable:
@@ -82,8 +97,8 @@ def public_dataclasses() -> Iterator[type]:
 
 @pytest.mark.parametrize("kind", sorted({*public_dataclasses()}, key=lambda kind: kind.__qualname__))
 def test_every_public_record_prints_well(kind: type) -> None:
-    """Retry policies are no records: what they show is the code that makes them."""
-    assert (kind.__str__ is not object.__str__) != (kind in {ExponentialBackoff, FixedRetryDelay})
+    """Retry policies are no records: what they show is the code that makes them. Nor is what passes to a store."""
+    assert (kind.__str__ is not object.__str__) != (kind in {ExponentialBackoff, FixedRetryDelay, *FOR_STORES})
     assert kind.__str__ is not kind.__repr__
 
 
@@ -161,7 +176,8 @@ def test_a_failed_attempt_says_which_and_why() -> None:
 
 
 def test_a_change_and_its_refusal_say_what_they_are() -> None:
-    assert str(Change(7, ChangeKind.JOB_ACCEPTED, JOB, {})) == f"change 7: job accepted, {JOB}"
+    change = JobChange(7, JOB, 1, True, None, None, (), (), False, False)
+    assert str(change) == f"change 7 of the job {JOB}"
     assert str(Refusal(7, "it is taken")) == "change 7 refused: it is taken"
     assert str(Refusal(7, "")) == "change 7 refused"
 

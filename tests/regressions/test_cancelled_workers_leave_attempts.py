@@ -6,27 +6,16 @@ was left to take the attempt.
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import anyio
 import pytest
 from back_ends import ASYNCIO
+from fake_store import FakeStore
 
 from turnkeeper_trio import After, InternalError, RecurringJobRequest, open_scheduler
 
 pytestmark = [pytest.mark.anyio, ASYNCIO]
-
-
-class SlowStore:
-    """Take five seconds, and any arguments."""
-
-    durable = False
-
-    async def apply(self, changes: Sequence[Any], /) -> Sequence[Any]:
-        await anyio.sleep(5)
-        return ()
 
 
 def cancel_in(ticks: int, names: set[str]) -> None:
@@ -61,8 +50,11 @@ async def test_every_attempt_comes_back(workers: int, killed: set[int], buffer: 
 async def test_what_is_handed_out_when_no_worker_is_left_comes_back_too(ticks: int) -> None:
     """It was assigned before, and the store was slow to commit that."""
     with suppress(InternalError):
-        async with open_scheduler(max_workers=1, store=SlowStore()) as scheduler:
-            scheduler.try_add_job(RecurringJobRequest("job", After(0)), anyio.sleep, 0)
+        store = FakeStore()
+        store.delay = 5
+        async with open_scheduler(max_workers=1, store=store) as scheduler:
+            scheduler.register("sleep", anyio.sleep)
+            scheduler.try_add_job(RecurringJobRequest("job", After(0)), "sleep", 0)
             await anyio.sleep(1)
             cancel_in(ticks, {"turnkeeper worker 0"})
             await anyio.sleep(100)

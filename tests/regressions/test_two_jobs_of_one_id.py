@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
-from engine_driver import Driver, Scope
+from engine_driver import Driver, Scope, stored
 
 from turnkeeper_trio import (
     After,
@@ -28,7 +28,6 @@ from turnkeeper_trio import (
     open_scheduler,
 )
 from turnkeeper_trio._engine.rows import Job
-from turnkeeper_trio._model.change import ChangeKind
 from turnkeeper_trio.events import JobCancelled, JobHalted
 
 WAYS = ["replace", "cancel and add", "delete and add", "deleted twice"]
@@ -244,19 +243,21 @@ def test_a_job_that_had_to_make_room_leaves_its_records_to_the_next_of_its_id() 
     assert [record.value for record in driver.history(second)] == ["kept"]
 
 
-def test_a_job_that_a_store_refused_leaves_alone_what_executes() -> None:
-    driver = Driver(store_asks=True)
+def test_a_job_that_a_store_refused_takes_along_what_executes() -> None:
+    """One id is one job for a store, too: if it is a different scheduler's now, so is the run of the earlier job."""
+    driver = stored()
     first = driver.submit(keyed())
     (attempt,) = driver.begin()
     driver.delete(first)
     driver.turn()
     driver.submit(keyed(overlap=Overlap.BUFFER_ALL))
-    driver.turn(lambda change: "no" if change.kind is ChangeKind.JOB_ACCEPTED else None)
+    driver.turn(lambda change: "no")
     assert [run.run_id for run in driver.active()] == [driver.state.run_id(attempt.run)]
+    assert attempt.scope.cancel_called
     third = driver.submit(keyed(overlap=Overlap.BUFFER_ALL))
     assert driver.begin() == []
-    driver.end(attempt, value="first")
-    assert [record.value for record in driver.history(third)] == ["first"]
+    driver.cut_off(attempt)
+    assert [record.outcome for record in driver.history(third)] == [Outcome.LOST]
     assert len(driver.begin()) == 1
 
 

@@ -5,28 +5,30 @@ restart the instants would have been others. And `resume_job` noted no change if
 a job whose schedule is faulty from the beginning, the change to halted came before the change that adds the job.
 """
 
-from engine_driver import START, Driver
+import json
+
+from engine_driver import START, Driver, stored
 from user_schedules import CannotBind
 
-from turnkeeper_trio import Interval, JobState
-from turnkeeper_trio._model.change import ChangeKind
+from turnkeeper_trio import Interval, JobState, Never
 from turnkeeper_trio.events import JobAdded, JobHalted
 from turnkeeper_trio.schedules import schedule_from_json
 
 
-def test_the_schedule_in_the_definition_is_bound():
-    driver = Driver(store_asks=True)
+def test_the_schedule_in_force_is_told_bound_beside_the_one_that_was_asked_for():
+    driver = stored()
     driver.add(schedule=Interval(seconds=7))
+    driver.add(schedule=Never())
     driver.turn()
-    accepted, planned = driver.changes
-    assert accepted.kind is ChangeKind.JOB_ACCEPTED
-    assert schedule_from_json(accepted.data["schedule"]) == Interval(seconds=7, anchor=START)
-    assert planned.kind is ChangeKind.JOB_CHANGED
+    bound, unbound = (change.definition for change in driver.changes)
+    assert schedule_from_json(json.loads(bound.bound)) == Interval(seconds=7, anchor=START)
+    assert schedule_from_json(json.loads(bound.text)["request"]["schedule"]) == Interval(seconds=7)
+    assert unbound.bound is None
     assert [change.change_id for change in driver.changes] == [1, 2]
 
 
 def test_it_learns_that_a_job_was_resumed():
-    driver = Driver(store_asks=True)
+    driver = stored()
     job = driver.add()
     driver.pause(job)
     driver.turn()
@@ -34,8 +36,7 @@ def test_it_learns_that_a_job_was_resumed():
     driver.resume(job)
     driver.turn()
     (change,) = driver.changes
-    assert change.kind is ChangeKind.JOB_CHANGED
-    assert change.data == {"state": JobState.ACTIVE, "next": None}
+    assert (change.image.state, change.image.pending) == (JobState.ACTIVE, None)
 
 
 def test_a_faulty_job_is_added_before_it_is_halted():

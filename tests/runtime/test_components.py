@@ -11,10 +11,10 @@ import anyio
 import pytest
 import trio
 from back_ends import ASYNCIO
+from engine_driver import Driver
 from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio import After, Outcome, RecurringJobRequest, SchedulerClosed, _validation, open_scheduler
-from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._runtime import signals
 from turnkeeper_trio._runtime.commands import CommandQueue, Reply
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
@@ -26,11 +26,11 @@ from turnkeeper_trio._runtime.signals import _Forcing
 
 @pytest.mark.anyio
 async def test_who_begins_to_wait_after_the_end_is_answered_at_once() -> None:
-    engine: Any = Engine.__new__(Engine)
+    driver = Driver()
     inbox: Inbox[Any] = Inbox(1, Wakeup())
-    queue = CommandQueue(engine, inbox)
+    queue = CommandQueue(driver.engine, inbox)
     queue.close()
-    queue.answer_remaining(None)  # type: ignore[arg-type]  # nothing is asked
+    queue.answer_remaining(driver.now)
     reply, gone = Reply(), Reply()
     gone.given_up = True
     queue.expect(reply)
@@ -47,7 +47,9 @@ async def test_what_no_worker_is_left_for_comes_back_as_it_is() -> None:
     dispatcher = Dispatcher(
         max_workers=1, dispatch_buffer=1, clock=clock, wakeup=Wakeup(), functions=Functions(), hooks=TestHooks()
     )
-    first: Any = object()
+    driver = Driver()
+    driver.add(schedule=After(0))
+    first = driver.tick().assignments[0]
     dispatcher.send(first)
     assert dispatcher.take_outcomes() == [first]
     dispatcher.release()

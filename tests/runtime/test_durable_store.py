@@ -115,7 +115,7 @@ UNNAMED: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("submit", ONE_BY_ONE)
 @pytest.mark.parametrize(("fn", "message"), UNNAMED.values(), ids=UNNAMED)
 async def test_a_function_without_a_name_is_refused(submit: Submit, fn: Any, message: str) -> None:
-    store = FakeStore(durable=True)
+    store = FakeStore()
     async with open_scheduler(max_workers=1, store=store) as scheduler:
         scheduler.register("shop.note", note)
         with pytest.raises(ConfigurationError, match=message) as caught:
@@ -127,7 +127,7 @@ async def test_a_function_without_a_name_is_refused(submit: Submit, fn: Any, mes
 @WAYS
 @pytest.mark.parametrize(("args", "kwargs"), [(((1, 2),), {}), ((), {"when": [0, 1, {2}]})], ids=["args", "kwargs"])
 async def test_an_argument_that_cannot_be_kept_is_refused(submit: Submit, args: Any, kwargs: Any) -> None:
-    async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+    async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
         scheduler.register("shop.note", note)
         with pytest.raises(
             ConfigurationError, match=r"^(args\[0\]|kwargs\['when'\]\[2\]) is .* no durable store"
@@ -142,21 +142,20 @@ async def test_an_argument_that_cannot_be_kept_is_refused(submit: Submit, args: 
 async def test_a_class_that_cannot_be_kept_is_refused(submit: Submit, name: str) -> None:
     own: dict[str, Any] = {"schedule": {"schedule": OpeningHours()}, "retry": {"max_retries": 1, "retry": Patience()}}
     request = RecurringJobRequest("job", **own[name])
-    async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+    async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
         scheduler.register("shop.note", note)
         with pytest.raises(ConfigurationError, match=rf"cannot keep {name}=.*open_scheduler\(kinds=") as caught:
             await submit(scheduler, request, note)
         assert caught.value.parameter == name
-    async with open_scheduler(max_workers=1, store=FakeStore(durable=True), kinds=KINDS) as scheduler:
+    async with open_scheduler(max_workers=1, store=FakeStore(), kinds=KINDS) as scheduler:
         scheduler.register("shop.note", note)
         await submit(scheduler, request, note)
 
 
 @WAYS
-@pytest.mark.parametrize("store", [None, FakeStore()], ids=["no store", "not durable"])
-async def test_without_a_durable_store_all_is_taken(submit: Submit, store: Any) -> None:
+async def test_without_a_store_all_is_taken(submit: Submit) -> None:
     request = RecurringJobRequest("job", OpeningHours(), 1, retry=Patience())
-    async with open_scheduler(max_workers=1, store=store) as scheduler:
+    async with open_scheduler(max_workers=1) as scheduler:
         scheduler.register("shop.note", note)
         for fn in (closure(), functools.partial(note, object()), Shop().report, lambda *_: None):
             assert await submit(scheduler, request, fn)
@@ -168,7 +167,7 @@ async def test_an_error_says_which_of_many_it_is_about() -> None:
     jobs = JobSet(name="shop")
     jobs.add(RecurringJobRequest("good"), note)
     jobs.add(RecurringJobRequest("bad"), note, {1})
-    async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+    async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
         scheduler.register("shop.note", note)
         with pytest.raises(ConfigurationError) as caught:
             await scheduler.add_jobs([(LATER, note), (LATER, other)])
@@ -182,7 +181,7 @@ async def test_an_error_says_which_of_many_it_is_about() -> None:
 class TestNames:
     async def test_a_function_is_found_by_the_name_that_it_was_given(self) -> None:
         shop = Shop()
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             scheduler.register("shop.note", note, aliases=["note"])
             scheduler.register("shop.report", shop.report)
             scheduler.register("shop.partial", functools.partial(note, 1))
@@ -201,7 +200,7 @@ class TestNames:
             assert target_of(scheduler, await scheduler.add_job(LATER, static)) == "newer"
 
     async def test_what_is_no_function_stays_a_type_error(self) -> None:
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             with pytest.raises(TypeError, match="a function was expected"):
                 await scheduler.add_job(LATER, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
             with pytest.raises(ConfigurationError, match="no function is registered as 'nothing'"):
@@ -216,7 +215,7 @@ class TestNames:
             return again
 
         before, after = made(), made()
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             scheduler.register("again", before)
             scheduler.register("again", after)
             assert target_of(scheduler, await scheduler.add_job(LATER, after)) == "again"
@@ -233,7 +232,7 @@ class TestSets:
         jobs.add(RecurringJobRequest("c", After(3)), "given", 3)
         jobs.add(RecurringJobRequest("d", After(4)), other, 4)
         jobs.add(RecurringJobRequest("e", After(5)), lambda: SEEN.append("lambda"))
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             scheduler.register("given", note)
             scheduler.register("shop.other", other)
             added = (await scheduler.apply(jobs)).added
@@ -247,7 +246,7 @@ class TestSets:
         jobs = JobSet()
         jobs.add(RecurringJobRequest("a", Interval(5)), note, 1)
         jobs.add(RecurringJobRequest("b", Interval(5), key="key of b"), note, 2)
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             added = (await scheduler.apply(jobs)).added
             assert [target_of(scheduler, job_id) for job_id in added] == ["default/a", "default/key of b"]
             assert target_of(scheduler, await scheduler.add_job(LATER, note)) == "default/key of b"
@@ -257,7 +256,7 @@ class TestSets:
         before, after = JobSet(), JobSet()
         before.add(RecurringJobRequest("a", Interval(5)), note)
         after.add(RecurringJobRequest("a", Interval(5)), other)
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             await scheduler.apply(before)
             await anyio.sleep(6)
             await scheduler.apply(after)
@@ -269,12 +268,12 @@ class TestSets:
     async def test_a_name_that_is_taken_is_refused(self) -> None:
         jobs = JobSet()
         jobs.add(RecurringJobRequest("a", Interval(5)), note)
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             scheduler.register("default/a", other)
             with pytest.raises(ConfigurationError, match="another function is registered as 'default/a'") as caught:
                 await scheduler.apply(jobs)
             assert caught.value.parameter == "job_set"
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
             scheduler.register("default/a", note)
             assert len((await scheduler.apply(jobs)).added) == 1
 
@@ -282,7 +281,7 @@ class TestSets:
 async def test_the_function_gets_what_the_store_holds(seen: list[Any]) -> None:
     """So the run before a restart gets the same as one after it, whatever the caller does with the list meanwhile."""
     mine = [1, 2]
-    async with open_scheduler(max_workers=1, store=FakeStore(durable=True)) as scheduler:
+    async with open_scheduler(max_workers=1, store=FakeStore()) as scheduler:
         scheduler.register("shop.note", note)
         job_id = await scheduler.add_job(RecurringJobRequest("job", After(5)), note, mine, kwargs={"a": mine})
         mine.append(3)
@@ -310,11 +309,23 @@ class OrderCodec:
 @WAYS
 async def test_a_codec_writes_what_json_has_no_word_for(submit: Submit, seen: list[Any]) -> None:
     soon = RecurringJobRequest("soon", After(1))
-    async with open_scheduler(max_workers=1, store=FakeStore(durable=True), codec=OrderCodec()) as scheduler:
+    async with open_scheduler(max_workers=1, store=FakeStore(), codec=OrderCodec()) as scheduler:
         scheduler.register("shop.note", note)
         assert await submit(scheduler, soon, note, Order(1), last=[Order(2)])
         await scheduler.wait_idle()
     assert seen == ([] if submit is scoped else [((Order(1),), {"last": [Order(2)]})])
+
+
+class WithHorizon(FakeStore):
+    """A store of a user's, whose horizon nobody has checked."""
+
+    def __init__(self, given: Any) -> None:
+        super().__init__()
+        self._given = given
+
+    @property
+    def horizon(self) -> Any:
+        return self._given
 
 
 @pytest.mark.parametrize(
@@ -325,7 +336,11 @@ async def test_a_codec_writes_what_json_has_no_word_for(submit: Submit, seen: li
         ({"kinds": OpeningHours}, "kinds"),
         ({"kinds": [object]}, "kinds"),
         ({"store": object()}, "store"),
-        ({"store": FakeStore(durable=1)}, "store.durable"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        ({"store": FakeStore}, "store"),
+        ({"store": WithHorizon(-1)}, "store.horizon"),
+        ({"store": WithHorizon("soon")}, "store.horizon"),
+        ({"store_timeout": -1}, "store_timeout"),
+        ({"store_timeout": None}, "store_timeout"),
     ],
 )
 async def test_options_are_checked(options: dict[str, Any], parameter: str) -> None:
@@ -342,15 +357,15 @@ async def test_options_for_a_store_do_nothing_without_one() -> None:
 
 
 class TestVersions:
-    @pytest.mark.parametrize("durable", [False, True])
-    async def test_an_older_version_changes_nothing(self, durable: bool, caplog: pytest.LogCaptureFixture) -> None:
+    @pytest.mark.parametrize("stored", [False, True])
+    async def test_an_older_version_changes_nothing(self, stored: bool, caplog: pytest.LogCaptureFixture) -> None:
         def made(version: int, *names: str, name: str = "shop") -> JobSet:
             jobs = JobSet(name=name, version=version)
             for each in names:
                 jobs.add(RecurringJobRequest(each, Interval(5)), note)
             return jobs
 
-        async with open_scheduler(max_workers=1, store=FakeStore(durable=durable)) as scheduler:
+        async with open_scheduler(max_workers=1, store=FakeStore() if stored else None) as scheduler:
             assert len((await scheduler.apply(made(2, "a", "b"))).added) == 2
             caplog.clear()
             with caplog.at_level(logging.WARNING):

@@ -22,7 +22,7 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._engine.engine import Engine
 from turnkeeper_trio._runtime.publisher import EventPublisher
-from turnkeeper_trio.events import RunStarted
+from turnkeeper_trio.events import JobAdded
 
 pytestmark = pytest.mark.anyio
 
@@ -486,7 +486,7 @@ async def test_a_run_that_a_fault_keeps_from_its_worker_was_never_started(monkey
         raise LookupError("planted")
 
     class Listens:
-        def on_run_started(self, event: RunStarted) -> None: ...
+        def on_job_added(self, event: JobAdded) -> None: ...
 
     with pytest.raises(InternalError):
         async with open_scheduler(max_workers=1, job_dispatch_buffer_size=2, observers=[Listens()]) as scheduler:

@@ -17,6 +17,7 @@ from turnkeeper_trio import (
     current_run,
     open_scheduler,
 )
+from turnkeeper_trio._engine import state
 from turnkeeper_trio.events import (
     JobAdded,
     JobCancelled,
@@ -181,3 +182,46 @@ async def test_each_event_can_be_shown_as_json(heard: Any) -> None:
         shown = event.to_json()
         assert shown["sequence"] == event.sequence
         assert shown["at"].endswith("Z")
+
+
+async def test_no_event_is_made_of_a_kind_that_nobody_receives(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    unread = state.unread
+
+    def noted(kind: Any, fields: Any) -> Any:
+        made.append(kind.__name__)
+        return unread(kind, fields)
+
+    monkeypatch.setattr(state, "unread", noted)
+    monkeypatch.setattr(logging.getLogger("turnkeeper_trio"), "level", logging.WARNING)
+
+    class Counter:
+        finished = 0
+
+        def on_run_finished(self, event: RunFinished) -> None:
+            self.finished += 1
+
+    counter = Counter()
+    async with open_scheduler(max_workers=1, observers=[counter]) as scheduler:
+        await scheduler.add_job(RecurringJobRequest("job", Interval(seconds=10), max_runs=2), nothing)
+        await scheduler.wait_idle()
+        async with scheduler.events(RunStarted) as events:
+            await scheduler.add_job(RecurringJobRequest("job", After(seconds=0)), nothing)
+            await scheduler.wait_idle()
+            started = await anext(events)
+        await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("job", After(seconds=0)), nothing))
+    assert made == ["RunFinished"] * 2 + ["RunStarted", "RunFinished"] + ["RunFinished"]
+    assert (counter.finished, started.sequence) == (4, 3)
+
+
+async def test_the_log_gets_each_event_from_the_turn_on_in_which_its_level_allows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        with caplog.at_level(logging.WARNING, "turnkeeper_trio"):
+            await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("quiet", After(seconds=0)), nothing))
+        with caplog.at_level(logging.INFO, "turnkeeper_trio"):
+            await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("told", After(seconds=0)), nothing))
+        with caplog.at_level(logging.WARNING, "turnkeeper_trio"):
+            await scheduler.wait_job(await scheduler.add_job(RecurringJobRequest("quiet", After(seconds=0)), nothing))
+    assert {record.getMessage().split()[0] for record in caplog.records} == {"told"}

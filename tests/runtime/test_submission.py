@@ -1,6 +1,7 @@
 """Submitting: who waits, who is refused, and that nothing is lost on the way."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -93,13 +94,14 @@ async def test_those_who_wait_for_room_are_served_in_the_order_in_which_they_cam
 
     async with open_scheduler(max_workers=1, staging_buffer_size=size) as scheduler:
         staging = scheduler._parts.staging
-        put, arrived = staging._put, []
+        stream: Any = staging._send
+        arrived: list[str] = []
 
         def note(item: Any) -> None:
             arrived.append(getattr(item, "item", item).request.name)
-            put(item)
+            stream.send_nowait(item)
 
-        staging._put = note  # type: ignore[method-assign]
+        staging._send = SimpleNamespace(send_nowait=note, close=stream.close)  # type: ignore[assignment]
         waiting = staging._waiting
         waited: list[str] = []
 

@@ -206,3 +206,15 @@ async def test_a_job_that_returns_though_its_timeout_has_struck_leaves_its_worke
         record = await run(scheduler, late, timeout=10)
         assert (record.outcome, record.value) == (Outcome.SUCCEEDED, "all the same")
         assert (await run(scheduler, anyio.sleep, 5)).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.anyio
+async def test_a_timeout_that_is_extended_later_is_checked_by_its_new_deadline() -> None:
+    async def job() -> None:
+        await anyio.sleep(1)
+        current_run().extend_timeout(100)
+        await anyio.sleep(50)
+
+    async with open_scheduler(max_workers=1, cleanup_grace=1) as scheduler:
+        record = await run(scheduler, job, timeout=5)
+        assert (record.outcome, record.duration) == (Outcome.SUCCEEDED, 51)

@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from turnkeeper_trio._model.change import Change, ChangeKind, Refusal
+from fake_store import FakeStore
 
 from turnkeeper_trio import (
     After,
@@ -260,22 +260,19 @@ async def test_from_a_thread(atomic: bool) -> None:
         assert await known(scheduler) == 300
 
 
-class Picky:
-    """A store that refuses what is named ``refused``."""
-
-    durable = False
-
-    async def apply(self, changes: Any, /) -> list[Refusal]:
-        await anyio.sleep(1)
-        return [Refusal(each.change_id, "not here") for each in changes if self.refuses(each)]
-
-    def refuses(self, change: Change) -> bool:
-        return change.kind is ChangeKind.JOB_ACCEPTED and change.data["name"] == "refused"
+def picky() -> FakeStore:
+    """Return a store that refuses what is named ``refused``, and takes a second."""
+    store = FakeStore()
+    store.delay = 1
+    store.refuse = lambda change: (
+        "not here" if change.definition is not None and change.definition.name == "refused" else None
+    )
+    return store
 
 
 @WAYS
 async def test_a_store_refuses_one_of_them(atomic: bool) -> None:
-    async with open_scheduler(max_workers=1, store=Picky()) as scheduler:
+    async with open_scheduler(max_workers=1, store=picky()) as scheduler:
         scheduler.register("nothing", nothing)
         refused = RecurringJobRequest("refused", After(hours=1), key="refused")
         good = [(LATER, "nothing")] * 3
@@ -293,7 +290,7 @@ async def test_a_store_refuses_one_of_them(atomic: bool) -> None:
 
 @WAYS
 async def test_the_end_of_the_scheduler_while_a_store_commits(atomic: bool) -> None:
-    async with open_scheduler(max_workers=1, store=Picky()) as scheduler, anyio.create_task_group() as tasks:
+    async with open_scheduler(max_workers=1, store=picky()) as scheduler, anyio.create_task_group() as tasks:
         scheduler.register("nothing", nothing)
 
         async def bulk() -> None:

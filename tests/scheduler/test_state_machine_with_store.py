@@ -23,6 +23,7 @@ from turnkeeper_trio._engine.state import Options
 from turnkeeper_trio._engine.submission import Submission
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal, RunState, StoredJob
 from turnkeeper_trio._model.times import Now
+from turnkeeper_trio.events import Wanted
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 CODEC = DefinitionCodec()
@@ -123,7 +124,7 @@ class WithStore(Control):
     def _open_again(self, seconds: int) -> None:
         self.engine = self._engine(self.options)
         self.state = self.engine.state
-        self.state.listening = True
+        self.state.listening = Wanted(lambda _: True)
         self.now = Now(self.now.wall + seconds * SECOND, 7 * SECOND)
         self.dispatched.clear()
         self.executing.clear()

@@ -270,6 +270,7 @@ def test_a_fast_interval_is_counted_without_a_part_of_a_day(*, swapped):
         assert bool(expected) is (hours >= 23)
 
 
+@pytest.mark.interpreted_only("the bound is a constant, which is compiled into the code")
 def test_kinds_of_days_are_bounded_and_few_are_kept(monkeypatch):
     schedule = Cron("0 0 1 * *") | Cron("*/7 3 * * 1-5", timezone=BERLIN) | Cron("0 12 * * 6", timezone=APIA)
     after, until = us(WHOLE), us(WHOLE + timedelta(days=70))

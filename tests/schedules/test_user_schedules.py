@@ -212,7 +212,8 @@ class BecomesDelay:
 
 
 def test_a_datetime_that_is_no_number_is_a_fault():
-    with pytest.raises(_adapter.ScheduleFault, match="names no instant"):
+    # Compiled code already finds it when it calculates.
+    with pytest.raises(_adapter.ScheduleFault, match=r"names no instant|int object expected"):
         _adapter.next_after_us(NoNumber(), US)
 
 

@@ -43,3 +43,8 @@ class TestSQLiteStoreInline(StoreConformance):
 
     def same_store(self, store: Store) -> Store:
         return self.new_store()
+
+
+def test_a_store_has_to_be_made() -> None:
+    with pytest.raises(NotImplementedError):
+        StoreConformance().new_store()

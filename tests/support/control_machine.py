@@ -46,7 +46,7 @@ from turnkeeper_trio._engine.submission import Submission, apply_set
 from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._engine.waits import Wait
 from turnkeeper_trio._model.times import NEVER, Now, instant_us
-from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, RunFinished
+from turnkeeper_trio.events import OccurrenceMissed, OccurrenceSkipped, RunFinished, Wanted
 from turnkeeper_trio.jobs import JobSetChanges
 
 SECOND = 1_000_000
@@ -133,7 +133,7 @@ class Control(RuleBasedStateMachine):
         self.options = options
         self.engine = self._engine(options)
         self.state = self.engine.state
-        self.state.listening = True
+        self.state.listening = Wanted(lambda _: True)
         self.workers = workers
         self.now = Now(instant_us(START), 5 * SECOND)
         self.dispatched: list[Attempt] = []

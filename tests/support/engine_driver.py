@@ -25,7 +25,7 @@ from turnkeeper_trio._model.metrics import Books
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal, StoredJob
 from turnkeeper_trio._model.times import MICROSECONDS, Now, instant_us, utc_datetime
 from turnkeeper_trio.errors import TurnKeeperError
-from turnkeeper_trio.events import Event
+from turnkeeper_trio.events import Event, RunStarted, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import OnConflict
@@ -77,25 +77,30 @@ class Caller:
         return self.answer
 
 
+def stored(**options: Any) -> "Driver":
+    """Return an engine in front of a store."""
+    return Driver(store=ModelStore(), **options)
+
+
 class Driver:
     """An engine, two clocks that stand still until told otherwise, and workers that do what they are told."""
 
     def __init__(
         self, *, seed: int = 0, listening: bool = True, store: ModelStore | None = None, **options: Any
     ) -> None:
-        numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
         self.store = store
         self.codec = DefinitionCodec() if store is not None else None
         self._options = options
         self.now = Now(instant_us(START), us(1000))
         self.engine = Engine(
             Options(**{"max_workers": 2, **options}),
-            new_id=lambda: UUID(int=next(numbers)),
+            new_id=lambda: UUID(int=next(self._numbers)),
             rng=random.Random(seed),
             definitions=self.codec,
         )
         self.state = self.engine.state
-        self.state.listening = listening
+        self.state.listening = Wanted(lambda _: listening)
         self.dispatched: list[Attempt] = []
         """Attempts in dispatch, which no worker has taken yet."""
         self.executing: list[Attempt] = []
@@ -179,6 +184,7 @@ class Driver:
         assert self.store is not None
         driver = Driver(store=self.store, listening=self.state.listening, **self._options)
         driver.now, driver.settings, driver._job_ids = self.now, self.settings, self._job_ids
+        driver._numbers = self._numbers
         last = max((row.seq for row in self.store.rows.values()), default=0)
         driver.engine.resume(Opened(last_seq=last, settings=self.settings))
         driver.admit(*self.store.claim())
@@ -197,14 +203,21 @@ class Driver:
     def commit(self, refuse: Callable[[JobChange], str | None] = lambda _: None) -> None:
         """Have the store commit what was decided."""
         changes = self.engine.take_changes(self.now)
-        self.settings.update({name: text for name, text in self.engine.take_settings().items() if text is not None})
+        for name, text in self.engine.take_settings().items():
+            if text is None:
+                self.settings.pop(name, None)
+            else:
+                self.settings[name] = text
         self.changes += changes
         refusals = [Refusal(change.change_id, why) for change in changes if (why := refuse(change)) is not None]
         refused = {refusal.change_id for refusal in refusals}
         if self.store is not None:
             self.store.apply(change for change in changes if change.change_id not in refused)
+            for change in changes:
+                if change.change_id in refused:
+                    self.store.rows.pop(change.job_id, None)  # It is another's, and does not come back.
         self.engine.settle(self.now, refusals)
-        if self.store is not None and not refusals:
+        if self.store is not None:
             self.store.check(self.state)
 
     def act(self) -> Effects:
@@ -318,7 +331,7 @@ class Driver:
             self.check()
             return None
         body_began(self.state, self.now, attempt)
-        if self.state.listening:
+        if self.state.listening[RunStarted]:
             attempt_started(self.state, self.now, attempt)
         self.executing.append(attempt)
         self.check()

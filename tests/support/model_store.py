@@ -86,13 +86,13 @@ class ModelStore:
     def check(self, state: State) -> None:
         """Assert that the rows are the images of the tables, and that nothing is stranded."""
         owned = {job_id for job_id, row in self.rows.items() if row.owned}
-        jobs = {**state.jobs, **state.remains}
+        jobs = {job_id: job for job_id, job in {**state.jobs, **state.remains}.items() if not job.lost}
         assert owned == jobs.keys(), "owned, and not in the tables, or the other way around"
         for job_id, job in jobs.items():
             row = self.rows[job_id]
             assert row.image == job_image(state, job), f"{row.image}\n{job_image(state, job)}"
             told = {entry: run for entry, run in row.runs.items() if run.state is not RunState.ENDED}
-            assert told == {run.occurrence.entry: run_image(state, run) for run in job.runs}
+            assert told == {run.occurrence.entry: run_image(state, run) for run in job.runs if not run.job.lost}
             assert job.entries >= max(row.runs, default=0)
         for row in self.rows.values():
             if not row.owned:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pendulum
 
+import turnkeeper_trio
 from turnkeeper_trio import (
     EVERY_DAY,
     WEEKEND,
@@ -46,6 +47,7 @@ from turnkeeper_trio import (
     JobSummary,
     MetricsSnapshot,
     Never,
+    NotKept,
     Once,
     OnConflict,
     OnCrash,
@@ -86,7 +88,17 @@ from turnkeeper_trio import (
     simulate,
 )
 from turnkeeper_trio.abc import ArgumentCodec, Clock, RetryPolicy, Schedule, Store
-from turnkeeper_trio.errors import StoreUnavailable, SubmissionRefused
+from turnkeeper_trio.errors import (
+    StoreCorrupted,
+    StoredError,
+    StoreError,
+    StoreInUse,
+    StoreNotFound,
+    StoreReadOnly,
+    StoreTooNew,
+    StoreUnavailable,
+    SubmissionRefused,
+)
 from turnkeeper_trio.events import (
     ClockStepped,
     Event,
@@ -138,6 +150,8 @@ from turnkeeper_trio.testing import (
     runs,
 )
 from turnkeeper_trio.verdicts import Verdict
+
+assert_type(turnkeeper_trio.__compiled__, bool)
 
 
 class Fortnightly:
@@ -246,9 +260,28 @@ class Codec:
 
 async def durable(store: Store) -> None:
     codec: ArgumentCodec = Codec()
-    assert_type(store.durable, bool)
-    async with open_scheduler(max_workers=1, store=store, kinds=[Kept], codec=codec):
-        pass
+    assert_type(store.horizon, float)
+    try:
+        async with open_scheduler(
+            max_workers=1, store=store, store_timeout=timedelta(seconds=5), kinds=[Kept], codec=codec
+        ) as scheduler:
+            for record in await scheduler.get_run_history(outcomes=[Outcome.LOST]):
+                if isinstance(record.value, NotKept):
+                    assert_type(record.value.shown, str)
+                if isinstance(record.error, StoredError):
+                    assert_type((record.error.kind, record.error.message, record.error.traceback), tuple[str, str, str])
+            books = scheduler.get_metrics_snapshot().books
+            assert_type((books.admitted, books.released, books.lost), tuple[int, int, int])
+        if scheduler.shutdown_report is not None:
+            assert_type(scheduler.shutdown_report.handed_back, int)
+    except StoreInUse as exc:
+        assert_type((exc.pid, exc.host), tuple[int | None, str | None])
+    except StoreTooNew as exc:
+        assert_type((exc.found, exc.known), tuple[int, int])
+    except (StoreNotFound, StoreCorrupted, StoreReadOnly, StoreUnavailable) as exc:
+        assert_type(exc.path, str)
+    except StoreError as exc:
+        assert_type(exc.path, str)
 
 
 def requests(at: datetime) -> RecurringJobRequest:

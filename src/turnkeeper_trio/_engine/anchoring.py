@@ -27,12 +27,13 @@ def insert_job(state: State, now: Now, job: Job, before: Job | None) -> None:
     if before is not None:
         del state.jobs[before.job_id]
         state.ended_jobs.pop(before, None)
-    else:
+    elif state.remains:
         before = state.remains.pop(job.job_id, None)
     if before is not None:
         assert before.state in ENDED_STATES
         job.history = history_of(before)  # Shared, because the runs that execute will be recorded there.
-        job.entries, job.told = before.entries, before.told  # Of one id, the store has one row.
+        job.entries = before.entries
+        job.told = None if before.lost else before.told  # Of one id, the store has one row.
         job.runs = dict(before.runs) or NO_RUNS
         before.runs = {run: None for run in before.runs if run.job is before} or NO_RUNS
         for run in job.runs:
@@ -68,7 +69,7 @@ def plan_first(state: State, job: Job, first: tuple[int, int, Origin] | None, fa
 def halt_or_settle(state: State, now: Now, job: Job, fault: str) -> None:
     if fault:
         halt(state, now, job, fault)
-    else:
+    elif job.pending is None:
         settle_job(state, now, job)
 
 
@@ -84,7 +85,7 @@ def bind_schedule(
     after = since.wall if job.latest is None else max(since.wall, min(job.latest, now.wall))
     job.latest = None
     try:
-        job.schedule = anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT))
+        job.set_schedule(anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT)))
         if state.change_log.definitions is not None:
             job.bound = _written(state.change_log.definitions, request.schedule, job.schedule)
         if initial is not None:

@@ -55,11 +55,16 @@ def report(state: State, now: Now, attempt: Attempt) -> None:
         if not attempt.revoked:
             end_run(state, now, attempt.run, Outcome.MISSED, TOO_LATE)
         return
-    if EXECUTED in state.waits and not state.executing:
+    if state.waits and EXECUTED in state.waits and not state.executing:
         state.answer_waits(EXECUTED)
     if attempt.revoked:
         return  # The scheduler was torn down before the attempt came back, and ended its run then.
     record_attempt(state, attempt)
+    if attempt.ending is AttemptResult.RETURNED and attempt.value is None:
+        # Most attempts end so. There is no verdict to read, and nothing to decide.
+        state.counters.count(attempt)
+        end_run(state, now, attempt.run, Outcome.SUCCEEDED)
+        return
     _read_verdict(attempt)
     state.counters.count(attempt)
     _decide(state, now, attempt.run, attempt)
@@ -269,7 +274,7 @@ def _schedule_retry(state: State, now: Now, run: Run, attempt: Attempt, delay: i
     state.retries.push((run.next_loop, job.seq, run.number, run))
     if attempt.error is not None:
         state.effects.frames_to_clear.append(run)
-    if state.listening:
+    if state.listening[RunRetrying]:
         state.emit(
             now,
             RunRetrying,

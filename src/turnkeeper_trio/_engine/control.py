@@ -33,7 +33,7 @@ from turnkeeper_trio._engine.waits import EXECUTED, Wait
 from turnkeeper_trio._model.ids import RunId, job_id_of_key
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome, RunRecord
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import JobActive, JobEnded, JobHalted, JobNotFound, RunNotFound, SchedulerClosed
 from turnkeeper_trio.events import JobDeleted, JobPaused, JobResumed
 from turnkeeper_trio.policies import CatchUp, Overlap
@@ -98,7 +98,7 @@ def cancel_job(
         # Several runs that never began may share one record: it is returned once.
         return tuple(state.record(item) for item in dict.fromkeys((*ended, *came)))
 
-    return state.waits.on((run.occurrence for run in executing), records) if executing else records([])
+    return state.waits.on([run.occurrence for run in executing], records) if executing else records([])
 
 
 def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wait | RunRecord":
@@ -139,7 +139,7 @@ def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "del
     state.change_log.forget(job)
     if state.jobs.get(job.job_id) is job:  # Where the limit of the history is 0, it is forgotten already.
         forget(state, job)
-    if state.listening:
+    if state.listening[JobDeleted]:
         state.emit(now, JobDeleted, job=job, name=job.request.name)
 
 
@@ -213,7 +213,7 @@ def pause_job(state: State, now: Now, job_id: UUID | str, *, note: str = "") -> 
         end_run(state, now, run, Outcome.CANCELLED, reason)
     requeue_unstarted(state, job)
     promote_waiting(state, job)
-    if state.listening:
+    if state.listening[JobPaused]:
         state.emit(now, JobPaused, job=job, name=job.request.name, note=note)
 
 
@@ -244,8 +244,8 @@ def resume_job(state: State, now: Now, job_id: UUID | str, *, missed: CatchUp | 
         held = None
     _plan_held(state, now, job, held, missed or job.request.catch_up)
     promote_waiting(state, job)
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobResumed]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobResumed, job=job, name=job.request.name, next_run_time=at)
     settle_job(state, now, job)
 
@@ -275,7 +275,7 @@ def pause_all(state: State, now: Now, who: object, *, note: str, wait: bool) -> 
 
     With ``wait``, return a wait until no run executes, if any does.
     """
-    if not state.pauses and state.listening:
+    if not state.pauses and state.listening[JobPaused]:
         state.emit(now, JobPaused, name="", note=note)
     state.pauses[who] = note
     if who == ALL:
@@ -294,5 +294,5 @@ def resume_all(state: State, now: Now, who: object) -> None:
     paused = state.pauses.pop(who, None) is not None
     if paused and who == ALL:
         state.change_log.set(PAUSED_ALL, None)
-    if paused and not state.pauses and state.listening:
+    if paused and not state.pauses and state.listening[JobResumed]:
         state.emit(now, JobResumed, name="", next_run_time=None)

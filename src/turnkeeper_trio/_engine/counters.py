@@ -56,10 +56,10 @@ class Counters:
         self.execution_count += 1
         self.execution_sum += attempt.ended.loop - attempt.started.loop
         match attempt.ending:
-            case AttemptResult.RETURNED if attempt.value is False:
-                self.returned_false += 1
-            case AttemptResult.RETURNED:
+            case AttemptResult.RETURNED if attempt.value is not False:
                 self.succeeded += 1
+            case AttemptResult.RETURNED:
+                self.returned_false += 1
             case AttemptResult.RAISED | AttemptResult.FATAL:
                 self.raised += 1
             case AttemptResult.TIMED_OUT:

@@ -7,7 +7,7 @@ returns.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, final
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal
 from turnkeeper_trio._model.times import NEVER, Now, seconds
-from turnkeeper_trio.events import Event, RunStuck
+from turnkeeper_trio.events import Event, RunStuck, Wanted
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 __all__ = [
@@ -74,6 +74,8 @@ class Engine:
         """Make the tables. ``definitions`` writes schedules for a store; without it there is no store."""
         self.state: Final = State(options, new_id=new_id, rng=rng, definitions=definitions)
         self._backlog = False
+        self._handed_back = False
+        """Whether the last changes gave up all jobs."""
 
     def report(self, now: Now, attempt: Attempt) -> None:
         """Take an attempt that has come back from its worker, and decide how its run continues."""
@@ -88,12 +90,12 @@ class Engine:
         shutdown.begin_shutdown(self.state, now, forced=forced)
 
     @property
-    def listening(self) -> bool:
-        """Whether ordinary events have listeners. Failures are emitted in any case, for the log."""
+    def listening(self) -> Wanted:
+        """Which kinds of events have listeners. Failures are emitted in any case, for the log."""
         return self.state.listening
 
     @listening.setter
-    def listening(self, listening: bool) -> None:
+    def listening(self, listening: Wanted) -> None:
         self.state.listening = listening
 
     @property
@@ -110,6 +112,11 @@ class Engine:
     def assigned(self) -> Iterable[Attempt]:
         """Attempts that are bound to a worker and have not come back."""
         return self.state.assigned
+
+    @property
+    def has_one_assigned(self) -> bool:
+        """Whether exactly one attempt is bound to a worker and has not come back."""
+        return len(self.state.assigned) == 1
 
     @property
     def cancels(self) -> list[Attempt]:
@@ -193,8 +200,9 @@ class Engine:
         return self.state.options.max_workers == 1
 
     def knows(self, job_id: UUID) -> bool:
-        """Return whether a job with this id is in the tables."""
-        return job_id in self.state.jobs or job_id in self.state.remains
+        """Return whether a job with this id is in the tables, and was not lost to a different scheduler."""
+        job = self.state.jobs.get(job_id) or self.state.remains.get(job_id)
+        return job is not None and not job.lost
 
     def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""
@@ -261,6 +269,11 @@ class Engine:
         """Whether a shutdown has nothing left to wait for."""
         return self.state.closing is not None and not self._backlog and not self.state.assigned
 
+    @property
+    def over(self) -> bool:
+        """Whether a shutdown is complete: nothing is left to wait for, and a store has been told what is left to it."""
+        return self.closed and (self._handed_back or not self.state.durable)
+
     def take_changes(self, now: Now) -> list[JobChange]:
         """Return what a store has to commit before the effects are carried out; when all has ended, hand back the rest.
 
@@ -268,7 +281,7 @@ class Engine:
         """
         if not self.state.durable:
             return []
-        hand_back = self.closed
+        hand_back = self._handed_back = self.closed
         if hand_back and self.state.closing is not None:
             self.state.closing.handed_back += len(self.state.active)
             self.state.closing.unrun += self.state.pending
@@ -308,6 +321,10 @@ class Engine:
                 self.state.pauses[control.ALL] = text
             elif name.startswith(SET_VERSION):
                 self.state.set_versions[name.removeprefix(SET_VERSION)] = int(text)
+
+    def resolve(self, targets: Collection[str]) -> None:
+        """Have the runs of jobs begin whose function was not registered before."""
+        store_sync.resolve(self.state, targets)
 
     def admit(self, now: Now, loaded: LoadedJob) -> None:
         """Put a job that a store gave in the tables."""

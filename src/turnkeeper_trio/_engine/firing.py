@@ -27,17 +27,6 @@ def begin_run(state: State, now: Now, occurrence: Occurrence, overlap: Overlap |
     job = occurrence.job
     alone = job.runs is NO_RUNS and job.resolved and job.state is not JobState.PAUSED and state.closing is None
     # The run is added before anything else is decided, so that its job is not taken for finished meanwhile.
-    run = _add_run(state, now, occurrence)
-    run.overlap = overlap
-    if alone:
-        make_ready(state, run)
-    else:
-        apply_overlap(state, now, run)
-    return run
-
-
-def _add_run(state: State, now: Now, occurrence: Occurrence) -> Run:
-    job = occurrence.job
     run = Run(occurrence, state.next_run(), now.loop)
     if job.runs is NO_RUNS:
         job.runs = {run: None}
@@ -47,6 +36,11 @@ def _add_run(state: State, now: Now, occurrence: Occurrence) -> Run:
     job.ran += occurrence.origin is not Origin.TRIGGER
     if occurrence.run_id is not None:
         state.by_id[occurrence.run_id] = run
+    run.overlap = overlap
+    if alone:
+        make_ready(state, run)
+    else:
+        apply_overlap(state, now, run)
     return run
 
 
@@ -58,14 +52,14 @@ def take_due(state: State, now: Now, limit: int) -> bool:
     if state.pauses:
         return True
     left = limit
-    while left and (entry := state.retries.peek()) is not None and entry[0] <= now.loop:
-        _retry_due(state, now, state.retries.pop())
+    while left and (run := state.retries.pop_until(now.loop)) is not None:
+        _retry_due(state, now, run)
         left -= 1
-    while left and (entry := state.queue.peek()) is not None and entry[0] <= now.wall:
-        fire(state, now, state.queue.pop())
+    while left and (occurrence := state.queue.pop_until(now.wall)) is not None:
+        fire(state, now, occurrence)
         left -= 1
-    while left and (entry := state.delays.peek()) is not None and entry[0] <= now.loop:
-        fire(state, now, state.delays.pop())
+    while left and (occurrence := state.delays.pop_until(now.loop)) is not None:
+        fire(state, now, occurrence)
         left -= 1
     return left > 0
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from turnkeeper_trio._engine.history import has_remains, history_of
+from turnkeeper_trio._engine.history import has_remains, history_of, record_of
 from turnkeeper_trio._engine.planning import draw_due, following_us, plan, plan_delay, remove_pending
 from turnkeeper_trio._engine.queues import OUT
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, NonRun, Occurrence, Run
@@ -11,7 +11,7 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._engine.watchdog import cleanup_grace_us
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio._model.times import Now, seconds, utc_pendulum
+from turnkeeper_trio._model.times import Now, seconds
 from turnkeeper_trio.events import (
     WARN_AFTER_SKIPPED,
     JobCancelled,
@@ -83,10 +83,11 @@ def end_occurrence(
     if by is not None:
         history = history_of(job)
         skipped = history.skipped = history.skipped + 1
-    if state.listening or skipped == WARN_AFTER_SKIPPED:
+    kind = OccurrenceMissed if outcome is Outcome.MISSED else OccurrenceSkipped
+    if state.listening[kind] or skipped == WARN_AFTER_SKIPPED:
         fields: dict[str, Any] = {
             "name": job.request.name,
-            "scheduled_at": utc_pendulum(item.scheduled_at),
+            "scheduled_at": item.scheduled_at,
             "reason": reason,
         }
         if outcome is Outcome.MISSED:
@@ -162,13 +163,15 @@ def _apply_failure_limits(state: State, now: Now, run: Run) -> None:
 def remove_run(state: State, run: Run) -> None:
     """Remove a run from the tables, in whatever phase it is."""
     job = run.job
-    if run.blocked:
+    if job.waiting is not NO_RUNS and run.blocked:
         remove_waiting(job, run)
     del state.active[run]
     for each in (job,) if run.holder is job else (job, run.holder):
-        del each.runs[run]
-        if not each.runs:
+        if len(each.runs) == 1:
+            assert run in each.runs
             each.runs = NO_RUNS
+        else:
+            del each.runs[run]
     if run.place != OUT:
         (state.retries if run.waiting_retry else state.ready).remove(run)
 
@@ -182,9 +185,11 @@ def _add_to_history(state: State, now: Now, run: Run) -> None:
         state.effects.frames_to_clear.append(run)
     if not job.lost:
         state.change_log.end(job, run)
-    if state.listening or run.outcome in FAILURES:
-        state.emit(now, RunFinished, job=job, run_id=state.run_id(run), record=state.record(run))
-    state.answer_waits(run.occurrence, run)
+    if state.listening[RunFinished] or run.outcome in FAILURES:
+        run_id = state.run_id(run)
+        state.emit(now, RunFinished, job=job, run_id=run_id, record=record_of(run, run_id))
+    if state.waits:
+        state.answer_waits(run.occurrence, run)
 
 
 def halt(state: State, now: Now, job: Job, reason: str) -> None:
@@ -217,7 +222,7 @@ def cancel_lineage(state: State, now: Now, job: Job, reason: str) -> None:
     """Cancel a job and its pending occurrence. The caller ends the active runs."""
     job.state, job.reason, job.held = JobState.CANCELLED, reason, None
     state.counters.lineage_cancelled += 1
-    if state.listening:
+    if state.listening[JobCancelled]:
         state.emit(now, JobCancelled, job=job, name=job.request.name, reason=reason)
     cancel_pending(state, now, job, Outcome.CANCELLED, reason)
 
@@ -255,7 +260,7 @@ def settle_job(state: State, now: Now, job: Job) -> None:
         return
     if job.state is JobState.ACTIVE and job.had_occurrence and not state.ending:
         job.state = JobState.FINISHED
-        if state.listening:
+        if state.listening[JobFinished]:
             state.emit(now, JobFinished, job=job, name=job.request.name)
     if job.state in ENDED_STATES:
         job.args, job.kwargs, job.target = (), None, str(job.target)
@@ -278,7 +283,7 @@ def surplus_ended(state: State, now: Now) -> list[Job]:
     """Remove and return the jobs that have ended and are not remembered any longer, the oldest first."""
     ended, limit, ttl = state.ended_jobs, state.options.history_limit, state.options.history_ttl
     surplus: list[Job] = []
-    while len(ended) > limit or (ended and ttl is not None and now.wall - next(iter(ended.values())) > ttl):
+    while len(ended) > limit or (ttl is not None and ended and now.wall - next(iter(ended.values())) > ttl):
         surplus.append(ended.popitem(last=False)[0])
     return surplus
 

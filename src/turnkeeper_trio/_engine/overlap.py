@@ -43,6 +43,8 @@ def apply_overlap(state: State, now: Now, run: Run) -> None:
         make_ready(state, run)
     if run.blocked:
         others = blocking_runs(job)
+        if not (job.resolved or others or len(job.waiting) > 1):
+            return  # It waits only until its function is registered.
         if why := skip_reason(job, policy, len(job.waiting) - 1):
             end_run(state, now, run, Outcome.SKIPPED, why, by=others[0] if others else None)
         elif policy is Overlap.CANCEL_OTHER:

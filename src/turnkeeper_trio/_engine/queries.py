@@ -57,8 +57,11 @@ def job_details(state: State, now: Now, job_id: UUID | str) -> JobDetails:
 
 def _next(job: Job, now: Now) -> tuple[int, Occurrence | Run] | None:
     """Return when the next attempt of a job is due, and its occurrence or run; ``None`` if that is not known."""
-    retries = ((run.next_attempt(now), run) for run in job.runs)
-    found: list[tuple[int, Occurrence | Run]] = [(at, run) for at, run in retries if at is not None]
+    found: list[tuple[int, Occurrence | Run]] = []
+    for run in job.runs:
+        at = run.next_attempt(now)
+        if at is not None:
+            found.append((at, run))
     if job.pending is not None:
         found.append((job.pending.due_at, job.pending))
     return min(found, key=itemgetter(0), default=None)
@@ -79,14 +82,17 @@ def list_jobs(
 ) -> list[JobSummary]:
     """Return up to ``limit`` jobs in the order of submission: in ``states``, with any of ``tags``, behind ``after``."""
     start = -1 if after is None else find_job(state, after).seq
-    wanted = (
-        job
-        for job in state.jobs.values()
-        if job.seq > start
-        and (states is None or job.state in states)
-        and (tags is None or any(tag in job.request.tags for tag in tags))
-    )
-    return [_summary(job, now) for job in islice(wanted, limit)]
+    found: list[JobSummary] = []
+    for job in state.jobs.values():
+        if len(found) == limit:
+            break
+        if (
+            job.seq > start
+            and (states is None or job.state in states)
+            and (tags is None or any(tag in job.request.tags for tag in tags))
+        ):
+            found.append(_summary(job, now))
+    return found
 
 
 def _summary(job: Job, now: Now) -> JobSummary:
@@ -130,12 +136,13 @@ def run_history(
     """Return the records of runs that have ended and of occurrences that did not run, the newest first."""
     state.history.trim(now.wall)
     job = None if job_id is None else find_job(state, job_id)
-    wanted = (
-        item
-        for item in state.history.newest_first(job)
-        if (outcomes is None or item.outcome in outcomes) and (since is None or item.finished_at >= since)
-    )
-    return [state.record(item) for item in islice(wanted, limit)]
+    found: list[RunRecord] = []
+    for item in state.history.newest_first(job):
+        if len(found) == limit:
+            break
+        if (outcomes is None or item.outcome in outcomes) and (since is None or item.finished_at >= since):
+            found.append(state.record(item))
+    return found
 
 
 def wait_run(state: State, run_id: UUID) -> "Wait | RunRecord":
@@ -238,8 +245,9 @@ def upcoming_runs(
             pending = loaded.stored.image.pending
             if pending is not None:
                 heads.append((pending.scheduled_at, job.seq, job.ran + 1, job))
+            due_at = None if pending is None else pending.due_at
             waiting = ((run.wake_at, run.attempts) for run in loaded.stored.runs)
-            retries += [(at, job.seq, attempts + 1, job) for at, attempts in waiting if at is not None]
+            retries += [(at, job.seq, begun + 1, job) for at, begun in waiting if at and _will_come(job, at, due_at)]
     if others:
         heads.sort(key=itemgetter(0, 1))
         retries.sort(key=itemgetter(0, 1))
@@ -247,11 +255,20 @@ def upcoming_runs(
 
 
 def _upcoming(planned: list[Next], retries: list[Next], until: int | None, limit: int) -> Iterator[UpcomingRun]:
-    occurrences = ((at, seq, 1, job) for at, seq, _, job in _all_in_order(iter(planned)))
+    occurrences = _first_attempts(_all_in_order(iter(planned)))
     for found, (at, _, attempt, job) in enumerate(merge(retries, occurrences, key=itemgetter(0, 1))):
         if found == limit or (until is not None and at > until):
             return
         yield UpcomingRun(RecurringJobId(job.job_id), job.request.name, utc_pendulum(at), attempt)
+
+
+def _first_attempts(occurrences: Iterator[Next]) -> Iterator[Next]:
+    """Iterate over occurrences, each with the number of its first attempt in place of its position.
+
+    It is a generator, because there may be no end of occurrences, and mypyc compiles a generator expression as a list.
+    """
+    for at, seq, _, job in occurrences:
+        yield at, seq, 1, job
 
 
 def _retries(state: State, now: Now) -> Iterator[Next]:
@@ -259,10 +276,14 @@ def _retries(state: State, now: Now) -> Iterator[Next]:
     for entry in state.retries.in_order():
         run: Run = entry[-1]
         job, at = run.job, run.next_attempt(now)
-        request, pending = job.request, job.pending
-        goes_beside = request.retry_past_next or request.overlap is Overlap.ALLOW_ALL
-        if at is not None and (goes_beside or pending is None or at <= pending.due_at):
+        if at is not None and _will_come(job, at, None if job.pending is None else job.pending.due_at):
             yield at, job.seq, run.begun + 1, job
+
+
+def _will_come(job: Job, at: int, due_at: int | None) -> bool:
+    """Return whether a retry at an instant comes, although the next occurrence of its job is due at ``due_at``."""
+    goes_beside = job.request.retry_past_next or job.request.overlap is Overlap.ALLOW_ALL
+    return job.state is not JobState.PAUSED and (goes_beside or due_at is None or at <= due_at)
 
 
 def _all_in_order(planned: Iterator[Next]) -> Iterator[Next]:
@@ -328,6 +349,15 @@ def current_call(state: State, name: UUID | str) -> Call:
     return Call(target=job.target, args=job.args, kwargs=job.kwargs)
 
 
+def call_of(state: State, name: UUID | str) -> Call:
+    """Return what a job calls; an empty `Call` if it has ended.
+
+    Raises:
+        JobNotFound: there is no such job.
+    """
+    return current_call(state, find_job(state, name).job_id)
+
+
 def sizes(state: State) -> tuple[int, int]:
     """Return how many jobs there are, and how many runs are active."""
     return len(state.jobs), len(state.active)
@@ -381,7 +411,8 @@ def outlook(state: State, which: UUID | str) -> list[tuple[str, bool]]:
     return [(job.state.value, bool(job.pending or job.runs)) for job in _jobs_by(state, which)]
 
 
-def _jobs_by(state: State, which: UUID | str) -> Iterator[Job]:
+def _jobs_by(state: State, which: UUID | str) -> list[Job]:
     if isinstance(which, str):
-        return (job for job in state.jobs.values() if job.request.name == which)
-    return (job for job in (state.jobs.get(which),) if job is not None)
+        return [job for job in state.jobs.values() if job.request.name == which]
+    job = state.jobs.get(which)
+    return [] if job is None else [job]

@@ -62,6 +62,10 @@ class Queue(Protocol[T]):
         """Remove the least live entry and return its item. The queue must not be empty."""
         ...
 
+    def pop_until(self, last: int) -> T | None:
+        """Remove the least live entry and return its item, if its key begins with ``last`` or less; else ``None``."""
+        ...
+
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Remove an item that is in this queue. If ``cancelled``, it counts in `discarded` when its entry leaves."""
         ...
@@ -98,7 +102,8 @@ class HandleQueue(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Iterate over the items, in no particular order."""
-        return (entry[-1] for entry in self._entries)
+        for entry in self._entries:
+            yield entry[-1]
 
     def in_order(self) -> Iterator[tuple[Any, ...]]:
         """Iterate over the entries in their order."""
@@ -130,6 +135,10 @@ class HandleQueue(Generic[T]):
             self._sink(0, last)
         item.place = OUT
         return item
+
+    def pop_until(self, last: int) -> T | None:
+        """Remove the least entry and return its item, if its key begins with ``last`` or less."""
+        return self.pop() if self._entries and self._entries[0][0] <= last else None
 
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Remove an item that is in this queue."""
@@ -204,12 +213,17 @@ class LazyQueue(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Iterate over the live items, in no particular order."""
-        return (entry[-1] for heap in (self._heap, self._old) for entry in heap if entry[-1].place == _IN)
+        for heap in (self._heap, self._old):
+            for entry in heap:
+                if entry[-1].place == _IN:
+                    yield entry[-1]
 
     def in_order(self) -> Iterator[tuple[Any, ...]]:
         """Iterate over the live entries in their order."""
         both = merge(_heap_in_order(self._heap, 2), _heap_in_order(self._old, 2))
-        return (entry for entry in both if entry[-1].place == _IN)
+        for entry in both:
+            if entry[-1].place == _IN:
+                yield entry
 
     @property
     def entries(self) -> int:
@@ -235,6 +249,11 @@ class LazyQueue(Generic[T]):
         if self._old:
             self._compact()
         return item
+
+    def pop_until(self, last: int) -> T | None:
+        """Remove the least live entry and return its item, if its key begins with ``last`` or less."""
+        least = self.peek()
+        return self.pop() if least is not None and least[0] <= last else None
 
     def remove(self, item: T, /, *, cancelled: bool = False) -> None:
         """Mark the entry of an item in this queue as dead."""

@@ -156,7 +156,9 @@ class Job:
     seq: int = field(kw_only=True)
     """Its sequence number: its position in the order of submission."""
     schedule: Schedule = field(init=False)
-    """The schedule in force, bound to the instant at which its grid begins."""
+    """The schedule in force, bound to the instant at which its grid begins. `set_schedule` sets it."""
+    delayed: bool = field(init=False)
+    """Whether its schedule is a `FixedDelay`: its next occurrence counts from the end of a run."""
     definition: str | None = None
     """Its definition as a store keeps it; ``None`` without a store."""
     bound: str | None = None
@@ -193,9 +195,14 @@ class Job:
     """Whether a different scheduler owns it: the store is told nothing more of it and of its runs."""
 
     def __post_init__(self) -> None:
-        self.schedule = self.request.schedule
+        self.set_schedule(self.request.schedule)
         self.runs = NO_RUNS
         self.waiting = NO_RUNS
+
+    def set_schedule(self, schedule: Schedule) -> None:
+        """Set the schedule in force."""
+        self.schedule = schedule
+        self.delayed = type(schedule) is FixedDelay
 
     def next_entry(self) -> int:
         """Return the number of a new occurrence.
@@ -207,18 +214,13 @@ class Job:
         self.entries += 1
         return self.entries
 
-    @property
-    def delayed(self) -> bool:
-        """Whether its schedule is a `FixedDelay`: its next occurrence counts from the end of a run."""
-        return type(self.schedule) is FixedDelay
-
 
 @final
 @dataclass(slots=True, eq=False, repr=False)
 class JobHistory:
     """What has ended of a job, as far as it is remembered."""
 
-    runs: "list[Run]" = field(default_factory=list["Run"])
+    runs: "list[Run]" = field(init=False)
     non_runs: "list[NonRun]" = field(init=False)
     last_run: "Run | None" = None
     last_success: "Run | None" = None
@@ -230,6 +232,7 @@ class JobHistory:
     """The value of ``skipped`` when a run last ended."""
 
     def __post_init__(self) -> None:
+        self.runs = []
         self.non_runs = NO_NON_RUNS
 
     def forget_runs(self) -> None:

@@ -32,11 +32,11 @@ def begin_shutdown(state: State, now: Now, *, forced: bool) -> None:
             for run in tuple(state.active):
                 if run.blocked:
                     _end_waiting(state, now, run)
-        if state.listening:
+        if state.listening[ShutdownStarted]:
             state.emit(now, ShutdownStarted, forced=forced)
     if forced and not closing.forced:
         closing.forced = True
-        if state.listening:
+        if state.listening[ShutdownStarted]:
             state.emit(now, ShutdownStarted, forced=True)
 
 
@@ -158,8 +158,8 @@ def warn_waiting(state: State, now: Now) -> None:
     if now.loop >= closing.warn_at and state.active:
         state.effects.shutdown_waits = tuple(state.active_run(now, run) for run in state.active)
         waited = now.loop - closing.since
-        later = (after for after in _WARN_AFTER if after > waited)
-        closing.warn_at = closing.since + next(later, waited - waited % _WARN_AFTER[-1] + _WARN_AFTER[-1])
+        later = waited - waited % _WARN_AFTER[-1] + _WARN_AFTER[-1]
+        closing.warn_at = closing.since + next((after for after in _WARN_AFTER if after > waited), later)
 
 
 def _end_waiting(state: State, now: Now, run: Run) -> None:

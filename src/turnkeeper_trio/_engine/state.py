@@ -17,10 +17,11 @@ from turnkeeper_trio._engine.queues import HandleQueue, LazyQueue, Queue
 from turnkeeper_trio._engine.rows import Attempt, Job, NonRun, Occurrence, Run, Shutdown
 from turnkeeper_trio._engine.waits import Subject, Waits
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.record import unread
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio._model.times import NEVER, Now, seconds, utc_pendulum
 from turnkeeper_trio.errors import TurnKeeperError
-from turnkeeper_trio.events import Event
+from turnkeeper_trio.events import Event, Wanted
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 from turnkeeper_trio.policies import PriorityQueueType
 
@@ -30,16 +31,16 @@ from turnkeeper_trio.policies import PriorityQueueType
 class Effects:
     """What the runtime has to carry out. Decisions add to it, and the runtime takes it once a turn."""
 
-    cancels: list[Attempt] = field(default_factory=list[Attempt])
+    cancels: list[Attempt] = field(init=False)
     """Attempts whose scope is to be cancelled at once, before the store commits."""
-    assignments: list[Attempt] = field(default_factory=list[Attempt])
+    assignments: list[Attempt] = field(init=False)
     """Attempts to hand to workers."""
-    answers: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
+    answers: list[tuple[Any, Any]] = field(init=False)
     """Tokens of callers, and the answers to them. An answer that is an exception is raised at the caller."""
-    events: list[Event] = field(default_factory=list[Event])
-    frames_to_clear: list[Run] = field(default_factory=list[Run])
+    events: list[Event] = field(init=False)
+    frames_to_clear: list[Run] = field(init=False)
     """Runs with an error: the local variables in its frames are cleared after all events about it were published."""
-    stuck: list[Attempt] = field(default_factory=list[Attempt])
+    stuck: list[Attempt] = field(init=False)
     """Attempts that did not end within their ``cleanup_grace``, or that execute for longer than ``stuck_after``."""
     shutdown_waits: tuple[ActiveRun, ...] = ()
     """Runs for which the shutdown has waited so long that the log has to name them."""
@@ -47,6 +48,10 @@ class Effects:
     """A run of a critical job that failed or timed out, after all its retries."""
     fatal: BaseException | None = None
     """A ``KeyboardInterrupt`` or ``SystemExit`` that a job raised."""
+
+    def __post_init__(self) -> None:
+        self.cancels, self.assignments, self.answers = [], [], []
+        self.events, self.frames_to_clear, self.stuck = [], [], []
 
 
 @final
@@ -134,8 +139,8 @@ class State:
         """The callers that paused all jobs, with their notes. While there is one, no run is made ready or bound."""
         self.set_versions: dict[str, int] = {}
         """The version of each job set that was applied last, by its name."""
-        self.listening = False
-        """Whether ordinary events have listeners; the runtime sets it. Failures are always emitted, for the log."""
+        self.listening: Wanted = Wanted(lambda _: False)
+        """Which kinds of events have listeners; the runtime sets it. Failures are always emitted, for the log."""
 
     def next_job(self) -> int:
         """Return the sequence number of the next job."""
@@ -208,16 +213,16 @@ class State:
     def emit(
         self, now: Now, kind: type[Event], *, job: Job | None = None, run_id: RunId | None = None, **fields: Any
     ) -> None:
-        """Emit an event: the runtime publishes it after the changes of this turn are committed."""
+        """Emit an event: the runtime publishes it after the changes of this turn are committed.
+
+        Instants are given as integers.
+        """
         self._sequence += 1
-        event = kind(
-            sequence=self._sequence,
-            at=utc_pendulum(now.wall),
-            job_id=None if job is None else RecurringJobId(job.job_id),
-            run_id=run_id,
-            **fields,
-        )
-        self.effects.events.append(event)
+        fields["sequence"] = self._sequence
+        fields["at"] = now.wall
+        fields["job_id"] = None if job is None else job.job_id
+        fields["run_id"] = run_id
+        self.effects.events.append(unread(kind, fields))
 
     def set_check(self, attempt: Attempt, loop: int) -> None:
         """Have the watchdog check an attempt at a loop time, instead of when it would have checked it."""

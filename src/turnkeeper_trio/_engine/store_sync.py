@@ -5,7 +5,7 @@ that have nothing to do for a while are released, and those that it refuses are 
 them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 from uuid import UUID
@@ -195,7 +195,13 @@ def _lose(state: State, now: Now, job: Job, why: str) -> None:
     if job.runs:
         state.remains[job.job_id] = job
         for run in job.runs:
-            request_cancel(state, now, run, CancelCause.LOST, why)
+            run.job.lost = True  # It may be a job that had the id before.
+            attempt = run.attempt
+            assert attempt is not None  # It executes: all others were taken out.
+            if attempt.scope is not None:
+                request_cancel(state, now, run, CancelCause.LOST, why)
+            elif attempt.cause is None:  # It has ended while the store committed, and comes back in the next turn.
+                attempt.cause, run.reason = CancelCause.LOST, why
 
 
 # Admitted -------------------------------------------------------------------------------------------------
@@ -229,7 +235,9 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     job.history = _history(job, image, stored.last)
     if before is not None:  # It was lost and has come back, while a run of it still ends.
         del state.remains[job.job_id]
-        job.runs = dict(before.runs)
+        state.history.forget_job(before)
+        before.history = job.history  # Shared, because the runs that execute will be recorded there.
+        job.runs = dict(before.runs) or NO_RUNS
         for run in job.runs:
             run.holder = job
     (state.remains if image.deleted else state.jobs)[job.job_id] = job
@@ -245,11 +253,21 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     settle_job(state, now, job)
 
 
+def resolve(state: State, targets: Collection[str]) -> None:
+    """Have the runs of jobs begin whose function was not registered before, and is among ``targets``."""
+    for job in tuple(state.jobs.values()):
+        if not job.resolved and job.target in targets:
+            job.resolved = True
+            state.change_log.touch(job)
+            promote_waiting(state, job)
+
+
 def unadmitted(loaded: LoadedJob) -> Job:
     """Return a job as it is in the store; nothing of it is planned."""
     stored, image, definition = loaded.stored, loaded.stored.image, loaded.stored.definition
     job = Job(stored.job_id, loaded.request, loaded.target, loaded.args, loaded.kwargs, seq=stored.seq)
-    job.schedule, job.definition, job.bound = loaded.schedule, definition.text, definition.bound
+    job.set_schedule(loaded.schedule)
+    job.definition, job.bound = definition.text, definition.bound
     job.job_set, job.resolved = definition.job_set, loaded.resolved
     job.state, job.reason, job.version = image.state, image.reason, image.version
     job.latest, job.ran, job.entries, job.had_occurrence = image.latest, image.ran, image.entries, image.had_occurrence

@@ -19,7 +19,7 @@ from turnkeeper_trio._engine.updates import Call, change_job, has_same_schedule
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import JobExists, SchedulerClosed
 from turnkeeper_trio.events import JobAdded
 from turnkeeper_trio.jobs import JobSetChanges, RecurringJobRequest
@@ -65,8 +65,8 @@ def add_job(
     if submission.token is not None:
         state.change_log.wait(job, submission.token)
     plan_first(state, job, first, fault, since)
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobAdded]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobAdded, job=job, name=request.name, next_run_time=at)
     halt_or_settle(state, now, job, fault)
     return job
@@ -104,7 +104,7 @@ def accept(state: State, now: Now, submission: Submission) -> Job:
         case _:
             assert_never(submission.on_conflict)
     if submission.token is not None:
-        state.effects.answers.append((submission.token, RecurringJobId(job.job_id)))
+        state.change_log.wait(job, submission.token)
     return job
 
 

@@ -16,7 +16,7 @@ from turnkeeper_trio._engine.watchdog import reset_checks
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.run import Origin, Outcome
-from turnkeeper_trio._model.times import Now, utc_pendulum
+from turnkeeper_trio._model.times import Now
 from turnkeeper_trio.errors import ConfigurationError, VersionConflict
 from turnkeeper_trio.events import JobUpdated
 from turnkeeper_trio.jobs import RecurringJobRequest
@@ -69,7 +69,8 @@ def _changed_request(request: RecurringJobRequest, changes: Mapping[str, Any]) -
         raise fault
     if replaced is None:
         assert fault is not None
-        raise ConfigurationError(f"a value cannot be used: {guard.described(fault)}") from fault
+        error = ConfigurationError(f"a value cannot be used: {guard.described(fault)}")
+        raise guard.caused(error, fault) from fault
     return replaced
 
 
@@ -94,7 +95,8 @@ def change_job(
     state.change_log.touch(job)
     job.definition, job.redefined = definition, True
     job.request = request
-    job.target = job.target if call.target is None else call.target
+    if call.target is not None:
+        job.target, job.resolved = call.target, True
     job.args = job.args if call.args is None else call.args
     job.kwargs = job.kwargs if call.kwargs is None else dict(call.kwargs)
     job.version += 1
@@ -106,8 +108,8 @@ def change_job(
     requeue_unstarted(state, job)
     promote_waiting(state, job)
     reset_checks(state, now, job)
-    if state.listening:
-        at = None if job.pending is None else utc_pendulum(job.pending.due_at)
+    if state.listening[JobUpdated]:
+        at = None if job.pending is None else job.pending.due_at
         state.emit(now, JobUpdated, job=job, name=request.name, version=job.version, next_run_time=at)
     settle_job(state, now, job)
     return True

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+E = TypeVar("E", bound=BaseException)
 
 PROGRAM: Final = (KeyboardInterrupt, SystemExit)
 """Exceptions that end the program: they are not the fault of the object that raises them, and are never caught here."""
@@ -84,9 +85,9 @@ def fields_shown(self: object) -> str:
 
 @reprlib.recursive_repr()
 def _fields_shown(value: object) -> str:
-    of_repr = (field.name for field in fields(cast("DataclassInstance", value)) if field.repr)
-    each = (f"{name}={shown(getattr(value, name))}" for name in of_repr)
-    return f"{_QUALNAME.__get__(type(value))}({', '.join(each)})"
+    of_repr = [field.name for field in fields(cast("DataclassInstance", value)) if field.repr]
+    each = ", ".join(f"{name}={shown(getattr(value, name))}" for name in of_repr)
+    return f"{_QUALNAME.__get__(type(value))}({each})"
 
 
 def _made(make: Callable[[object], str], value: object, what: str) -> str:
@@ -164,6 +165,15 @@ def replace_context(error: BaseException, context: BaseException | None) -> None
 def set_traceback(error: BaseException, trace: TracebackType | None) -> None:
     """Set the traceback of an error. Its ``__setattr__`` is not called, because that of a frozen dataclass raises."""
     _TRACEBACK.__set__(error, trace)
+
+
+def caused(error: E, cause: BaseException | None) -> E:
+    """Return ``error`` with its cause set, as by ``raise error from cause``; ``None`` hides its context.
+
+    Compiled modules need both, because mypyc leaves the ``from`` out.
+    """
+    _CAUSE.__set__(error, cause)
+    return error
 
 
 def holds(error: BaseException, kind: type | tuple[type, ...]) -> bool:

@@ -1,8 +1,11 @@
 """The ids of jobs and runs, and how they are made."""
 
 import random
-from typing import Any, Final, NewType, final
-from uuid import UUID, uuid5
+from collections.abc import Callable
+from typing import Final, NewType, final
+from uuid import UUID, SafeUUID, uuid5
+
+from turnkeeper_trio._model.public_path import set_public_path
 
 RecurringJobId = NewType("RecurringJobId", UUID)
 """The id of a job (a lineage of runs)."""
@@ -19,8 +22,14 @@ _VERSION_AND_VARIANT: Final = 0xF000_C000_0000_0000_0000
 _RANDOM: Final = 0x4000_8000_0000_0000_0000
 """The bits that mark an id as a random one, version 4 of RFC 9562."""
 
+_SET: Final[Callable[[object, str, object], None]] = object.__setattr__
+_UNKNOWN: Final = SafeUUID.unknown
+
 RunId = NewType("RunId", UUID)
 """The id of one run of a job. It stays the same from the planning of the occurrence on."""
+
+
+_set = object.__setattr__
 
 
 @final
@@ -36,8 +45,11 @@ class RandomIds:
         self._bits = random.Random().getrandbits  # noqa: S311  (an id is no secret)
 
     def __call__(self) -> UUID:
-        # As pickle restores one: the constructor takes three times as long, because it takes five kinds of arguments.
-        made: Any = object.__new__(UUID)
-        made.__setstate__({"int": self._bits(128) & ~_VERSION_AND_VARIANT | _RANDOM})
-        new_id: UUID = made
+        # As pickle restores one: the constructor takes four times as long, because it takes five kinds of arguments.
+        new_id = object.__new__(UUID)
+        _SET(new_id, "int", self._bits(128) & ~_VERSION_AND_VARIANT | _RANDOM)
+        _SET(new_id, "is_safe", _UNKNOWN)
         return new_id
+
+
+set_public_path(RecurringJobId, RunId)

@@ -2,6 +2,8 @@
 
 from enum import StrEnum, unique
 
+from turnkeeper_trio._model.public_path import set_public_path
+
 
 @unique
 class JobState(StrEnum):
@@ -25,3 +27,6 @@ class JobState(StrEnum):
 
 ENDED_STATES = frozenset({JobState.CANCELLED, JobState.FINISHED})
 """The states in which a job has ended."""
+
+
+set_public_path(JobState)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import final
 
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.text import counted, duration_text
 
@@ -174,3 +175,6 @@ class MetricsSnapshot(Record):
             ("staging", staging),
         )
         return "\n".join(f"{subject:<11} {text}" for subject, text in lines)
+
+
+set_public_path(DurationStatistics, Books, MetricsSnapshot)

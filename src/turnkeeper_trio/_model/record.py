@@ -1,14 +1,15 @@
-"""The base of the records that users read, and how any value is shown as plain JSON values."""
+"""The bases of the records that users read, and how any value is shown as plain JSON values."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.times import utc_pendulum
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -115,6 +116,11 @@ _SHOWN: Final[dict[type | tuple[type, ...], Callable[[Any, Above], Any]]] = {
 }
 
 
+def _shown_by_guard(self: object) -> str:
+    # A function of Python, because a compiled one is not bound to the instance when it is made a method.
+    return guard.fields_shown(self)
+
+
 class Record:
     """A frozen value that users read."""
 
@@ -122,7 +128,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         """Have the ``repr`` show what is the user's through the guard; ``@dataclass`` writes none over it."""
-        type.__setattr__(cls, "__repr__", guard.fields_shown)
+        type.__setattr__(cls, "__repr__", _shown_by_guard)
 
     def to_json(self: "DataclassInstance") -> dict[str, Any]:
         """Return the fields as plain JSON values, by name.
@@ -131,3 +137,54 @@ class Record:
         ``traceback`` to texts.
         """
         return plain_fields(self)
+
+
+class LazyRecord(Record):
+    """A record whose fields may be set when they are read.
+
+    The engine makes a record of each run, if anything wants one, and most of its fields are never read. To make them
+    all costs five times as much as to note what they are made of.
+    """
+
+    __slots__ = ("_given",)
+
+    if TYPE_CHECKING:
+        _given: dict[str, Any]
+        """What the fields are made of, as `unread` was given it. A record that its constructor made has none."""
+    else:  # With this method any attribute would exist for type checkers.
+
+        def __getattr__(self, name: str) -> object:
+            """Set a field that is read for the first time. Called for an attribute that is not there, or not yet.
+
+            Several threads may do this at once, and set equal values.
+            """
+            given = None if name == "_given" else getattr(self, "_given", None)
+            if given is None or name not in given:
+                return object.__getattribute__(self, name)
+            value = given[name]
+            if value is not None and name in _INSTANTS:
+                value = utc_pendulum(value)
+            _SET(self, name, value)
+            return value
+
+
+L = TypeVar("L", bound=LazyRecord)
+
+_SET: Final[Callable[[object, str, object], None]] = object.__setattr__
+"""Sets an attribute of a record, which is frozen."""
+
+_INSTANTS: Final = frozenset(("at", "due_at", "finished_at", "next_run_time", "scheduled_at", "started_at"))
+"""The fields that hold an instant, or ``None``. `unread` is given integers for them."""
+
+
+def unread(kind: type[L], fields: dict[str, Any]) -> L:
+    """Return a record with these fields, which are set when they are read. Instants are given as integers."""
+    record = object.__new__(kind)
+    _SET(record, "_given", fields)
+    return record
+
+
+def peek(record: LazyRecord, name: str) -> Any:
+    """Return what a field is made of, or the field if there is nothing else; it stays unread."""
+    given: dict[str, Any] | None = getattr(record, "_given", None)
+    return getattr(record, name) if given is None else given[name]

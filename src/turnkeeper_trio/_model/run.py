@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Any, final
 
-import pendulum
-
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import DateTime
 from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
-from turnkeeper_trio._model.record import Record
+from turnkeeper_trio._model.public_path import set_public_path
+from turnkeeper_trio._model.record import LazyRecord, Record
 from turnkeeper_trio._model.text import counted, duration_text, error_text, instant_text, listed
 
 
@@ -114,23 +114,23 @@ class FailedAttempt:
 
 @final
 @dataclass(frozen=True, slots=True)
-class RunRecord(Record):
+class RunRecord(LazyRecord):
     """A run that has ended, or an occurrence that did not run, or ``count`` occurrences that did not for one reason."""
 
     run_id: RunId
     job_id: RecurringJobId
     name: str
     origin: Origin
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     """The instant for which it was planned; of several occurrences the last."""
 
-    due_at: pendulum.DateTime
+    due_at: DateTime
     """The instant from which it could start: ``scheduled_at``, plus jitter."""
 
-    started_at: pendulum.DateTime | None
+    started_at: DateTime | None
     """When its first attempt began; ``None`` if none began."""
 
-    finished_at: pendulum.DateTime
+    finished_at: DateTime
     attempts: int
     """How many attempts began."""
 
@@ -207,7 +207,7 @@ class UpcomingRun(Record):
 
     job_id: RecurringJobId
     name: str
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     """The instant of the occurrence, or the time of the attempt."""
 
     attempt: int = 1
@@ -227,7 +227,7 @@ class ActiveRun(Record):
     run_id: RunId
     job_id: RecurringJobId
     name: str
-    scheduled_at: pendulum.DateTime
+    scheduled_at: DateTime
     phase: RunPhase
     attempt: int
     """The number of its attempt: the one that executes, or the last that began; 0 before the first."""
@@ -235,7 +235,7 @@ class ActiveRun(Record):
     running_for: float
     """Seconds since it entered this phase (a stuck run: since it was asked to end), by the clock of the event loop."""
 
-    next_attempt_at: pendulum.DateTime | None = None
+    next_attempt_at: DateTime | None = None
     """When its next attempt is due, while it waits for one. ``None`` while its job is paused, because the attempt does
     not begin before the job is resumed."""
 
@@ -244,3 +244,7 @@ class ActiveRun(Record):
         phase = self.phase.replace("_", " ")
         attempt = f", attempt {self.attempt}" if self.attempt else ""
         return f"{phase} for {duration_text(self.running_for)}{attempt}"
+
+
+set_public_path(Outcome, Origin, RunPhase, RunRecord, RunNotSucceeded, UpcomingRun, ActiveRun)
+set_public_path(FailedAttempt, path="turnkeeper_trio.retries")

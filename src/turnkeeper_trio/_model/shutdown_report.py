@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio._model.text import counted, listed
@@ -69,3 +70,6 @@ def _lines(kind: str, runs: Sequence[RunRecord | ActiveRun], width: int) -> Iter
         yield f"  {run.name:<{width}}  {str(run).splitlines()[0]}"
     if len(runs) > _SHOWN:
         yield f"  and {_occurrences(runs[_SHOWN:])} more {kind}"
+
+
+set_public_path(ShutdownReport)

@@ -32,7 +32,7 @@ class RunState(StrEnum):
     """It waits for its next attempt, because one asked to continue later."""
 
     ENDED = "ended"
-    """It has its outcome."""
+    """It has its outcome, for good: its row never has another state again."""
 
 
 class OccurrenceImage(NamedTuple):
@@ -198,7 +198,8 @@ class StoredRun(NamedTuple):
     image: RunImage
     ended: int
     """0 while it has not ended; then its position in the order in which runs of this store ended: in a batch, that of
-    ``number``. A row that is written again keeps its position, unless its ``number`` is another one."""
+    ``number``. A row that is written again keeps its position, unless its ``number`` or its ``finished_at`` is another
+    one."""
 
 
 class StoredJob(NamedTuple):

@@ -9,7 +9,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 
-import pendulum
+from turnkeeper_trio._model.deferred import datetime_and_utc, pendulum
 
 MICROSECONDS: Final = 1_000_000
 """Microseconds in a second."""
@@ -48,12 +48,11 @@ def utc_datetime(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=us)
 
 
-def utc_pendulum(us: int) -> pendulum.DateTime:
+def utc_pendulum(us: int) -> "pendulum.DateTime":
     """Return an instant as a ``pendulum.DateTime`` in UTC."""
     at = _EPOCH + timedelta(microseconds=us)
-    return pendulum.DateTime(
-        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=pendulum.UTC
-    )
+    kind, utc = datetime_and_utc()
+    return kind(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=utc)
 
 
 def duration_us(duration: float | timedelta) -> int:

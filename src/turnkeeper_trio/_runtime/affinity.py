@@ -8,7 +8,6 @@ the affinity first, before it changes anything. After the block has been left, n
 has its answer, because an event loop that has ended answers nobody.
 """
 
-import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
@@ -16,9 +15,9 @@ from typing import Any, Final, TypeVar, final
 
 import anyio
 import anyio.from_thread
-import trio
 from anyio.lowlevel import EventLoopToken, current_token
 
+from turnkeeper_trio._runtime.loops import running_loop
 from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio.errors import SchedulerClosed
 
@@ -56,9 +55,8 @@ class Affinity:
         Raises:
             RuntimeError: the caller is in another thread, or in another event loop, or in none.
         """
-        if threading.get_ident() == self._thread and _running_loop() is self._loop:
-            return
-        if not self._left:
+        # A loop runs in one thread only, so who is in the loop is in its thread.
+        if running_loop() is not self._loop and not self._left:
             other = "event loop" if threading.get_ident() == self._thread else "thread"
             raise RuntimeError(f"the scheduler was called from another {other} than it was opened in: {_ADVICE}")
 
@@ -81,7 +79,7 @@ class Affinity:
             RuntimeError: an event loop runs in this thread, and must not be blocked.
             SchedulerClosed: the block has been left, or the scheduler has ended and the block is being left.
         """
-        if (_running_loop() is not None or threading.get_ident() == self._thread) and not self._left:
+        if (running_loop() is not None or threading.get_ident() == self._thread) and not self._left:
             raise RuntimeError(
                 "threadsafe() is for threads without an event loop, and would block this one: write "
                 "await scheduler.add_job(...) in the scheduler's own event loop, and call from a worker thread "
@@ -123,13 +121,3 @@ class Affinity:
     def mark_left(self) -> None:
         """Note that the block has been left: nothing changes any more, so a call from anywhere is allowed."""
         self._refuses_calls = self._left = True
-
-
-def _running_loop() -> object:
-    """Return the object that identifies the event loop of this thread; ``None`` if none runs."""
-    if trio.lowlevel.in_trio_run():
-        return trio.lowlevel.current_trio_token()
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -5,20 +5,19 @@ never steps, and a task can sleep by nothing else. Therefore `SystemClock` never
 time again. In virtual time the two are tied to each other, and a sleep may have any length.
 """
 
-import asyncio
 import math
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import Any, Final, final
-
-import trio
+from typing import Any, Final, cast, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MICROSECONDS, Now
+from turnkeeper_trio._runtime.loops import asyncio, in_trio, trio
 from turnkeeper_trio.abc import Clock
 from turnkeeper_trio.errors import ConfigurationError
 
@@ -44,7 +43,7 @@ def loop_time() -> Callable[[], float]:
     return time.monotonic if plain or _is_coarse(loop) else loop.time
 
 
-def _is_coarse(loop: asyncio.AbstractEventLoop) -> bool:
+def _is_coarse(loop: "asyncio.AbstractEventLoop") -> bool:
     """Return whether the time of an event loop is the monotonic clock, but read rarely and rounded down.
 
     The time of uvloop is in whole milliseconds, and stands still while callbacks run: a timeout that is measured by it
@@ -117,14 +116,11 @@ class VirtualClock:
         if not time_is_virtual():
             return nullcontext()
         if in_trio():
-            return _hold_mock_clock(trio.lowlevel.current_clock())
+            from turnkeeper_trio._runtime import mock_clock  # noqa: PLC0415  (it imports trio's test kit)
+
+            return mock_clock.hold(cast("Any", trio.lowlevel.current_clock()))
         hold: AbstractContextManager[object] = _virtual_loop().hold()
         return hold
-
-
-def in_trio() -> bool:
-    """Return whether the running event loop is trio's."""
-    return trio.lowlevel.in_trio_run()
 
 
 def choose_clock(clock: Clock | None) -> Clock:
@@ -156,28 +152,6 @@ def time_is_virtual() -> bool:
 
 def _virtual_loop() -> Any:
     return asyncio.get_running_loop()
-
-
-_HOLDS: Final[trio.lowlevel.RunVar[int]] = trio.lowlevel.RunVar("turnkeeper_trio_holds", 0)
-
-
-@contextmanager
-def _hold_mock_clock(clock: Any) -> Generator[None]:
-    """Keep a mock clock from jumping. Holds may overlap: the first saves the threshold, and the last restores it."""
-    held = _HOLDS.get()
-    if held == 0:
-        _THRESHOLD.set(clock.autojump_threshold)
-        clock.autojump_threshold = math.inf
-    _HOLDS.set(held + 1)
-    try:
-        yield
-    finally:
-        _HOLDS.set(_HOLDS.get() - 1)
-        if _HOLDS.get() == 0:
-            clock.autojump_threshold = _THRESHOLD.get()
-
-
-_THRESHOLD: Final[trio.lowlevel.RunVar[float]] = trio.lowlevel.RunVar("turnkeeper_trio_threshold", math.inf)
 
 
 def read(clock: Clock) -> Now:
@@ -231,3 +205,6 @@ class BoundClock:
             if not guard.is_a(at, int):
                 raise TypeError(f"clock.{name}() must return microseconds, an integer, not {guard.shown(at)}")
         return Now(wall, loop)
+
+
+set_public_path(SystemClock, VirtualClock)

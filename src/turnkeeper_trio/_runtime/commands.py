@@ -3,13 +3,11 @@
 Each caller that waits gets one answer, whatever happens: also when the scheduler ends or fails.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, cast, final
 from uuid import UUID
 
 import anyio
-import trio
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Wait
 from turnkeeper_trio._model import guard
@@ -18,6 +16,7 @@ from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.stored import StoredRun
 from turnkeeper_trio._model.times import Now
 from turnkeeper_trio._runtime.inbox import Inbox
+from turnkeeper_trio._runtime.loops import asyncio, in_trio, is_cancellation
 from turnkeeper_trio._runtime.primitives import Event, set_event
 from turnkeeper_trio.errors import (
     InternalError,
@@ -306,11 +305,6 @@ class CommandQueue:
 ENDED: Final = "the scheduler ended before this came about"
 
 
-def is_cancellation(error: BaseException | None) -> bool:
-    """Return whether an error is the cancellation of a task, on either event loop."""
-    return guard.is_a(error, (asyncio.CancelledError, trio.Cancelled))
-
-
 def failed_operation(cause: BaseException) -> InternalError:
     """Return the error for a fault of this library in one operation: it concerns nobody but the caller."""
     error = InternalError(
@@ -335,6 +329,8 @@ def is_native(cancellation: BaseException) -> bool:
 
     The text is that by which anyio itself recognizes its own.
     """
+    if in_trio():
+        return False
     reason = cancellation.args[0] if cancellation.args else None
     of_a_scope = isinstance(reason, str) and reason.startswith("Cancelled via cancel scope ")
     return isinstance(cancellation, asyncio.CancelledError) and not of_a_scope

@@ -20,7 +20,6 @@ from contextvars import copy_context
 from typing import Final, final
 
 import anyio
-from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, CancelCause, Effects, Engine, Submission
 from turnkeeper_trio._model import guard
@@ -33,10 +32,11 @@ from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.inbox import Inbox, SubmissionBatcher, Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.logs import log_waiting
+from turnkeeper_trio._runtime.loops import defer_ctrl_c
 from turnkeeper_trio._runtime.primitives import SharedEvent
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.stacks import stack_of
-from turnkeeper_trio.events import ClockStepped, SchedulerStopped
+from turnkeeper_trio.events import ClockStepped, RunStarted, SchedulerStopped
 
 CLOCK_STEP: Final = 1 * MICROSECONDS
 """How far the wall time must move against the loop's time between two turns to be a step, for `ClockStepped`."""
@@ -59,12 +59,15 @@ class Coordinator:
         keeper: StoreKeeper | None,
         store_timeout: float,
     ) -> None:
+        defer_ctrl_c(Coordinator.run, Coordinator._take_turn)
         self._engine = engine
         self._clock = clock
         self._wakeup = wakeup
         self._dispatcher = dispatcher
         self._staging = staging
-        self._batcher = SubmissionBatcher(engine, staging, clock=clock, wakeup=wakeup)
+        self._batcher = SubmissionBatcher(
+            engine, staging, clock=clock, wakeup=wakeup, reported=lambda: dispatcher.reported
+        )
         self._publisher = publisher
         self._keeper = keeper
         self._command_queue = command_queue
@@ -72,7 +75,8 @@ class Coordinator:
         """The submissions that the next turn accepts, if they were taken out of staging before it."""
         self._forced: bool | None = None
         """Whether the shutdown is forced; ``None`` before a shutdown."""
-        self._committing = False
+        self._at_store = False
+        """Whether the turn waits for a store."""
         self._store_timeout = store_timeout
         self._given_up_at: float | None = None
         """The loop time after which an unavailable store is not waited for any longer."""
@@ -83,9 +87,10 @@ class Coordinator:
         self._drift: int | None = None
         """The wall time minus the loop's time, at the last turn."""
         self._context = copy_context()
-        """The context of a turn in a caller's task."""
+        """The context of a turn outside of the coordinator's task."""
         self._fault: BaseException | None = None
-        """What a turn in a caller's task raised."""
+        """What a turn outside of the coordinator's task raised."""
+        wakeup.at_alarm, dispatcher.at_last_report = self._at_alarm, self._at_last_report
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
         self.begun: bool = False
@@ -108,7 +113,7 @@ class Coordinator:
         """
         self._staging.close()
         self._forced = bool(self._forced) or forced
-        if self._committing and forced:
+        if self._at_store and forced:
             self._cut_off()
         if self._keeper is not None:
             self._keeper.hurry()
@@ -131,9 +136,8 @@ class Coordinator:
     @property
     def held_up(self) -> bool:
         """Whether it waits for a run or for a store, and not only for its next turn."""
-        return self._committing or self._engine.executing
+        return self._at_store or self._engine.executing
 
-    @enable_ki_protection
     async def run(self) -> None:  # noqa: ASYNC910  (it waits for all workers)
         """Take turns until a shutdown is complete."""
         self.begun = True
@@ -153,11 +157,12 @@ class Coordinator:
     def end(self) -> None:
         """Send no more attempts to the workers, and answer every caller: the task has ended, or never begins."""
         self.begun = True
+        self._wakeup.cancel_timer()
         self._dispatcher.close_dispatch()
         self.finish()
 
     async def _take_turns(self) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
-        while not (self._engine.closed and not self._staging):
+        while not (self._engine.over and not self._staging):
             with self._wakeup.alarm():
                 await self._take_turns_until_alarm()
 
@@ -173,7 +178,7 @@ class Coordinator:
                 await self._commit(self._keeper, now)
                 self._committed = self._staging.taken
             self._act(engine.take_effects())
-            if engine.closed and not self._staging:
+            if engine.over and not self._staging:
                 return  # noqa: ASYNC910  (part of the coordinator's task)
             due = engine.next_due(now)
             if self._keeper is not None and self._forced is None and (at := self._keeper.next_claim) is not None:
@@ -205,19 +210,41 @@ class Coordinator:
         """
         if not self._wakeup.asleep or self._keeper is not None or self._forced is not None:
             return False
-        # What is logged and told to observers in this turn is not part of the run that the caller may belong to.
-        self._context.run(self._take_turn_with, command)
+        self._command_queue.add(command)
+        self._take_turn_outside()
         return True
 
-    @enable_ki_protection
-    def _take_turn_with(self, command: Command) -> None:
-        self._command_queue.add(command)
+    def _at_alarm(self) -> None:
+        """Take the turn that is due in the callback of the timer, if the coordinator sleeps; see `run_at_once`.
+
+        An observer may need a task to run in, and a callback has none. So if there are any, the coordinator wakes.
+        """
+        may = self._wakeup.asleep and self._keeper is None and self._forced is None and not self._publisher.observed
+        if may:
+            self._take_turn_outside()
+        else:
+            self._wakeup.wake()
+
+    def _at_last_report(self) -> bool:
+        """Take a turn in the task of a worker that has reported the only attempt that there was; see `run_at_once`.
+
+        Where several attempts are with the workers, one turn for the outcomes of several costs less.
+        """
+        may = self._wakeup.asleep and self._keeper is None and self._forced is None and self._engine.has_one_assigned
+        if may:
+            self._take_turn_outside()
+        return may
+
+    def _take_turn_outside(self) -> None:
+        # What is logged and told to observers in this turn is not part of the run that the caller may belong to.
+        self._context.run(self._take_turn)
+
+    def _take_turn(self) -> None:
         try:
             now = self._decide()
             self._act(self._engine.take_effects())
             due = self._engine.next_due(now)
-            if due is not None and self._clock.deadline(due, now) < self._wakeup.until:
-                self._wakeup.wake()
+            self._wakeup.set_alarm(math.inf if due is None else self._clock.deadline(due, now))
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (the coordinator raises it)
             self._fault = exc
             self._wakeup.wake()
@@ -235,27 +262,41 @@ class Coordinator:
 
     def _take_input(self, now: Now) -> None:
         engine, dispatcher = self._engine, self._dispatcher
-        engine.listening = dispatcher.reports_starts = self._publisher.wanted
+        engine.listening = wanted = self._publisher.wanted()
+        dispatcher.reports_starts = wanted[RunStarted]
         for attempt in dispatcher.take_started():
             engine.attempt_started(now, attempt)
         outcomes = dispatcher.take_outcomes()
         for attempt in outcomes:
             engine.report(now, attempt)
         submissions, self._taken = self._taken, None
-        for submission in self._batcher.take(len(outcomes)) if submissions is None else submissions:
-            engine.accept(now, submission)
-        self._staging.admit_senders()
-        # The store may still refuse what is not committed: a command that asks about it is answered after the commit.
-        self._command_queue.run_pending(now, staged=self._staging.taken if self._keeper is None else self._committed)
+        if submissions is None and self._staging:
+            submissions = self._batcher.take(len(outcomes))
+        if submissions is not None:
+            for submission in submissions:
+                engine.accept(now, submission)
+            self._staging.admit_senders()
+        if self._command_queue.has_commands:
+            # The store may still refuse what is not committed: a command that asks about it is answered after the
+            # commit.
+            staged = self._staging.taken if self._keeper is None else self._committed
+            self._command_queue.run_pending(now, staged=staged)
         if self._forced is not None:
             engine.begin_shutdown(now, forced=self._forced)
 
     async def _load(self, keeper: StoreKeeper) -> None:  # noqa: ASYNC910  (there may be nothing to load)
         """Claim from the store what the next turn decides about and what is not in the tables."""
+        self._at_store = True
+        try:
+            await self._load_from(keeper)
+        finally:
+            self._at_store = False
+
+    async def _load_from(self, keeper: StoreKeeper) -> None:  # noqa: ASYNC910  (there may be nothing to load)
         now = self._clock.read()
         if self._forced is None:
             await keeper.claim_due(now)
-        taken = self._batcher.take(self._dispatcher.waiting_outcomes)
+        taken = self._batcher.take(self._dispatcher.reported)
         # Whoever was told that the store is unavailable was not promised anything.
         self._taken = [each for each in taken if each.token is None or each.token.open]
         keys = [each.job_id for each in self._taken if each.request.key is not None]
@@ -273,11 +314,12 @@ class Coordinator:
 
     async def _commit(self, keeper: StoreKeeper, now: Now) -> None:
         """Have the store commit what was decided. Only scopes are cancelled before that; all else waits for it."""
-        self._committing = True
+        self._at_store = True
         try:
             await keeper.commit(now)
         finally:
-            self._committing = False
+            self._at_store = False
+        self._cancel(self._engine.cancels)  # The runs of jobs that the store refused.
 
     def _waits_no_longer(self) -> bool:
         """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
@@ -286,8 +328,8 @@ class Coordinator:
             return False
         now = self._clock.loop_time()
         if self._given_up_at is None:
-            self._given_up_at = now + (0 if self._forced else self._store_timeout)
-        return now >= self._given_up_at
+            self._given_up_at = now + self._store_timeout
+        return self._forced or now >= self._given_up_at
 
     def _cancel(self, cancels: list[Attempt]) -> None:
         for attempt in cancels:
@@ -377,8 +419,8 @@ class Coordinator:
         for submission in (*(self._taken or ()), *self._staging.take(len(self._staging))):
             engine.accept(now, submission)
         engine.end_all(now)
-        engine.listening = self._publisher.wanted
-        if engine.listening:
+        engine.listening = self._publisher.wanted()
+        if engine.listening[SchedulerStopped]:
             engine.emit(now, SchedulerStopped)
         effects = engine.take_effects()
         effects.assignments.clear()

@@ -3,8 +3,17 @@
 The dispatch stream and the outcome stream have a place for each attempt that can be with the workers (``max_workers``
 and the dispatch buffer), and stay open until the last worker has ended. So a send never waits and cannot fail.
 Therefore the last step of a worker for an attempt is synchronous, and no outcome can be lost.
+
+Attempts begin in the order in which they were sent, because a worker takes the first in the stream whichever worker it
+is. For an attempt whose function waits for something, a worker of its own is woken, so that what begins together begins
+in one turn of the event loop. Functions that do not wait are executed by one worker, one after the other: to wake a
+worker for each costs more than to execute it, and all of them would find the stream empty but the first. Whether a
+function waits is known when it has begun, so what it did the last time is taken for what it will do. Before a worker
+waits for a job, or for what it has left behind, it wakes another if more attempts are in the stream than workers are on
+their way to it (`wake_worker`). So no attempt waits in the stream while a worker is idle.
 """
 
+from collections.abc import Callable
 from typing import Final, final
 
 import anyio
@@ -46,9 +55,13 @@ class Dispatcher:
         self._event = primitives().event
         self._idle: list[Event] = []
         """An event for each worker that waits for an attempt, to wake it."""
+        self._woken = 0
+        """How many workers were woken, and have not resumed yet."""
         self._outcomes_in, self._outcomes_out = anyio.create_memory_object_stream[Attempt](places)
-        self._reported = 0
+        self.reported: int = 0
         """How many outcomes are in the outcome stream."""
+        self.at_last_report: Callable[[], bool] = lambda: False
+        """Has the coordinator take a turn at once, if it can; see `Coordinator`."""
         self.reports_starts = False
         """Whether the coordinator wants to know when an attempt begins."""
         self._started: list[Attempt] = []
@@ -68,9 +81,22 @@ class Dispatcher:
         self._dispatch_in.send_nowait(attempt)
         self._sent_count += 1
         if self._idle:
-            self._idle.pop().set()
+            if not self._woken or self.function(attempt).waits:
+                self._wake_idle()
         elif not self.workers:
             self._return_unsent()
+
+    def wake_worker(self) -> None:
+        """Wake an idle worker, if there are more attempts than workers that were woken for them.
+
+        A worker calls this before it waits for a job, because it may leave attempts in the stream.
+        """
+        if self._sent_count > self._woken and self._idle:
+            self._wake_idle()
+
+    def _wake_idle(self) -> None:
+        self._woken += 1
+        self._idle.pop().set()
 
     def take_nowait(self) -> Attempt | None:
         """Take the next attempt, if there is one.
@@ -100,9 +126,11 @@ class Dispatcher:
                 # On asyncio the task may be cancelled natively after it was woken: wake another worker in its place.
                 if woken in self._idle:
                     self._idle.remove(woken)
-                elif self._idle:
-                    self._idle.pop().set()
+                else:
+                    self._woken -= 1
+                    self.wake_worker()
                 raise
+            self._woken -= 1
             attempt = self.take_nowait()
         return attempt  # noqa: ASYNC910  (it has waited at least once)
 
@@ -111,16 +139,21 @@ class Dispatcher:
         self._wakeup.wake()
 
     def report_started(self, attempt: Attempt) -> None:
-        """Report that a worker has begun an attempt."""
-        if self.reports_starts:
-            self._started.append(attempt)
-            self._wakeup.wake()
-
-    def report(self, attempt: Attempt) -> None:
-        """Report that a worker has ended an attempt, or returns it as it is."""
-        self._outcomes_in.send_nowait(attempt)
-        self._reported += 1
+        """Report that a worker has begun an attempt; only while `reports_starts`."""
+        self._started.append(attempt)
         self._wakeup.wake()
+
+    def report(self, attempt: Attempt, *, at_once: bool = False) -> bool:
+        """Report that a worker has ended an attempt, or returns it as it is; return whether it has been decided about.
+
+        With ``at_once`` that happens in this step, if it is the only outcome and nothing comes before it.
+        """
+        self._outcomes_in.send_nowait(attempt)
+        self.reported += 1
+        if at_once and not self._sent_count and self.at_last_report():
+            return True
+        self._wakeup.wake()
+        return False
 
     def take_started(self) -> list[Attempt]:
         """Return the attempts that have begun since the last call, if starts are reported."""
@@ -129,16 +162,13 @@ class Dispatcher:
             self._started = []
         return started
 
-    @property
-    def waiting_outcomes(self) -> int:
-        """How many attempts were reported since `take_outcomes` was called."""
-        return self._reported
-
     def take_outcomes(self) -> list[Attempt]:
         """Return the attempts that were reported since the last call."""
+        if not self.reported:
+            return []
         receive = self._outcomes_out.receive_nowait
-        outcomes = [receive() for _ in range(self._reported)]
-        self._reported = 0
+        outcomes = [receive() for _ in range(self.reported)]
+        self.reported = 0
         return outcomes
 
     def worker_ended(self) -> None:
@@ -159,7 +189,7 @@ class Dispatcher:
         self._closed = True
         self._dispatch_in.close()
         while self._idle:
-            self._idle.pop().set()
+            self._wake_idle()
 
     def release(self) -> None:
         """Close both streams. No worker may be left."""

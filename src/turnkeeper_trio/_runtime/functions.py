@@ -21,13 +21,15 @@ from turnkeeper_trio.jobs._calls import check_arguments, check_callable, name_of
 class Function:
     """A callable, and how to call it: with an ``await``, or in a thread."""
 
-    __slots__ = ("call", "is_async", "takes")
+    __slots__ = ("call", "is_async", "takes", "waits")
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call: Callable[..., Any] = call
         self.is_async: bool = _is_async(call)
         self.takes: int | None = None
         """A number of positional arguments that it is known to take, without keyword arguments; the last checked."""
+        self.waits: bool = True
+        """Whether it waited for anything when it was called last. A function that has not been called probably does."""
 
 
 @final

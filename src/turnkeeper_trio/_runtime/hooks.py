@@ -4,13 +4,11 @@ The harness is attached to the event loop, so it also reaches a scheduler that t
 knowing of the harness. Outside of tests nothing is attached, and each hook returns the ordinary value.
 """
 
-import asyncio
 import random
 from typing import Final
 
-import trio
-
 from turnkeeper_trio._runtime.functions import Function
+from turnkeeper_trio._runtime.loops import asyncio, in_trio, trio
 from turnkeeper_trio.abc import Clock, Store
 
 
@@ -63,4 +61,4 @@ def attached(loop: object | None = None) -> TestHooks:
 
 def running_loop() -> object:
     """Return the object that a harness is attached to: the asyncio event loop, or the clock of the run of trio."""
-    return trio.lowlevel.current_clock() if trio.lowlevel.in_trio_run() else asyncio.get_running_loop()
+    return trio.lowlevel.current_clock() if in_trio() else asyncio.get_running_loop()

@@ -11,7 +11,8 @@ to wake them and let each put its item in, lets later senders overtake earlier o
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Final, Generic, TypeVar, cast, final
 
 import anyio
@@ -19,6 +20,7 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import BATCH, Engine, Submission
 from turnkeeper_trio._runtime.clock import BoundClock, time_is_virtual
+from turnkeeper_trio._runtime.loops import asyncio, in_trio
 from turnkeeper_trio._runtime.primitives import Event, primitives, set_event
 from turnkeeper_trio.errors import TurnKeeperError
 
@@ -27,11 +29,14 @@ T = TypeVar("T")
 
 @final
 class Wakeup:
-    """The sleep of the coordinator, which ends when it is woken, or at a deadline.
+    """The sleep of the coordinator, which ends when it is woken, or when the alarm rings.
 
-    One cancel scope is around many sleeps, because to enter a scope costs more than to sleep. For the same reason a
-    deadline is not moved when the next one is later, which is almost always so: the coordinator wakes once too early,
-    and sets the later deadline then.
+    On trio the alarm is the deadline of a cancel scope. One scope is around many sleeps, because to enter a scope costs
+    more than to sleep. On asyncio it is a timer, because a scope that is cancelled costs several turns of the event
+    loop there; but not in virtual time, where much happens at one instant, and a timer would change its order.
+
+    An alarm is not moved when the next one is later, which is almost always so: the coordinator takes a turn once too
+    early, and sets the later alarm then.
     """
 
     def __init__(self) -> None:
@@ -40,9 +45,17 @@ class Wakeup:
         """Whether `wake` was called since the last sleep."""
         self._sleeper: Event | None = None
         """What the coordinator sleeps by, while it does and has not been woken."""
-        self.until: float = math.inf
-        """The deadline of the alarm."""
+        self._until: float = math.inf
+        """When the alarm rings."""
         self._alarm: anyio.CancelScope | None = None
+        """The scope whose deadline the alarm is, if it is no timer."""
+        self._loop = None if in_trio() or time_is_virtual() else asyncio.get_running_loop()
+        """The event loop, if the alarm is a timer of it."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._context = copy_context()
+        """The context of the timer: it must not keep that of a caller alive."""
+        self.at_alarm: Callable[[], None] = self.wake
+        """What the timer calls; see `Coordinator`."""
 
     def wake(self) -> None:
         """Wake the coordinator; if it does not sleep, its next sleep ends at once."""
@@ -58,21 +71,42 @@ class Wakeup:
         return self._sleeper is not None
 
     def alarm(self) -> anyio.CancelScope:
-        """Return a new scope to `sleep` in. It ends at the first deadline that is reached; then a new one is needed."""
-        self.until = math.inf
+        """Return a new scope to `sleep` in. If it ends, the alarm has rung; then a new one is needed."""
+        self._until = math.inf
         self._alarm = anyio.CancelScope()
         return self._alarm
 
+    def set_alarm(self, until: float) -> None:
+        """Have the alarm ring at the loop time ``until`` at the latest; never, if that is infinite."""
+        if until < self._until or until == math.inf != self._until:
+            self._until = until
+            if self._loop is not None:
+                self.cancel_timer()
+                if until != math.inf:
+                    self._timer = self._loop.call_at(until, self._ring, context=self._context)
+            else:
+                assert self._alarm is not None  # Without one, nothing is ever due.
+                self._alarm.deadline = until
+
+    def _ring(self) -> None:
+        self._until, self._timer = math.inf, None
+        self.at_alarm()
+
+    def cancel_timer(self) -> None:
+        """Cancel the timer, if there is one."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     async def sleep(self, until: float = math.inf) -> None:
-        """Sleep until woken, or until the deadline of the alarm, at the latest at the loop time ``until``.
+        """Sleep until woken, or until the alarm rings, at the latest at the loop time ``until``.
 
         Always a checkpoint.
         """
         if self._woken:
             await self._checkpoint()
         else:
-            if self._alarm is not None and (until < self.until or until == math.inf != self.until):
-                self.until = self._alarm.deadline = until
+            self.set_alarm(until)
             sleeper = self._sleeper = self._event()
             try:
                 await sleeper.wait()
@@ -146,16 +180,13 @@ class Inbox(Generic[T]):
         ends at that instant has begun or ended, whatever the order of the tasks.
         """
         self.approaching += 1
+        # Once the stream is closed, callers may come from any event loop, to be refused.
         try:
-            await self._any_checkpoint()
+            await (checkpoint if self.closed else self._checkpoint)()
             if self._is_virtual:
-                await self._any_checkpoint()
+                await (checkpoint if self.closed else self._checkpoint)()
         finally:
             self.approaching -= 1
-
-    def _any_checkpoint(self) -> Awaitable[object]:
-        """Return a checkpoint. Once the stream is closed, callers may come from any event loop, to be refused."""
-        return (checkpoint if self.closed else self._checkpoint)()
 
     async def put(self, item: T, check: Callable[[T], None] | None = None) -> None:
         """Wait for room, then put an item in, unless ``check`` raises, which is called in the same step.
@@ -166,8 +197,13 @@ class Inbox(Generic[T]):
         Raises:
             anyio.ClosedResourceError: the stream was closed, before the call or while the sender waited.
         """
-        await self._any_checkpoint()
-        if self.full:
+        await (checkpoint if self.closed else self._checkpoint)()
+        if not self.closed and self.sent - self.taken < self.size:
+            if check is not None:
+                check(item)
+            self._put(item)
+            return
+        if not self.closed:
             sender = _Sender(item, check)
             self._waiting.append(sender)
             try:
@@ -184,10 +220,9 @@ class Inbox(Generic[T]):
                 raise sender.refused
             if sender.placed:
                 return
-        if self.closed:
-            # The cancellation that made the scheduler close may concern this task, too: it goes before the error.
-            await checkpoint()
-        self.put_nowait(item, check)
+        # It is closed. The cancellation that made it close may concern this task, too: it goes before the error.
+        await checkpoint()
+        raise anyio.ClosedResourceError
 
     async def put_all(self, items: Sequence[T], check: Callable[[T], None] | None = None) -> None:  # noqa: ASYNC910  (there may be no item)
         """Put items in, in their order, in bursts: wait for room as `put` does, then put in as many as the room allows.
@@ -294,11 +329,22 @@ MIN_SHARE: Final = 2
 class SubmissionBatcher:
     """Decides how many submissions each turn takes out of staging."""
 
-    def __init__(self, engine: Engine, staging: Inbox[Submission], *, clock: BoundClock, wakeup: Wakeup) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        staging: Inbox[Submission],
+        *,
+        clock: BoundClock,
+        wakeup: Wakeup,
+        reported: Callable[[], int],
+    ) -> None:
+        """Make a batcher. ``reported`` returns how many workers have reported since the last turn, and so are free."""
         self._engine = engine
+        self._reported = reported
         self._staging = staging
         self._clock = clock
         self._wakeup = wakeup
+        self._checkpoint = primitives().checkpoint
         self._stream_until = -math.inf
         """The loop time until which a submission continues the stream."""
 
@@ -310,10 +356,10 @@ class SubmissionBatcher:
         staging, time = self._staging, self._clock.loop_time
         if not staging or time() >= self._stream_until:
             return  # noqa: ASYNC910  (mostly there is nothing to wait for)
-        enough, before = min(self._engine.capacity, MAX_GATHERED), 0
-        while before < len(staging) < enough and time() < self._stream_until:
-            before = len(staging)
-            await checkpoint()
+        capacity, before, there = self._engine.capacity, 0, len(staging)
+        while before < there < min(capacity + self._reported(), MAX_GATHERED) and time() < self._stream_until:
+            await self._checkpoint()
+            before, there = there, len(staging)
         self._wakeup.clear()
 
     def take(self, outcomes: int) -> list[Submission]:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, final
 from uuid import UUID, uuid4
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import Engine, LoadedJob
 from turnkeeper_trio._model import guard
@@ -19,20 +20,33 @@ from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.run import Outcome, RunRecord
-from turnkeeper_trio._model.stored import Batch, Claim, JobImage, JobQuery, RunQuery, StoredJob, StoredRun, StoreNode
+from turnkeeper_trio._model.stored import (
+    Batch,
+    Claim,
+    JobChange,
+    JobQuery,
+    Refusal,
+    RunQuery,
+    StoredJob,
+    StoredRun,
+    StoreNode,
+)
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio.abc import Store
-from turnkeeper_trio.errors import ConfigurationError, StoreError, StoreUnavailable, TurnKeeperError
+from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, StoreError, StoreUnavailable, TurnKeeperError
 from turnkeeper_trio.jobs import JobSummary
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
 
 FIRST_RETRY: Final = 0.2
 LONGEST_RETRY: Final = 5.0
 """Seconds after which a batch is offered again to a store that was unavailable: at first, and at most."""
+
+RETRY_AT_SHUTDOWN: Final = 0.5
+"""The same at most during a shutdown: nobody says when the last body has ended, after which it is not waited for."""
 
 CLAIMED_AT_ONCE: Final = 500
 """How many due jobs are claimed in one turn: some milliseconds of work, so that other tasks run."""
@@ -51,10 +65,21 @@ class StoreKeeper:
         functions: Functions,
         definitions: DefinitionCodec,
         *,
+        horizon: int | None,
         timeout: float,
         refuse: Callable[[StoreUnavailable], None],
     ) -> None:
-        """Make the keeper. ``refuse`` answers the callers that submitted jobs, if the store is away for ``timeout``."""
+        """Make it.
+
+        Args:
+            store: What keeps the jobs.
+            engine: What decides about them.
+            functions: The functions that are registered.
+            definitions: What reads the definitions of jobs.
+            horizon: How long before it is due a job is claimed, in microseconds; ``None``: at once.
+            timeout: Seconds after which callers that submitted jobs do not wait any longer for an unavailable store.
+            refuse: Answers these callers.
+        """
         self.store: Final = store
         self._timeout = timeout
         self._refuse = refuse
@@ -66,9 +91,11 @@ class StoreKeeper:
         """The names of functions for which jobs were claimed last."""
         self._claim_at: int | None = 0
         """The wall time at which to claim jobs that are due soon; ``None``: no other job has anything to do."""
-        self._horizon = round(min(store.horizon, _ALL) * MICROSECONDS)
+        self._horizon = _ALL if horizon is None else min(horizon, _ALL)
         self._unreadable: set[UUID] = set()
         """Jobs that are claimed, but of which the definition cannot be read here."""
+        self._closed = False
+        self._longest_retry = LONGEST_RETRY
         self._hurry: anyio.Event | None = None
         self.unavailable: StoreUnavailable | None = None
         """Why the store cannot commit now, if it cannot."""
@@ -90,17 +117,22 @@ class StoreKeeper:
             inline=time_is_virtual(),
         )
         opened = await self._call(self.store.open, node)
-        self._engine.resume(opened)
+        _, fault = guard.call(self._engine.resume, opened)
+        if fault is not None:
+            await self.close(clean=False)
+            raise StoreError(f"the store cannot be read: {guard.described(fault)}") from fault
         for warning in opened.warnings:
             write(logging.WARNING, "the store says: %s", warning)
 
     def hurry(self) -> None:
-        """Look at once whether an unavailable store is still waited for."""
+        """Look at once, and then often, whether an unavailable store is still waited for: the shutdown has begun."""
+        self._longest_retry = RETRY_AT_SHUTDOWN
         if self._hurry is not None:
             self._hurry.set()
 
     async def close(self, *, clean: bool) -> None:
-        """Close the store."""
+        """Close the store. Nothing is read of it from now on."""
+        self._closed = True
         await self._call(self.store.close, clean=clean)
 
     @property
@@ -114,6 +146,9 @@ class StoreKeeper:
         if at is None or at > now.wall:
             return
         known = self._functions.names
+        if known != self._known:
+            self._known = known  # Before the claim: if that fails, the next one comes later, and not at once.
+            self._engine.resolve(known)
         claim = Claim(now=now.wall, until=now.wall + self._horizon, limit=CLAIMED_AT_ONCE, targets=known)
         try:
             claimed = await self._call(self.store.claim, claim)
@@ -121,7 +156,7 @@ class StoreKeeper:
             self._is_unavailable(exc)
             self._claim_at = now.wall + round(LONGEST_RETRY * MICROSECONDS)
             return
-        self._known = known
+        self._is_available()
         self._admit(now, claimed.jobs)
         if len(claimed.jobs) >= CLAIMED_AT_ONCE:
             self._claim_at = now.wall
@@ -143,6 +178,7 @@ class StoreKeeper:
         except StoreUnavailable as exc:
             self._is_unavailable(exc)
             return {}, exc
+        self._is_available()
         self._admit(now, claimed.jobs)
         return claimed.runs, None
 
@@ -185,18 +221,18 @@ class StoreKeeper:
             StoreError: the store failed in a different way.
         """
         changes, settings = self._engine.take_changes(now), self._engine.take_settings()
-        if not changes and not settings:
-            return
-        self._batch += 1
-        try:
-            refusals = await self._until_available(self.store.apply, Batch(self._batch, now.wall, changes, settings))
-        except BaseException:
-            self._engine.give_up(changes)
-            raise
+        refusals: Sequence[Refusal] = ()
+        if changes or settings:
+            self._batch += 1
+            batch = Batch(self._batch, now.wall, changes, settings)
+            try:
+                refusals = await self._until_available(self.store.apply, batch)
+            except BaseException:
+                self._engine.give_up(changes)
+                raise
         self._engine.settle(now, refusals)
         for change in changes:
-            if change.release:
-                self._note_release(change.image)
+            self._note_release(change)
 
     async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""
@@ -215,17 +251,19 @@ class StoreKeeper:
                 left = LONGEST_RETRY
                 self._refuse(away)
             self._hurry = anyio.Event()
-            with anyio.move_on_after(min(delay, left)):
+            # Shielded, because the deadline of the coordinator's sleep may pass, and the batch would be lost.
+            with anyio.move_on_after(min(delay, left), shield=True):
                 await self._hurry.wait()
-            delay = min(2 * delay, LONGEST_RETRY)
+            delay = min(2 * delay, self._longest_retry)
 
     def _is_available(self) -> None:
         if self.unavailable is not None:
             self.unavailable = None
             write(logging.INFO, "the store is available again")
 
-    def _note_release(self, image: JobImage | None) -> None:
-        if image is not None and image.wake_at is not None:
+    def _note_release(self, change: JobChange) -> None:
+        image = change.image
+        if change.release and image is not None and image.wake_at is not None:
             at = image.wake_at - self._horizon
             self._claim_at = at if self._claim_at is None else min(self._claim_at, at)
             self._engine.elsewhere = True
@@ -247,6 +285,17 @@ class StoreKeeper:
                 message = f"the store failed: {guard.described(exc)}"
                 raise StoreError(message) from exc
         return result
+
+    async def _read(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        """Call a method of the store that only reads.
+
+        Raises:
+            SchedulerClosed: the store is closed.
+        """
+        if self._closed:
+            await checkpoint()
+            raise SchedulerClosed("the scheduler has ended, and its store is closed")
+        return await self._call(method, *args, **kwargs)
 
     # In the tasks of callers -----------------------------------------------------------------------------
 
@@ -284,7 +333,7 @@ class StoreKeeper:
             after=after,
             limit=limit,
         )
-        return [_summary(stored) for stored in await self._call(self.store.read_jobs, query)]
+        return [_summary(stored) for stored in await self._read(self.store.read_jobs, query)]
 
     async def history(
         self, job_id: UUID | None, since: int | None, outcomes: Collection[Outcome] | None, limit: int
@@ -293,12 +342,12 @@ class StoreKeeper:
         query = RunQuery(
             job_id=job_id, outcomes=None if outcomes is None else frozenset(outcomes), since=since, limit=limit
         )
-        return [record_of_row(stored) for stored in await self._call(self.store.read_runs, query)]
+        return [record_of_row(stored) for stored in await self._read(self.store.read_runs, query)]
 
     async def upcoming(self, limit: int) -> list[LoadedJob]:
         """Return the jobs that nobody has claimed and that come next."""
         jobs: list[LoadedJob] = []
-        for stored in await self._call(self.store.read_upcoming, limit=limit):
+        for stored in await self._read(self.store.read_upcoming, limit=limit):
             loaded, _ = guard.call(self.read, stored)
             if loaded is not None:
                 jobs.append(loaded)
@@ -324,5 +373,5 @@ def _summary(stored: StoredJob) -> JobSummary:
     )
 
 
-_ALL: Final = 100 * 365 * 86400.0
-"""Seconds: a horizon behind which nothing is planned."""
+_ALL: Final = 100 * 365 * 86400 * MICROSECONDS
+"""A horizon behind which nothing is planned."""

@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Any, Final, TypeAlias, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
+from turnkeeper_trio._model.record import peek
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN
 from turnkeeper_trio.events import (
@@ -31,6 +33,8 @@ from turnkeeper_trio.events import (
     SchedulerStopped,
     ShutdownStarted,
 )
+
+_FAILURES: Final = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -81,7 +85,9 @@ def exc_info(error: BaseException | None) -> ExcInfo | None:
 def log_event(event: Event) -> None:
     """Write one event to the log: failures at ERROR, what an operator has to know at WARNING, all else at INFO."""
     if isinstance(event, RunFinished):
-        _log_finished(event, event.record)
+        failed = peek(peek(event, "record"), "outcome") in _FAILURES
+        if LOGGER.isEnabledFor(logging.ERROR if failed else logging.INFO):
+            _log_finished(event, event.record)
         return
     level, text = _LINES[type(event)]
     if isinstance(event, OccurrenceSkipped) and event.skipped == WARN_AFTER_SKIPPED:
@@ -111,7 +117,7 @@ def log_waiting(runs: Iterable[ActiveRun]) -> None:
 
 def _log_finished(event: RunFinished, record: RunRecord) -> None:
     about = _about(event.job_id, event.run_id, record.name, record.attempts)
-    if record.outcome in {Outcome.FAILED, Outcome.TIMED_OUT}:
+    if record.outcome in _FAILURES:
         text = "%s failed for good after %d attempt(s): %s"
         write(
             logging.ERROR,
@@ -147,3 +153,6 @@ class RunContextFilter(logging.Filter):
         if getattr(record, "job_name", None) is None:
             record.job_name = getattr(run, "name", None)
         return True
+
+
+set_public_path(RunContextFilter)

@@ -10,7 +10,8 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Options
-from turnkeeper_trio._model import guard
+from turnkeeper_trio._model import deferred, guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import seconds
 from turnkeeper_trio._runtime.blocks import block
 from turnkeeper_trio._runtime.clock import choose_clock
@@ -113,6 +114,7 @@ async def open_scheduler(
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names the option.
     """
     grace = _validation.limit("shutdown_grace", shutdown_grace)
+    definitions = _definitions(store, kinds, codec)
     options = Options(
         max_workers=_validation.integer("max_workers", max_workers, least=1),
         dispatch_buffer=_validation.integer("job_dispatch_buffer_size", job_dispatch_buffer_size, least=1),
@@ -125,8 +127,8 @@ async def open_scheduler(
     )
     defaults = Defaults("job_defaults", job_defaults)
     await checkpoint()
+    deferred.load()
     hooks = attached()
-    definitions = _definitions(store, kinds, codec)
     runner = Runner(
         options,
         staging_size=_validation.integer("staging_buffer_size", staging_buffer_size, least=1),
@@ -164,8 +166,7 @@ async def open_scheduler(
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
-                with anyio.CancelScope(shield=True):
-                    await runner.close_store()
+                await runner.close_store()
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)
@@ -199,7 +200,7 @@ def _definitions(store: object, kinds: Iterable[type[Storable]], codec: Argument
 
 def _horizon(store: Store | None) -> int | None:
     """Return how long before it is due a job is claimed, in microseconds; ``None``: all jobs are claimed."""
-    return None if store is None else _validation.limit("store.horizon", store.horizon)
+    return None if store is None else _validation.limit("store.horizon", guard.attribute(store, "horizon", "nothing"))
 
 
 def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
@@ -226,3 +227,6 @@ def _observers(observers: object) -> tuple[object, ...]:
             message = f"observers must hold objects, not the class {guard.shown(observer)}"
             raise ConfigurationError(message, parameter="observers")
     return several
+
+
+set_public_path(open_scheduler)

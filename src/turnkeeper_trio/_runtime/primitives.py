@@ -10,16 +10,14 @@ that wait are not woken. So an event for which one task waits is set by `set_eve
 is a `SharedEvent`.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Final, NamedTuple, Protocol, final
+from collections.abc import Awaitable, Callable, Generator
+from types import coroutine
+from typing import NamedTuple, Protocol, final
 
 import anyio
-import trio
 from anyio.lowlevel import checkpoint
 
-from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.loops import asyncio, in_trio, trio
 
 
 class Event(Protocol):
@@ -44,13 +42,17 @@ class Primitives(NamedTuple):
     """Makes an event."""
 
 
-_ASYNCIO: Final = Primitives(partial(asyncio.sleep, 0), asyncio.Event)
-_TRIO: Final = Primitives(trio.lowlevel.checkpoint, trio.Event)
+@coroutine
+def _yield_once() -> Generator[None]:
+    """Wait for the next turn of asyncio's event loop, as ``asyncio.sleep(0)`` does after two more calls."""
+    yield
 
 
 def primitives() -> Primitives:
     """Return the primitives of the running event loop."""
-    return _TRIO if in_trio() else _ASYNCIO
+    if in_trio():
+        return Primitives(trio.lowlevel.checkpoint, trio.Event)
+    return Primitives(_yield_once, asyncio.Event)
 
 
 def set_event(event: Event) -> None:

@@ -16,9 +16,11 @@ from uuid import UUID
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._runtime.logs import LOGGER, exc_info, log_event, write
-from turnkeeper_trio._runtime.primitives import SharedEvent
-from turnkeeper_trio.events import Event, Lagged, SchedulerStopped
+from turnkeeper_trio._runtime.primitives import Event as Wakeable
+from turnkeeper_trio._runtime.primitives import primitives, set_event
+from turnkeeper_trio.events import Event, Lagged, SchedulerStopped, Wanted
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -48,6 +50,7 @@ class Subscription(Generic[E_co]):
         self._job_id = job_id
         self._check = check
         self._on_close = on_close
+        self._checkpoint, self._arrival = primitives()
         self._queue: deque[Event] = deque()
         """What the subscriber has not taken: events, and at most one `Lagged` after each of them."""
         self._kept = 0
@@ -56,8 +59,8 @@ class Subscription(Generic[E_co]):
         """How many events were missed since the last `Lagged`."""
         self._last_missed: Event | None = None
         self._ended = False
-        self._arrival: SharedEvent | None = None
-        """Set when the next event arrives; made by the first task that waits for one."""
+        self._waiting: list[Wakeable] = []
+        """What is set when the next event arrives, for each task that waits for one: mostly there is one task."""
 
     def __aiter__(self) -> "Subscription[E_co]":
         """Iterate over the events. A second iteration continues where the first stopped."""
@@ -73,18 +76,24 @@ class Subscription(Generic[E_co]):
             RuntimeError: the caller is in another thread or event loop than the scheduler.
         """
         self._check()
-        await checkpoint()
+        if self._ended:
+            await checkpoint()  # In any event loop: one may still read it after the scheduler's.
+        elif self._queue:
+            await self._checkpoint()
         while not self._queue:
             if self._ended:
                 raise StopAsyncIteration
-            if self._arrival is None:
-                self._arrival = SharedEvent()
-            await self._arrival.wait()
+            arrival = self._arrival()
+            self._waiting.append(arrival)
+            try:
+                await arrival.wait()
+            finally:
+                self._waiting.remove(arrival)
         event = self._queue.popleft()
         if not isinstance(event, Lagged):
             self._kept -= 1
             self._append_lagged()
-        return cast("E_co", event)
+        return cast("E_co", event)  # noqa: ASYNC910  (it has waited, or there was something to take, and then it is one above)
 
     async def aclose(self) -> None:
         """Unsubscribe, and remove the events that were not taken: the iteration ends. A second call changes nothing.
@@ -98,10 +107,16 @@ class Subscription(Generic[E_co]):
         self.close()
         await checkpoint()
 
+    def takes(self, kind: type[Event]) -> bool:
+        """Return whether the subscriber wants events of a kind."""
+        return issubclass(kind, (*self._types, SchedulerStopped))
+
     def offer(self, event: Event) -> None:
         """Keep an event that the subscriber wants; count it as missed if there is no room."""
         last = isinstance(event, SchedulerStopped)
-        if not last and not (isinstance(event, self._types) and self._job_id in {None, event.job_id}):
+        if not last and not isinstance(event, self._types):
+            return
+        if not last and self._job_id is not None and self._job_id != event.job_id:
             return
         if not last and self._kept >= self._buffer:
             self._missed += 1
@@ -136,9 +151,8 @@ class Subscription(Generic[E_co]):
             self._missed, self._last_missed = 0, None
 
     def _wake(self) -> None:
-        if self._arrival is not None:
-            arrival, self._arrival = self._arrival, None
-            arrival.set()
+        for arrival in self._waiting:
+            set_event(arrival)
 
 
 SLOW: Final = 0.010
@@ -152,6 +166,9 @@ class EventPublisher:
     def __init__(self, observers: Iterable[object]) -> None:
         """Call these observers, in their order."""
         self._observers: list[object] = list(observers)
+        self._logs_all = False
+        """Whether the log takes ordinary events."""
+        self._wanted = Wanted(self._is_wanted)
         self._subscriptions: dict[Subscription[Event], None] = {}
         self._calls: dict[type[Event], list[tuple[object, Callable[[Event], Any]]]] = {}
         """The observers with a method for a kind of event, and these methods; looked up at the first such event."""
@@ -159,9 +176,21 @@ class EventPublisher:
         """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
 
     @property
-    def wanted(self) -> bool:
-        """Whether anything receives ordinary events: an observer, a subscriber, or the log."""
+    def observed(self) -> bool:
+        """Whether anything may receive an ordinary event: an observer, a subscriber, or the log."""
         return bool(self._observers or self._subscriptions) or LOGGER.isEnabledFor(logging.INFO)
+
+    def wanted(self) -> Wanted:
+        """Return which kinds of ordinary events something receives: an observer, a subscriber, or the log."""
+        logs_all = LOGGER.isEnabledFor(logging.INFO)
+        if logs_all is not self._logs_all:
+            self._logs_all = logs_all
+            self._wanted.clear()
+        return self._wanted
+
+    def _is_wanted(self, kind: type[Event]) -> bool:
+        subscribed = any(subscription.takes(kind) for subscription in self._subscriptions)
+        return self._logs_all or subscribed or bool(self._calls_for(kind))
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events, in their order."""
@@ -176,10 +205,12 @@ class EventPublisher:
     def subscribe(self, subscription: Subscription[Event]) -> None:
         """Offer events to a subscriber from now on."""
         self._subscriptions[subscription] = None
+        self._wanted.clear()
 
     def unsubscribe(self, subscription: Subscription[Event]) -> None:
         """Offer no more events to a subscriber. A second call changes nothing."""
         self._subscriptions.pop(subscription, None)
+        self._wanted.clear()
 
     def end(self) -> None:
         """End every subscription.
@@ -206,7 +237,9 @@ class EventPublisher:
     def _call(self, observer: object, call: Callable[[Event], Any], event: Event) -> None:
         began = time.perf_counter()
         try:
-            _refuse_coroutine(call(event))
+            returned = call(event)
+            if returned is not None:
+                _refuse_coroutine(returned)
         except (KeyboardInterrupt, SystemExit) as exc:
             self.fatal = exc
         except BaseException as exc:  # noqa: BLE001, ASYNC103  (a faulty observer must not stop the scheduler)
@@ -226,6 +259,7 @@ class EventPublisher:
         """Remove an observer, because it raised."""
         self._observers = [each for each in self._observers if each is not observer]
         self._calls.clear()
+        self._wanted.clear()
         text = "the observer %s raised at %s, and is told nothing more"
         write(logging.ERROR, text, guard.shown(observer), kind.__name__, exc_info=exc_info(error))
 
@@ -239,3 +273,6 @@ def _refuse_coroutine(returned: object) -> None:
 def method_name(kind: type[Event]) -> str:
     """Return the name of an observer's method for a kind of event: ``on_run_finished`` for `RunFinished`."""
     return "on" + re.sub(r"(?=[A-Z])", "_", kind.__name__).lower()
+
+
+set_public_path(Subscription)

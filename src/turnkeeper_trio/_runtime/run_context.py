@@ -7,11 +7,12 @@ from typing import Final, final
 
 import anyio
 import anyio.from_thread
-import pendulum
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._engine.engine import Attempt, Engine
+from turnkeeper_trio._model.deferred import pendulum
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MICROSECONDS, utc_pendulum
 
 
@@ -60,7 +61,7 @@ class RunContext:
         return self._attempt.run.job.request.name
 
     @property
-    def scheduled_at(self) -> pendulum.DateTime:
+    def scheduled_at(self) -> "pendulum.DateTime":
         """The instant for which the run was planned."""
         return utc_pendulum(self._attempt.run.occurrence.scheduled_at)
 
@@ -124,3 +125,6 @@ def current_run() -> RunContext:
         return CURRENT_RUN.get()
     except LookupError:
         raise RuntimeError("current_run() was called outside of a job") from None
+
+
+set_public_path(RunContext, current_run)

@@ -5,7 +5,6 @@ their own end. A cancellation from outside reaches the body, and the watcher, wh
 coordinator cut off the runs. So no exception but that of the body leaves the task group.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable
@@ -15,14 +14,13 @@ from typing import Final, final
 
 import anyio
 from anyio.abc import TaskGroup
-from trio.lowlevel import enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Engine, Options, Submission
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RandomIds
 from turnkeeper_trio._runtime.affinity import Affinity
-from turnkeeper_trio._runtime.clock import BoundClock, in_trio
-from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_cancellation, is_native
+from turnkeeper_trio._runtime.clock import BoundClock
+from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_native
 from turnkeeper_trio._runtime.coordinator import Coordinator
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Functions
@@ -30,6 +28,7 @@ from turnkeeper_trio._runtime.hooks import TestHooks
 from turnkeeper_trio._runtime.inbox import Inbox, Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
 from turnkeeper_trio._runtime.logs import write
+from turnkeeper_trio._runtime.loops import asyncio, defer_ctrl_c, in_trio, is_cancellation
 from turnkeeper_trio._runtime.publisher import EventPublisher
 from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
@@ -91,6 +90,7 @@ class Runner:
                 self._engine,
                 functions,
                 definitions,
+                horizon=options.horizon,
                 timeout=store_timeout,
                 refuse=command_queue.refuse_submissions,
             )
@@ -135,6 +135,7 @@ class Runner:
 
     def open(self, tasks: TaskGroup, body: anyio.CancelScope) -> None:
         """Start the tasks. ``body`` is the scope of the body, which is cancelled when the program is to end."""
+        defer_ctrl_c(Runner._watch)
         self._coordinator.body = body
         self._drop_coordinator = start(tasks, self._coordinator.run(), "turnkeeper coordinator")
         self._pool.open(tasks, self._options.max_workers)
@@ -143,7 +144,6 @@ class Runner:
     def _make_worker(self) -> Worker:
         return Worker(self._dispatcher, self._engine, self._context, self.scheduler)
 
-    @enable_ki_protection
     async def _watch(self) -> None:  # noqa: ASYNC910  (it sleeps for ever, unless it is cancelled)
         """Force the shutdown at a cancellation from outside, also while the body is shielded or does not await."""
         self._watcher_begun = True
@@ -261,14 +261,18 @@ class Runner:
             return cause
         return internal_error(cause)
 
-    async def open_store(self) -> None:
+    async def open_store(self) -> None:  # noqa: ASYNC910  (there may be no store)
         """Open the store, if there is one.
 
         Raises:
             StoreError: it cannot be opened.
         """
         if self._keeper is not None:
-            await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+            try:
+                await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+            except BaseException:
+                self.close_streams()
+                raise
 
     async def close_store(self) -> None:
         """Close the store. What it raises is logged: everything that was promised is committed."""

@@ -28,7 +28,6 @@ from typing import (
 from uuid import UUID
 
 import anyio
-import pendulum
 from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio import _validation
@@ -38,9 +37,11 @@ from turnkeeper_trio._engine.engine import BATCH, Decision, Engine, Now, Query, 
 from turnkeeper_trio._engine.submission import accept_all, apply_set
 from turnkeeper_trio._engine.updates import Call
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import pendulum
 from turnkeeper_trio._model.ids import RecurringJobId, RunId, job_id_of_key
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.metrics import MetricsSnapshot
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.run import ActiveRun, Outcome, RunRecord, UpcomingRun
 from turnkeeper_trio._model.shutdown_report import ShutdownReport
 from turnkeeper_trio._model.times import seconds, utc_pendulum
@@ -745,9 +746,8 @@ class Scheduler:
             kwargs=None if kwargs is None else _validation.keywords("kwargs", kwargs),
         )
         checked = checked_fields(changes)
-        if self._parts.keeper is not None:
-            await self._load(job)
-        self._check_call(job, call)
+        if not (call.target is None and call.args is None and call.kwargs is None):
+            self._check_call(await self._current_call(job), call)
         if stores is not None:
             call = self._stored(stores, call, checked)
         return await self._command(updates.update_job, job, if_version=version, call=call, changes=checked)
@@ -758,12 +758,17 @@ class Scheduler:
         args, kwargs = stores.arguments_of(written)
         return Call(target=call.target, args=args, kwargs=kwargs, definition=written)
 
-    def _check_call(self, job: UUID | str, call: Call) -> None:
-        """Refuse arguments that the function does not take. What does not change is looked up in the books."""
+    async def _current_call(self, job: UUID | str) -> Call:  # noqa: ASYNC910  (without a store there is no need to wait)
+        """Return what a job calls; an empty `Call` if there is no such job or if it has ended."""
+        if self._parts.keeper is None:
+            return self._parts.engine.ask(queries.current_call, job)
+        with suppress(JobNotFound):
+            return await self._ask(queries.call_of, job)
+        return Call()
+
+    def _check_call(self, known: Call, call: Call) -> None:
+        """Refuse arguments that the function does not take. What does not change is as it is ``known``."""
         target, args, kwargs = call.target, call.args, call.kwargs
-        if target is None and args is None and kwargs is None:
-            return
-        known = self._parts.engine.ask(queries.current_call, job)
         target = known.target if target is None else target
         args = known.args if args is None else args
         kwargs = known.kwargs if kwargs is None else kwargs
@@ -1180,7 +1185,7 @@ class Scheduler:
             rejected_total=self._rejected,
         )
 
-    def now(self) -> pendulum.DateTime:
+    def now(self) -> "pendulum.DateTime":
         """Return the scheduler's wall time, in UTC: real, or virtual in a test.
 
         It does not wait, and is no checkpoint.
@@ -1357,11 +1362,6 @@ class Scheduler:
         answer: R = await self._send(decide, args, kwargs, changes=True, timed=True)
         return answer
 
-    async def _load(self, job_id: UUID | str) -> None:
-        """Have a job that is only in the store be loaded, if there is such a job."""
-        with suppress(JobNotFound):
-            await self._ask(control.find_job, job_id)
-
     async def _send(
         self,
         decide: Any,
@@ -1536,7 +1536,7 @@ class ThreadsafeScheduler:
         """Return the counters and gauges, as `Scheduler.get_metrics_snapshot` does."""
         return self._call_soon(Scheduler.get_metrics_snapshot, (), {})
 
-    def now(self) -> pendulum.DateTime:
+    def now(self) -> "pendulum.DateTime":
         """Return the scheduler's wall time, as `Scheduler.now` does."""
         return self._call_soon(Scheduler.now, (), {})
 
@@ -1565,3 +1565,6 @@ def current_scheduler() -> Scheduler:
         raise RuntimeError("current_scheduler() was called outside of a job")
     assert isinstance(run.host, Scheduler)
     return run.host
+
+
+set_public_path(Scheduler, ThreadsafeScheduler, current_scheduler)

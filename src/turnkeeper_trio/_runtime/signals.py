@@ -4,7 +4,6 @@ An event loop of asyncio that stops handling a signal restores the handler of th
 before. So the handler that was set, in Python or in the event loop, is saved and restored here.
 """
 
-import asyncio
 import signal
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 import anyio
 
-from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.loops import asyncio, in_trio
 
 _ADVICE: Final = (
     "have what hears of the signal call scheduler.stop() in the event loop (from another thread: "

@@ -6,7 +6,6 @@ if the thread takes it, it calls the function, and the task waits for the end; i
 thread never calls the function.
 """
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
@@ -20,8 +19,8 @@ import anyio.to_thread
 
 from turnkeeper_trio._engine.engine import Attempt
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.functions import Function
+from turnkeeper_trio._runtime.loops import asyncio, in_trio
 
 
 @final

@@ -10,7 +10,6 @@ A task group that is left open that way has child tasks, too. They are cancelled
 task ends with an open nursery.
 """
 
-import asyncio
 import logging
 import math
 import sys
@@ -20,17 +19,15 @@ from contextvars import Context
 from typing import Any, Final, final
 
 import anyio
-import trio
 from anyio.lowlevel import cancel_shielded_checkpoint
-from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from turnkeeper_trio._engine.engine import Attempt, AttemptResult, Engine
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.times import MICROSECONDS
-from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._model.times import MICROSECONDS, Now
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
 from turnkeeper_trio._runtime.functions import Function
 from turnkeeper_trio._runtime.logs import write
+from turnkeeper_trio._runtime.loops import admit_ctrl_c, asyncio, defer_ctrl_c, in_trio, is_cancellation, trio
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.thread_call import call_in_thread
 from turnkeeper_trio.verdicts import CancelJob, GiveUp, Retry, Snooze, Verdict
@@ -90,7 +87,8 @@ async def _close(scope: Any) -> None:  # noqa: ASYNC910  (there may be no child 
 
 def _tasks_in(scope: Any) -> set["asyncio.Task[Any]"]:
     """Return the tasks in a scope, and in the scopes inside of it, that have not ended."""
-    tasks, todo = set[asyncio.Task[Any]](), [scope]
+    tasks: set[asyncio.Task[Any]] = set()
+    todo = [scope]
     while todo:
         inner = todo.pop()
         tasks |= {task for task in inner._tasks if not task.done()}  # noqa: SLF001  (see the module)
@@ -109,17 +107,18 @@ class InContext:
     A task cannot change its context, and a task for each attempt would cost more than all the rest of the dispatch.
     """
 
-    __slots__ = ("_context", "_coroutine")
+    __slots__ = ("_context", "_coroutine", "_wanted")
 
-    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any], wanted: Any) -> None:
+        """Await the rest of a coroutine that has begun, and waits for what it ``wanted`` of the event loop."""
         self._context = context
         self._coroutine = coroutine
+        self._wanted = wanted
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Pass values and errors between the event loop and the coroutine."""
-        enter, coroutine = self._context.run, self._coroutine
+        enter, coroutine, wanted = self._context.run, self._coroutine, self._wanted
         try:
-            wanted = enter(coroutine.send, None)
             while True:
                 try:
                     got = yield wanted
@@ -154,6 +153,8 @@ class Worker:
 
     def __init__(self, dispatcher: Dispatcher, engine: Engine, context: Context, host: object) -> None:
         """Make a worker of the scheduler ``host``. Jobs run in copies of ``context``."""
+        defer_ctrl_c(Worker.work)
+        admit_ctrl_c(Worker._begin, Worker._finish)
         self._dispatcher = dispatcher
         self._engine = engine
         self._context = context
@@ -171,7 +172,6 @@ class Worker:
         self.needs_replacing = False
         """Whether a new worker has to take its place."""
 
-    @enable_ki_protection
     async def work(self) -> None:  # noqa: ASYNC910  (a task of its own)
         """Execute attempts until the dispatch stream is closed and empty, or the worker needs replacing.
 
@@ -239,7 +239,7 @@ class Worker:
     async def _execute_in(self, scope: anyio.CancelScope) -> Any:  # noqa: ASYNC910  (part of the worker's task)
         """Execute attempts, and report those that returned in time. Return the value of one that returned too late."""
         dispatcher, clock, scope_guard = self._dispatcher, self._dispatcher.clock, ScopeGuard()
-        until = math.inf
+        until, resumed = math.inf, True
         self._inside = min(self._inside, self._references())
         now = clock.read()
         while True:
@@ -247,35 +247,40 @@ class Worker:
             if attempt is None:
                 if until != math.inf:
                     until = scope.deadline = math.inf
-                attempt = await dispatcher.take()
+                attempt, resumed = await dispatcher.take(), True
                 now = clock.read()
             self._attempt = attempt
             if not attempt.claim(now, scope):
                 self._attempt = None
                 dispatcher.report(attempt)
                 continue
-            request = attempt.run.job.request
-            timeout = request.timeout_us
-            if (timeout is not None or request.stuck_after_us is not None) and self._engine.body_began(now, attempt):
-                dispatcher.wake()
-            if timeout is not None:
-                until = scope.deadline = clock.loop_time() + timeout / MICROSECONDS
-            elif until != math.inf:
-                until = scope.deadline = math.inf
-            dispatcher.report_started(attempt)
+            deadline = math.inf if attempt.deadline is None else attempt.deadline / MICROSECONDS
+            if until != deadline:
+                until = scope.deadline = deadline
+            if dispatcher.reports_starts:
+                dispatcher.report_started(attempt)
+            function = dispatcher.function(attempt)
             try:
-                value = await self._call(attempt)
+                rest, value = self._begin(attempt, function)
+                function.waits = rest is not None
+                if rest is not None:
+                    value, resumed = await self._finish(now, attempt, rest), True
             finally:
                 if scope_guard.left_open:
                     self.needs_replacing = True
+                    dispatcher.wake_worker()
                     await scope_guard.close_scopes(scope)  # noqa: ASYNC102  (the children must end, however long they take)
             now = clock.read()
             too_late = attempt.deadline is not None and now.loop + 1 >= attempt.deadline
             if too_late or attempt.cause is not None or self._may_be_cancelled():
-                return value
+                return value  # noqa: ASYNC910  (part of the worker's task)
             self._attempt = None
             attempt.end(now, AttemptResult.RETURNED, value=value)
-            dispatcher.report(attempt)
+            # At once only if other tasks have run since the last time: a turn may assign the next attempt to this
+            # worker, and so on for ever.
+            # What this turn has assigned may have been due only after this worker looked at the clock.
+            now = clock.read() if dispatcher.report(attempt, at_once=resumed) else now
+            resumed = False
             value = None  # An idle worker must not keep the value alive.
 
     def _may_be_cancelled(self) -> bool:
@@ -294,11 +299,13 @@ class Worker:
         """Return the number of references to the task; 0 on trio."""
         return 0 if self._native is None else count_references(self._native)
 
-    @disable_ki_protection
-    async def _call(self, attempt: Attempt) -> Any:
-        """Call the function, in a copy of the context that no other attempt uses."""
+    def _begin(self, attempt: Attempt, function: Function) -> tuple[InContext | None, Any]:
+        """Call the function, in a copy of the context that no other attempt uses, and execute it until it waits.
+
+        Return the rest, which is to be awaited, or ``None`` and what it returned without waiting for anything, as many
+        functions do: then no task has to be resumed for it.
+        """
         job = attempt.run.job
-        function = self._dispatcher.function(attempt)
         context = self._context.copy()
         run_context = RunContext(self._engine, attempt, self._host, self._dispatcher.clock.loop_time)
         context.run(CURRENT_RUN.set, run_context)
@@ -314,10 +321,26 @@ class Worker:
                 _ = run_context.run_id
                 body = self._in_thread(attempt, function, args, kwargs)
             attempt.body = body
-            return await InContext(context, body)
+            try:
+                return InContext(context, body, context.run(body.send, None)), None
+            except StopIteration as stop:
+                return None, stop.value
         except BaseException as exc:
-            if guard.holds(exc, anyio.get_cancelled_exc_class()):
-                raise  # The scope removes its own cancellation from it.
+            if _is_cancellation(exc):
+                raise
+            raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
+
+    async def _finish(self, now: Now, attempt: Attempt, rest: InContext) -> Any:
+        """Await the rest of a call that began at ``now``. Until here, nobody could look whether it takes too long."""
+        self._dispatcher.wake_worker()
+        watched = attempt.deadline is not None or attempt.run.job.request.stuck_after_us is not None
+        if watched and self._engine.body_began(now, attempt):
+            self._dispatcher.wake()
+        try:
+            return await rest
+        except BaseException as exc:
+            if _is_cancellation(exc):
+                raise
             raise _Carried(exc) from None  # noqa: ASYNC104  (no cancellation is in it)
 
     async def _in_thread(self, attempt: Attempt, function: Function, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -328,6 +351,11 @@ class Worker:
         if error is not None:
             raise error
         return value
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Return whether a cancellation is in an error: the scope removes its own from it."""
+    return guard.holds(error, anyio.get_cancelled_exc_class())
 
 
 async def _await(awaitable: Any) -> Any:
@@ -364,14 +392,10 @@ def verdict_or_error(error: BaseException) -> BaseException:
     A task group of the job puts what its tasks raise into a group, also a verdict. If the group holds other errors
     too, the run has failed with the group. Cancellations in it do not count.
     """
-    errors = [each for each in _leaves(error) if not guard.is_a(each, _CANCELLED)]
+    errors = [each for each in _leaves(error) if not is_cancellation(each)]
     if errors and all(guard.is_a(each, Verdict) for each in errors):
         return min(errors, key=_finality)
     return error
-
-
-_CANCELLED: Final = (asyncio.CancelledError, trio.Cancelled)
-"""The exceptions of a cancellation, on either event loop."""
 
 
 _FINALITY: Final = (CancelJob, GiveUp, Retry, Snooze, Verdict)

@@ -7,16 +7,14 @@ each attempt. If there are more than before, the worker ends, and a new one take
 each attempt, would double the cost of an attempt.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, final
 
 from anyio.abc import TaskGroup
 from anyio.lowlevel import cancel_shielded_checkpoint
-from trio.lowlevel import enable_ki_protection
 
-from turnkeeper_trio._runtime.clock import in_trio
 from turnkeeper_trio._runtime.dispatcher import Dispatcher
+from turnkeeper_trio._runtime.loops import asyncio, defer_ctrl_c, in_trio
 from turnkeeper_trio._runtime.worker import Worker
 
 
@@ -39,6 +37,7 @@ class WorkerPool:
 
     def open(self, tasks: TaskGroup, workers: int) -> None:
         """Start this number of workers."""
+        defer_ctrl_c(WorkerPool._work)
         self._tasks = tasks
         self._first = [self._start(number) for number in range(workers)]
 
@@ -66,7 +65,6 @@ class WorkerPool:
             self._dispatcher.worker_ended()
             self._abort(asyncio.CancelledError())
 
-    @enable_ki_protection
     async def _work(self, worker: Worker, number: int) -> None:  # noqa: ASYNC910  (a task of its own)
         worker.begun = True
         self._drop.pop(worker, None)

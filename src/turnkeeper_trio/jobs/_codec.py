@@ -62,7 +62,8 @@ def decoded(data: object, names: frozenset[str], kinds: Kinds) -> tuple[dict[str
     except ConfigurationError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as exc:
-        raise _error(f"data is not what to_json() writes for a request: {guard.raised(exc)}") from exc
+        error = _error(f"data is not what to_json() writes for a request: {guard.raised(exc)}")
+        raise guard.caused(error, exc) from exc
     return read, frozenset(given).union(values)
 
 

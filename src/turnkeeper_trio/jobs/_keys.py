@@ -3,6 +3,7 @@
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import ids
 from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.public_path import set_public_path
 
 
 def job_id_of_key(key: str) -> RecurringJobId:
@@ -12,3 +13,6 @@ def job_id_of_key(key: str) -> RecurringJobId:
         ConfigurationError: no job can have this key: it is no string, is blank, or cannot be written in UTF-8.
     """
     return ids.job_id_of_key(_validation.key("key", key))
+
+
+set_public_path(job_id_of_key)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-import pendulum
-
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import DateTime
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
 from turnkeeper_trio._model.job import JobState
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
 from turnkeeper_trio._model.text import counted, instant_text, listed
@@ -49,7 +49,7 @@ class JobDetails(Record):
     version: int
     """The number of its version; each change of the request or the function makes the next one."""
 
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
     """When its next attempt is due: that of its next occurrence, or of a run that waits for a retry; ``None`` if
     neither is planned."""
 
@@ -97,7 +97,7 @@ class JobSummary(Record):
     name: str
     tags: tuple[str, ...]
     state: JobState
-    next_run_time: pendulum.DateTime | None
+    next_run_time: DateTime | None
     active: int
     """How many runs of it are active."""
 
@@ -126,3 +126,6 @@ def _retries(most: int | None) -> str:
     if most is None:
         return ", tried again for ever"
     return f", {counted(most, 'retry').replace('retrys', 'retries')}" if most else ""
+
+
+set_public_path(JobDetails, JobSummary)

@@ -7,6 +7,7 @@ from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, final, 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.text import listed
 from turnkeeper_trio.abc import Schedule
@@ -197,3 +198,6 @@ class JobSetChanges(Record):
             return f"nothing, because version {self.newer_version} is newer"
         kinds = {"added": self.added, "updated": self.updated, "unchanged": self.unchanged, "removed": self.removed}
         return listed(f"{len(ids)} {kind}" for kind, ids in kinds.items() if ids) or "no jobs"
+
+
+set_public_path(JobSet)

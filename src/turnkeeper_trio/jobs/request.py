@@ -1,14 +1,15 @@
 """The request: when a job runs, and by which rules."""
 
 import functools
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack, final
+from typing import Any, Final, Self, Unpack, final
 
 from turnkeeper_trio import _validation
 from turnkeeper_trio._kinds import NO_KINDS, Kinds
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.text import listed
 from turnkeeper_trio.abc import RetryPolicy, Schedule, Storable
 from turnkeeper_trio.errors import ConfigurationError
@@ -26,12 +27,15 @@ __all__ = ["RecurringJobRequest"]
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecurringJobRequest:
     """When a job runs, and by which rules. It is immutable, and any number of jobs may have the same request.
 
     A wrong value raises `ConfigurationError`, which names the parameter.
     """
+
+    # A request holds the fields that were given, and reads the others from the class. To write all of them, as the
+    # constructor of a frozen dataclass does, takes longer than to submit the job.
 
     name: str
     """The name of the job for people: in logs, lists and records. Several jobs may have the same name."""
@@ -126,20 +130,19 @@ class RecurringJobRequest:
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the fields that were given. Defaults of jobs apply only to the other fields."""
 
-    if not TYPE_CHECKING:  # pragma: no branch  (always true at run time; type checkers need only `__init__`)
+    def __eq__(self, other: object) -> bool:
+        """Return whether all fields are equal, whether given or not."""
+        if not isinstance(other, RecurringJobRequest):
+            return NotImplemented
+        # A field that neither of them holds has its default in both.
+        for name in _FIELDS.intersection([*self.__dict__, *other.__dict__]):
+            one, another = getattr(self, name), getattr(other, name)
+            if one is not another and one != another:
+                return False
+        return True
 
-        def __new__(cls, *values: Any, **named: Any) -> Self:
-            """Note which fields are given, because their values do not show that."""
-            if named and not _FIELDS.issuperset(named):
-                raise unknown_field(next(name for name in named if name not in _FIELDS), _FIELDS)
-            self = object.__new__(cls)
-            by_place = _BY_PLACE[: len(values) + 1][-1]
-            _set(self, "given", by_place.union(named) if named else by_place)
-            return self
-
-    def __post_init__(self) -> None:
-        """Check each field that is given, and convert equivalent values to one form."""
-        _check_fields(self, self.given)
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in _IN_ORDER))
 
     def __repr__(self) -> str:
         return guard.fields_shown(self)
@@ -162,11 +165,7 @@ class RecurringJobRequest:
         """
         check_names(changes)
         copy: Self = object.__new__(type(self))
-        for name in _SLOTS:
-            _set(copy, name, getattr(self, name))
-        for name, value in changes.items():
-            _set(copy, name, value)
-        _set(copy, "given", self.given.union(changes))
+        _set(copy, "__dict__", {**self.__dict__, **changes, "given": self.given.union(changes)})
         _check_fields(copy, changes)
         return copy
 
@@ -200,16 +199,39 @@ class RecurringJobRequest:
         return DEFAULT_RETRY if self.retry is None else self.retry
 
 
-# Which parameters a request takes is read off `__new__` (by `inspect.signature`, `help` and editors), which takes any.
-functools.update_wrapper(RecurringJobRequest.__new__, RecurringJobRequest.__init__, assigned=(), updated=())
-
 _set = object.__setattr__
-_SLOTS: Final = tuple(each.name for each in fields(RecurringJobRequest))
 _IN_ORDER: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init)
 _FIELDS: Final = frozenset(_IN_ORDER)
 _DEFAULTS: Final = {each.name: each.default for each in fields(RecurringJobRequest) if each.default is not MISSING}
-_BY_PLACE: Final = tuple(frozenset(_IN_ORDER[:number]) for number in range(4))
-"""The names of the fields that are given when 0, 1, 2 or 3 values are given by position."""
+_BY_PLACE: Final = tuple(each.name for each in fields(RecurringJobRequest) if each.init and not each.kw_only)
+"""The names of the fields that can be given by position."""
+
+_GIVEN_BY_PLACE: Final = tuple(frozenset(_BY_PLACE[:number]) for number in range(len(_BY_PLACE) + 1))
+"""The names of the fields that are given when as many values are given by position, and none by name."""
+
+_init_of_all_fields: Final = RecurringJobRequest.__init__
+
+
+def _init(self: RecurringJobRequest, /, *values: Any, **named: Any) -> None:
+    """Take the fields that are given, and note which they are; check each, and convert equivalent values to one form.
+
+    Raises:
+        ConfigurationError: a value is wrong.
+        TypeError: there is no such field, a field is given twice, or the name is missing.
+    """
+    if named and not _FIELDS.issuperset(named):
+        raise unknown_field(next(name for name in named if name not in _FIELDS), _FIELDS)
+    own: dict[str, Any] = dict(zip(_BY_PLACE, values, strict=False))
+    own.update(named)
+    if len(own) < len(values) + len(named) or "name" not in own:
+        _init_of_all_fields(self, *values, **named)  # It raises, with Python's own words for what is wrong.
+    given = own["given"] = frozenset(own) if named else _GIVEN_BY_PLACE[len(values)]
+    _set(self, "__dict__", own)
+    _check_fields(self, given)
+
+
+# The signature stays that of the dataclass: `inspect.signature`, `help` and editors show it.
+type.__setattr__(RecurringJobRequest, "__init__", functools.update_wrapper(_init, _init_of_all_fields))
 
 _ONLY_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
     "retry": {"max_retries": 1},
@@ -279,6 +301,12 @@ def _set_limit(request: RecurringJobRequest, name: str, *, least: int) -> None:
     _set(request, f"{name}_us", us)
     if us is None:
         _set(request, name, None)
+
+
+def _check_name(request: RecurringJobRequest) -> None:
+    name = _validation.text("name", request.name)
+    if name is not request.name:
+        _set(request, "name", name)
 
 
 def _check_schedule(schedule: object) -> None:
@@ -356,7 +384,7 @@ def _check_policy(request: RecurringJobRequest) -> None:
 
 
 _CHECKS: Final[Mapping[str, Callable[[RecurringJobRequest], object]]] = {
-    "name": lambda request: _set(request, "name", _validation.text("name", request.name)),
+    "name": _check_name,
     "schedule": lambda request: _check_schedule(request.schedule),
     "max_retries": _check_retries,
     "key": _check_key,
@@ -384,8 +412,15 @@ _CHECKS: Final[Mapping[str, Callable[[RecurringJobRequest], object]]] = {
 """The check of each field, in the order of the fields. Where two fields must fit, the check of each looks at both."""
 
 
-def _check_fields(request: RecurringJobRequest, names: Container[str]) -> None:
+def _check_fields(request: RecurringJobRequest, names: Collection[str]) -> None:
     """Check some fields of a request. The others have been checked before, or have their default."""
+    left = len(names)
     for name, check in _CHECKS.items():
         if name in names:
             check(request)
+            left -= 1
+            if not left:  # Mostly the name and the schedule are given, and these come first.
+                return
+
+
+set_public_path(RecurringJobRequest)

@@ -14,7 +14,9 @@ from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS
 from turnkeeper_trio.schedules._zones import DAY, SHIFT, Zone
 
 _SECONDS: Final = 86_400
-_WHOLE_DAY: Final = (1 << _SECONDS) - 1
+_WHOLE_DAY: Final[int] = (
+    pow(2, _SECONDS) - 1
+)  # pow, because mypyc evaluates a shift itself, and cannot write such a number
 _MOST_FRACTIONS: Final = 16  # an interval with more fractions of a second than this is counted by arithmetic
 
 MOST_CUTS: Final = 1500

@@ -9,9 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any, Final
 
-import pendulum
-
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import has_months
 from turnkeeper_trio._model.times import MICROSECONDS, instant_us, utc_datetime
 from turnkeeper_trio._validation import LONGEST
 from turnkeeper_trio.errors import ConfigurationError
@@ -167,7 +166,9 @@ def duration_code(us: int) -> str:
 
 
 def _whole_us(name: str, value: object) -> int:
-    if isinstance(value, pendulum.Duration) and not isinstance(value, pendulum.Interval) and value.months + value.years:
+    if type(value) is int and value >= 0:
+        return value * MICROSECONDS
+    if has_months(value):
         raise ConfigurationError(
             f"{name} has months or years, which have no fixed length: {guard.shown(value)}; "
             f"write CalendarInterval(months=…)",
@@ -184,8 +185,10 @@ def _whole_us(name: str, value: object) -> int:
     )
 
 
-def _number(name: str, value: object) -> Fraction:
-    """Return a number as a fraction, so that a sum of units is exact and is rounded only once."""
+def _number(name: str, value: object) -> int | Fraction:
+    """Return a number as an integer or a fraction, so that a sum of units is exact and is rounded only once."""
+    if type(value) is int and value >= 0:
+        return value
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ConfigurationError(f"{name} must be a number, not {guard.shown(value)}", parameter=name)
     if isinstance(value, float) and not math.isfinite(value):  # isfinite() overflows on a large int

@@ -6,12 +6,13 @@ from datetime import date, datetime, time, tzinfo
 from typing import Any, Final, Self, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT, MICROSECONDS, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import instant_in_range, set_slot
 from turnkeeper_trio.schedules._count_nodes import Node, Plan
 from turnkeeper_trio.schedules._literals import date_code, time_code, time_from_text, time_us, us_time
-from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
 
 __all__ = ["CalendarInterval"]
@@ -264,3 +265,6 @@ def _start(start: object, at: object, where: Zone) -> tuple[date | None, int | N
             f"start must be a date, such as date(2026, 1, 31), not {guard.shown(start)}", parameter="start"
         )
     return date(start.year, start.month, start.day), clock or 0
+
+
+set_public_path(CalendarInterval)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, utc_datetime
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -365,3 +366,6 @@ class Between(Combination):
     def _from_fields(cls, data: dict[str, Any]) -> Self:
         start, end = (None if data[name] is None else instant_from_text(data[name]) for name in ("start", "end"))
         return cls(data["schedule"], start, end)
+
+
+set_public_path(AnyOf, Between)

@@ -6,6 +6,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -16,7 +17,7 @@ from turnkeeper_trio.schedules._count_nodes import Leaf, Node, Plan, TooLong, Wi
 from turnkeeper_trio.schedules._hints import instead_of
 from turnkeeper_trio.schedules._literals import date_code
 from turnkeeper_trio.schedules._search import UNBOUNDED, Search
-from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone, zone_named
 from turnkeeper_trio.schedules.combined import (
     NO_LIMIT,
@@ -393,3 +394,6 @@ def _happens_on(schedule: Schedule, where: Zone, day: int, search: Search) -> bo
 def _in_a_row(dates: tuple[DayRange, ...]) -> int:
     """Return how many occurrences in a row may be rejected."""
     return DAYS_IN_A_ROW + 2 * len(dates)  # a range may need two, because the clock may go back into it
+
+
+set_public_path(Except)

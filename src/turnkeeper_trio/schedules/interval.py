@@ -5,6 +5,7 @@ from math import gcd
 from typing import Final, Self, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._count_nodes import Node, Plan, interval_leaf
@@ -192,3 +193,6 @@ class FixedDelay(ElapsedSchedule):
     def anchored_us(self, at: int) -> Self:
         """Return the delay counted from ``at``, even if it is bound to a different instant."""
         return self._bound_at(at)
+
+
+set_public_path(Interval, FixedDelay)

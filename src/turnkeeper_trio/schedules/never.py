@@ -2,6 +2,7 @@
 
 from typing import Any, Self, final
 
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio.schedules._base import BuiltinSchedule
 
 __all__ = ["Never"]
@@ -34,3 +35,6 @@ class Never(BuiltinSchedule):
     @classmethod
     def _from_fields(cls, data: dict[str, Any]) -> Self:  # noqa: ARG003  (it has no fields)
         return cls()
+
+
+set_public_path(Never)

@@ -6,6 +6,7 @@ from typing import Any, Self, final
 from zoneinfo import ZoneInfo
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT, MIN_INSTANT, instant_us, utc_datetime
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import BuiltinSchedule, set_slot
@@ -236,9 +237,12 @@ class After(_Single, ElapsedSchedule):
         seconds: float | None = None,
         anchor: datetime | None = None,
     ) -> None:
-        units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
-        by_units = delay == 0 and any(value is not None for value in units.values())
-        self._fill("delay", None if by_units else delay, anchor, least=0, **units)
+        if weeks is days is hours is minutes is seconds is None:
+            self._fill("delay", delay, anchor, least=0)
+        else:
+            length = None if delay == 0 else delay
+            units = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+            self._fill("delay", length, anchor, least=0, **units)
 
     @property
     def delay(self) -> timedelta:
@@ -257,3 +261,6 @@ class After(_Single, ElapsedSchedule):
                 parameter="anchor",
             )
         return self._anchor + self._length
+
+
+set_public_path(Once, After)

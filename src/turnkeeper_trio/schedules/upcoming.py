@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-import pendulum
-
 from turnkeeper_trio import _validation
+from turnkeeper_trio._model.deferred import pendulum
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MAX_INSTANT, utc_pendulum
 from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import ConfigurationError
@@ -16,7 +16,7 @@ __all__ = ["upcoming"]
 
 def upcoming(
     schedule: Schedule, *, start: datetime, count: int | None = 10, end: datetime | None = None
-) -> list[pendulum.DateTime]:
+) -> "list[pendulum.DateTime]":
     """Return the next occurrences of a schedule, in UTC, for a job that is accepted at ``start``.
 
     A schedule that is counted from acceptance, such as an `Interval` without ``anchor``, is bound to ``start``. All
@@ -48,3 +48,6 @@ def upcoming(
         found.append(utc_pendulum(due))
         due = _adapter.next_after_us(bound, due)
     return found
+
+
+set_public_path(upcoming)

@@ -7,11 +7,12 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final, Self, cast, final
 
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.times import MICROSECONDS
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules._base import set_slot
 from turnkeeper_trio.schedules._literals import time_code, time_from_text, time_us, us_time
-from turnkeeper_trio.schedules._wall_clock import WallSchedule
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, zone
 
 __all__ = ["EVERY_DAY", "WEEKEND", "WORKDAYS", "Weekday", "WeekdayTimes"]
@@ -277,3 +278,6 @@ def _time(at: object) -> int:
             parameter="times",
         )
     return time_us("times", at, "each of times must be")
+
+
+set_public_path(WeekdayTimes)

@@ -177,9 +177,9 @@ class MemoryStore:
 
     def _write(self, job: _Job, run: RunImage, number: int) -> None:
         if run.outcome is not None and run.state is RunState.ENDED:
-            before = job.runs.get(run.entry)
-            if run.entry in job.ended and before is not None and before.number == run.number:
-                number = job.ended[run.entry]
+            before = job.runs.get(run.entry, run)
+            if (before.number, before.finished_at) == (run.number, run.finished_at):
+                number = job.ended.get(run.entry, number)
             self._drop(job, run.entry)
             job.ended[run.entry] = number
             self._outcomes[run.outcome] += run.count

@@ -1,6 +1,5 @@
 """Tools for testing schedules and jobs in virtual time. Fixtures and markers are in `turnkeeper_trio.pytest_plugin`."""
 
-import turnkeeper_trio._public  # noqa: F401  # pyright: ignore[reportUnusedImport]  (it sets the module that public objects show)
 from turnkeeper_trio.testing._asyncio_loop import VirtualEventLoop
 from turnkeeper_trio.testing._cancel_sweep import SweepError, cancel_sweep
 from turnkeeper_trio.testing._faults import FaultPlan, InjectedFault

@@ -12,7 +12,7 @@ from typing import Any, final
 import anyio
 import trio
 
-from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.loops import in_trio
 from turnkeeper_trio._runtime.opening import open_scheduler
 from turnkeeper_trio._runtime.scheduler import Scheduler
 

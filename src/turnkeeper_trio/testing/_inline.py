@@ -27,7 +27,7 @@ from turnkeeper_trio._runtime.functions import Function, Functions
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN, RunContext
 from turnkeeper_trio._runtime.thread_call import call_plainly
 from turnkeeper_trio._runtime.worker import verdict_or_error
-from turnkeeper_trio.events import Event, RunRetrying
+from turnkeeper_trio.events import Event, RunRetrying, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.jobs._misplaced import NoKeyword, misplaced
 from turnkeeper_trio.policies import OnConflict
@@ -124,7 +124,7 @@ def run_inline(
         raise misplaced("run_inline", unexpected)
     functions = Functions()
     engine = Engine(Options(max_workers=1, dispatch_buffer=0), new_id=uuid4, rng=random.Random(seed))  # noqa: S311  (for jitter)
-    engine.listening = True
+    engine.listening = Wanted(lambda kind: kind is RunRetrying)
     now = Now(_validation.instant("start", start), 0)
     once = request.replace(schedule=Never(), initial_run_time=utc_datetime(now.wall), jitter=0)
     target = functions.target(fn)

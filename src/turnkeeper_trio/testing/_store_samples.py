@@ -18,6 +18,8 @@ from turnkeeper_trio._model.stored import (
     Refusal,
     RunImage,
     RunState,
+    StoredJob,
+    StoredRun,
     StoreNode,
 )
 from turnkeeper_trio.abc import Store
@@ -139,8 +141,41 @@ class StoreDriver:
 
     async def claim(self, **options: Any) -> Claimed:
         """Claim jobs as the fields of a `Claim` in ``options`` say."""
-        return await self.store.claim(Claim(**{"now": NOW, "targets": frozenset({"work"})} | options))
+        usual: dict[str, Any] = {"now": NOW, "targets": frozenset({"work"})}
+        return await self.store.claim(Claim(**usual | options))
 
     async def due(self, until: int = NOW, **options: Any) -> list[int]:
         """Claim what is due, and return the numbers of these jobs, in order."""
         return [job.seq for job in (await self.claim(until=until, **options)).jobs]
+
+
+def seqs_of(jobs: Sequence[StoredJob]) -> list[int]:
+    """Return the positions of jobs."""
+    return [job.seq for job in jobs]
+
+
+def entries_of(runs: Sequence[StoredRun]) -> list[tuple[str, int]]:
+    """Return the names of the jobs of runs, and the numbers of these."""
+    return [(run.name, run.image.entry) for run in runs]
+
+
+class StoreTests:
+    """What tests of a store need: how one is made, and opened again."""
+
+    def new_store(self) -> Store:
+        """Return a store without any job, which is not open."""
+        raise NotImplementedError
+
+    def same_store(self, store: Store) -> Store:
+        """Return what a later process opens to find what is in ``store``, which is closed; by default ``store``."""
+        return store
+
+    async def _opened(self) -> StoreDriver:
+        driver = StoreDriver(self.new_store())
+        await driver.open()
+        return driver
+
+    async def _reopened(self, driver: StoreDriver) -> None:
+        await driver.store.close(clean=True)
+        driver.store = self.same_store(driver.store)
+        await driver.open()

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import trio
 
-from turnkeeper_trio._runtime.clock import in_trio
+from turnkeeper_trio._runtime.loops import in_trio
 from turnkeeper_trio._runtime.run_context import CURRENT_RUN
 from turnkeeper_trio._runtime.scheduler import Scheduler
 from turnkeeper_trio._runtime.stacks import suspended_frames

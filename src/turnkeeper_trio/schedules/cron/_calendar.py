@@ -23,7 +23,7 @@ ALL_WEEKDAYS: Final = (1 << 7) - 1
 """The mask of weekdays 0 to 6."""
 
 
-_LENGTHS: Final = (
+_LENGTHS: Final[tuple[tuple[int, ...], ...]] = (  # typed, or mypyc makes a new tuple at each use
     (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
     (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
 )
@@ -105,11 +105,16 @@ class Days:
         """Return the first matching day that is not before a day, both as ordinals, or ``None``."""
         at = date.fromordinal(day)
         year, month = at.year, at.month
-        if self.years >> year & 1:
-            found = self._in_year(year, month, at.day)
+        years = self.years
+        if years == _EVERY_YEAR or years >> year & 1:  # to compare costs less than to shift 10,000 bits
+            if self._months >> month & 1:  # mostly it is in the same month, of which no further date has to be made
+                mask = self._month_mask(_LENGTHS[_leap(year)][month], (day - at.day + 1) % 7) >> at.day
+                if mask:
+                    return day + (mask & -mask).bit_length() - 1
+            found = self._in_year(year, month + 1, 1)
             if found is not None:
                 return found
-        later = self.years >> (year + 1)
+        later = years >> (year + 1)
         if not later:
             return None
         return self._in_year(year + (later & -later).bit_length(), 1, 1)
@@ -132,9 +137,10 @@ class Days:
             skipped = (months & -months).bit_length() - 1
             if skipped:
                 month, day = month + skipped, 1
-            mask = self._mask(year, month) >> day
+            first = date(year, month, 1).toordinal()
+            mask = self._month_mask(_LENGTHS[_leap(year)][month], first % 7) >> day
             if mask:
-                return date(year, month, day).toordinal() + (mask & -mask).bit_length() - 1
+                return first + day - 1 + (mask & -mask).bit_length() - 1
             months >>= skipped + 1
             month, day = month + 1, 1
         return None

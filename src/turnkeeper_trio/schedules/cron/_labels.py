@@ -37,7 +37,8 @@ class CronLabels:
 
     def next_label(self, after: int) -> int | None:
         """Return the first label greater than ``after``, or ``None``."""
-        day, at = divmod(after // MICROSECONDS + 1, _DAY)
+        second = after // MICROSECONDS + 1
+        day, at = second // _DAY, second % _DAY  # costs less than divmod, compiled or not
         if at > self._last:
             day, at = day + 1, 0
         if not self._days.every_day:
@@ -84,8 +85,7 @@ class CronLabels:
 
     def _time_from(self, at: int) -> int:
         """Return the first time of day that is not before ``at``, in seconds; there must be one."""
-        minute_of_day, second = divmod(at, 60)
-        hour, minute = divmod(minute_of_day, 60)
+        hour, minute, second = at // 3600, at // 60 % 60, at % 60
         if self._hours >> hour & 1:
             minutes = self._minutes >> minute
             if minutes & 1:

@@ -136,7 +136,7 @@ def parse(text: str) -> Spec:
             parsed[kind.title] = parse_field(kind, item)
         except Refused as exc:
             where = f"{kind.title} {item!r}" if len(fields) > 1 else f"{item!r}"
-            raise _error(text, f"{where}: {exc}") from None
+            raise guard.caused(_error(text, f"{where}: {exc}"), None) from None
     if parsed[DAY.title].text == parsed[WEEKDAY.title].text == "?":
         raise _error(text, "? in both fields of days names no day; write * in one of them")
     return _spec(parsed)

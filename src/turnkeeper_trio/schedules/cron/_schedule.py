@@ -4,8 +4,10 @@ from datetime import tzinfo
 from functools import lru_cache
 from typing import Any, Self, final
 
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio.schedules._base import set_slot
-from turnkeeper_trio.schedules._wall_clock import WallSchedule, next_every_pass, next_once
+from turnkeeper_trio.schedules._wall_clock import next_every_pass, next_once
+from turnkeeper_trio.schedules._wall_schedule import WallSchedule
 from turnkeeper_trio.schedules._zones import DAY, Zone, zone
 from turnkeeper_trio.schedules.cron._explain import sentence
 from turnkeeper_trio.schedules.cron._labels import CronLabels
@@ -108,3 +110,6 @@ def _in_zone(where: Zone, spec: Spec, labels: CronLabels) -> bool:
     """Return whether an expression with years has an occurrence; none, if all of its labels are in gaps."""
     start = -2 * DAY  # before the first label, because the field of the year begins with 1970
     return (next_every_pass if spec.every_pass else next_once)(where, labels, start) is not None
+
+
+set_public_path(Cron)

@@ -4,9 +4,9 @@ The file is used by one scheduler at a time, and is on a disk of this machine: o
 what the disk promises, cannot be relied upon.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from os import PathLike, fspath
 from typing import Concatenate, Final, ParamSpec, TypeVar, final
 
 from turnkeeper_trio import _validation
@@ -48,7 +48,7 @@ class SQLiteStore:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | PathLike[str],
         *,
         durability: str = "full",
         create: bool = True,
@@ -73,14 +73,14 @@ class SQLiteStore:
             offload: where the work is done: ``"thread"``, or ``"inline"`` in the task that calls; by default in a
                 thread, and in virtual time inline.
         """
-        plain = os.fspath(path) if guard.is_a(path, (str, os.PathLike)) else None
+        plain = fspath(path) if guard.is_a(path, (str, PathLike)) else None
         if not isinstance(plain, str) or not plain.strip() or "\0" in plain:
             message = f"path must name a file, such as 'jobs.db', not {guard.shown(path)}"
             raise ConfigurationError(message, parameter="path")
-        if not isinstance(durability, str) or durability not in _DURABILITY:
+        if not guard.is_a(durability, str) or durability not in _DURABILITY:
             message = f"durability must be 'full' or 'normal', not {guard.shown(durability)}"
             raise ConfigurationError(message, parameter="durability")
-        if offload is not None and (not isinstance(offload, str) or offload not in {THREAD, INLINE}):
+        if offload is not None and (not guard.is_a(offload, str) or offload not in {THREAD, INLINE}):
             message = f"offload must be 'thread', 'inline' or None, not {guard.shown(offload)}"
             raise ConfigurationError(message, parameter="offload")
         keep = Keep() if history is None else _validation.instance("history", history, Keep, "Keep(per_job=10)")

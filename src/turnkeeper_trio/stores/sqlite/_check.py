@@ -22,7 +22,7 @@ RULES: Final = {
         WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.job = e.job)""",
     "a tag is not that of its job": """SELECT tag FROM tag t WHERE NOT EXISTS (
         SELECT 1 FROM job j, json_each(j.tags) WHERE j.job = t.job AND j.seq = t.seq AND value = t.tag)""",
-    "a tag of a job is missing": """SELECT hex(id) FROM job j, json_each(j.tags) WHERE NOT EXISTS (
+    "a tag of a job is missing": """SELECT hex(j.id) FROM job j, json_each(j.tags) WHERE NOT EXISTS (
         SELECT 1 FROM tag t WHERE t.tag = value AND t.seq = j.seq AND t.job = j.job)""",
     "a run has ended, and is among those that have not": "SELECT hex(run_id) FROM open_run WHERE state = 'ended'",
     "a record is not one of a run that ended": """SELECT hex(run_id) FROM ended_run

@@ -127,7 +127,7 @@ def _connect(path: str, *, busy_timeout: float) -> sqlite3.Connection:
 
 
 def _configure(connection: sqlite3.Connection, synchronous: str) -> None:
-    """Have the connection exclude all others from its next statement on. (Some of these read the file.)"""
+    """Have the connection exclude all others from its next statement on. Some of these statements read the file."""
     for pragma in (
         "locking_mode = EXCLUSIVE", f"synchronous = {synchronous}", "fullfsync = ON", "checkpoint_fullfsync = ON",
         "cache_size = -16000", "temp_store = MEMORY", "cell_size_check = ON", "trusted_schema = OFF",

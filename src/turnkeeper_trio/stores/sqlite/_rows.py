@@ -67,8 +67,8 @@ def job_image(values: Sequence[Any]) -> JobImage:
         wake_at,
     ) = rest[10:]  # fmt: skip
     return JobImage(
-        _STATES[state], reason, version, _occurrence(rest[:5]), _occurrence(rest[5:10]), latest, ran, entries, bool(had),
-        failures, skipped, skipped_before, last_run, last_success, last_failure, bool(deleted), wake_at,
+        _STATES[state], reason, version, _occurrence(rest[:5]), _occurrence(rest[5:10]), latest, ran, entries,
+        bool(had), failures, skipped, skipped_before, last_run, last_success, last_failure, bool(deleted), wake_at,
     )  # fmt: skip
 
 
@@ -134,5 +134,6 @@ def with_letters(value: Any) -> Any:
     That is half a surrogate pair, which Python makes of a file name that is no UTF-8, for example.
     """
     if type(value) is tuple:
-        return tuple(map(with_letters, value))
+        parts: tuple[Any, ...] = value
+        return tuple(map(with_letters, parts))
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if type(value) is str else value

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar, final
 
 from turnkeeper_trio._model.stored import Opened, Refusal, StoreNode
-from turnkeeper_trio.errors import StoreError, StoreUnavailable
+from turnkeeper_trio.errors import StoreError, StoreReadOnly, StoreUnavailable
 from turnkeeper_trio.stores._keep import Keep
 from turnkeeper_trio.stores.sqlite import _file
 
@@ -87,7 +87,7 @@ class Session:
         if self.connection is not None or self.identity is not None:
             raise _file.in_use(self.settings.path)
         warning = self._connect(create=self.settings.create)
-        self.node_id = node.node_id.bytes
+        self.node_id, self.stale = node.node_id.bytes, False
         connection = self.connected()
         path = self.settings.path
 
@@ -132,6 +132,7 @@ class Session:
             "SELECT node_id, batch, refusals, tally, last_seq, last_ended, high FROM node"
         )
         if self.node_id and node_id != self.node_id:  # while it had to be opened again, somebody else had it open
+            self._disconnect()
             raise _file.in_use(self.settings.path)
         ((last_job,),) = execute("SELECT coalesce(max(job), 0) FROM job")
         refused = tuple(Refusal(change_id, reason) for change_id, reason in json.loads(refusals))
@@ -148,7 +149,11 @@ class Session:
         if self.connection is None:
             if self.identity is None:
                 raise StoreError(f"{self.settings.path} is not open", path=self.settings.path)
-            self._connect(create=False)
+            self.check_place()
+            try:
+                self._connect(create=False)
+            except StoreReadOnly as error:  # as a file system is made when its disk fails
+                raise StoreUnavailable(str(error), path=error.path) from error
             assert self.connection is not None
             self._carried(self.connection.execute, "PRAGMA wal_checkpoint(TRUNCATE)")
         if self.stale:
@@ -180,8 +185,11 @@ class Session:
             self.stale = True
             if isinstance(error, sqlite3.Error) and _file.primary_code(error) == sqlite3.SQLITE_IOERR:
                 self._disconnect()
-            elif connection.in_transaction:
-                connection.execute("ROLLBACK")
+            elif self.connection is not None and connection.in_transaction:
+                try:
+                    connection.execute("ROLLBACK")
+                except sqlite3.Error:
+                    self._disconnect()
             if isinstance(error, sqlite3.Error):
                 raise _file.translated(error, self.settings.path) from error
             raise

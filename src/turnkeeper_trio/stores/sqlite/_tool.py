@@ -134,11 +134,9 @@ def _lines(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
             image[name] = image[name] and image[name]._asdict()
         about = told._asdict() | {"text": json.loads(told.text)}
         yield {"kind": "job", "job_id": UUID(bytes=key), "seq": seq} | about | image
-    for table, ended in (("ended_run", "ended"), ("open_run", "0")):
+    for table, ended, order in (("ended_run", "ended", "ended"), ("open_run", "0", "r.job, entry")):
         columns = ", ".join(f"r.{name}" for name in RUN)
-        statement = (
-            f"SELECT j.id, {ended}, {columns} FROM {table} r JOIN job j ON j.job = r.job ORDER BY {ended}, entry"
-        )
+        statement = f"SELECT j.id, {ended}, {columns} FROM {table} r JOIN job j ON j.job = r.job ORDER BY {order}"
         for key, position, *values in connection.execute(statement):
             image = run_image(values)._asdict()
             told_of = {name: image[name] and json.loads(image[name]) for name in ("error", "value")}

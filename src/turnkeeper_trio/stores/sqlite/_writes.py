@@ -63,7 +63,8 @@ NOT_KEPT: Final = json.dumps({"not_kept": "values are not kept (keep_values=Fals
 class _Ended(NamedTuple):
     """A run that ended, until it is written."""
 
-    number: int
+    ended: int
+    high: int
     job: int
     image: RunImage
     values: Row
@@ -85,8 +86,8 @@ def _committed(session: Session, batch: Batch) -> Sequence[Refusal]:
     connection = session.connected()
     connection.execute("BEGIN IMMEDIATE")
     writer = _Writer(session, connection, batch)
-    for change in batch.changes:
-        writer.change(change)
+    for place, change in enumerate(batch.changes):
+        writer.change(place, change)
     writer.end_batch()
     connection.execute("COMMIT")
     session.counters = writer.counters
@@ -137,15 +138,32 @@ class _Writer:
         last = session.counters
         self.counters = Counters(batch.number, (), last.last_seq, last.last_job, last.last_ended, last.high)
         self.tally = dict(session.tally)
+        self._numbers = self._number()
 
-    def change(self, change: JobChange) -> None:
+    def _number(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Return the position of each run of the batch that ended, by the places of its change and in that."""
+        ended = [
+            (image.number, place, index, image.finished_at or 0)
+            for place, change in enumerate(self._batch.changes)
+            for index, image in enumerate(change.runs)
+            if image.state is RunState.ENDED
+        ]
+        numbers: dict[tuple[int, int], tuple[int, int]] = {}
+        counters = self.counters
+        for _, place, index, finished_at in sorted(ended):
+            counters.last_ended += 1
+            counters.high = max(counters.high, finished_at)
+            numbers[place, index] = counters.last_ended, counters.high
+        return numbers
+
+    def change(self, place: int, change: JobChange) -> None:
         """Take over one change, or note that it is refused."""
         key = change.job_id.bytes
-        touched = key in self._touched
-        if touched:
+        if key in self._touched:
             self._write_jobs()
+            self._write_runs()
         self._touched.add(key)
-        found = self._execute(_FOUND, (key,)).fetchone()
+        found: Row | None = self._execute(_FOUND, (key,)).fetchone()
         if change.new:
             if found is not None and not found[2]:
                 self._refusals.append(Refusal(change.change_id, "its id is taken"))
@@ -155,14 +173,17 @@ class _Writer:
             self._refusals.append(Refusal(change.change_id, "it is not claimed"))
             return
         job = self._write_job(change, key, found)
-        if change.forget and found is not None:
-            self._write_runs()  # Those of this batch that come before it.
+        if change.forget:
             _pruning.delete_runs(self._execute, self.tally, job)
-        for image in change.runs:
-            self._write_run(job, image)
+        for index, image in enumerate(change.runs):
+            if image.state is RunState.ENDED:
+                self._write_ended_run(job, image, *self._numbers[place, index])
+            else:
+                self._opened.append((job, *run_values(image)))
         self._dropped += [(job, entry) for entry in change.dropped]
         if change.image is None:
-            if touched or change.runs:  # runs that end with the job are counted before they are deleted
+            assert found is not None
+            if change.runs or change.dropped:  # runs that end with the job are counted before they are deleted
                 self._write_runs()
             _, _, _, state, deleted, seq, tags = found
             add(self.tally, f"jobs {'deleted' if deleted else state}", -1)
@@ -173,13 +194,14 @@ class _Writer:
         if image is None:
             assert found is not None, f"{change} is new and has no image"
             return int(found[0])
+        place = change.seq
         values = image_values(image)
         owned, over, at = int(not change.release), int(is_over(image)), self._batch.at
         add(self.tally, f"jobs {counted_as(image)}", 1)
         if found is None:
             assert definition is not None, f"{change} is new and has no definition"
             job = self.counters.last_job = self.counters.last_job + 1
-            self._new.append((job, key, change.seq, owned, over, at, *values, *definition_values(definition)))
+            self._new.append((job, key, place, owned, over, at, *values, *definition_values(definition)))
         else:
             job, owned_before, _, before, deleted, seq, tags = found
             add(self.tally, f"jobs {'deleted' if deleted else before}", -1)
@@ -189,18 +211,16 @@ class _Writer:
                 self._jobs.append((owned, over, at, *values, job))
             if definition is not None:
                 _pruning.remove_tags(self._execute, job, seq, tags)
-                self._definitions.append((change.seq, *definition_values(definition), job))
+                place = change.seq if change.new else seq  # it never changes
+                self._definitions.append((place, *definition_values(definition), job))
         if definition is not None:
-            self._tags += [(tag, change.seq, job) for tag in definition.tags]
+            self._tags += [(tag, place, job) for tag in definition.tags]
         return job
 
-    def _write_run(self, job: int, image: RunImage) -> None:
-        if image.state is not RunState.ENDED:
-            self._opened.append((job, *run_values(image)))
-            return
+    def _write_ended_run(self, job: int, image: RunImage, ended: int, high: int) -> None:
         if image.value is not None and not self._settings.keep_values:
             image = image._replace(value=NOT_KEPT)
-        self._ended.append(_Ended(image.number, job, image, run_values(image)))
+        self._ended.append(_Ended(ended, high, job, image, run_values(image)))
 
     def _write_jobs(self) -> None:
         """Write the rows of jobs that were collected."""
@@ -229,14 +249,9 @@ class _Writer:
             rows.clear()
 
     def _write_ended(self) -> None:
-        ended = sorted(self._ended, key=lambda run: run.number)
+        ended = sorted(self._ended)
         self._ended.clear()
-        counters = self.counters
-        rows: list[Row] = []
-        for run in ended:
-            counters.last_ended += 1
-            counters.high = max(counters.high, run.image.finished_at or 0)
-            rows.append((counters.last_ended, counters.high, run.job, *run.values))
+        rows: list[Row] = [(run.ended, run.high, run.job, *run.values) for run in ended]
         self._many("DELETE FROM open_run WHERE job = ? AND entry = ?", [(run.job, run.image.entry) for run in ended])
         if self._many(_ENDED, rows).rowcount == len(rows):
             for run in ended:
@@ -249,14 +264,14 @@ class _Writer:
     def _write_again(self, run: _Ended, row: Row) -> None:
         """Count a row that was inserted, or write over the one that was there; the same record keeps its place."""
         place = (run.job, run.image.entry)
-        ended, number, outcome, count = self._execute(
-            "SELECT ended, number, outcome, count FROM ended_run WHERE job = ? AND entry = ?", place
+        ended, number, finished_at, outcome, count = self._execute(
+            "SELECT ended, number, finished_at, outcome, count FROM ended_run WHERE job = ? AND entry = ?", place
         ).fetchone()
         self._count(run.values[_OUTCOME], run.image.count, rows=1)
-        if ended == row[0]:
+        if ended == run.ended:
             return
         self._count(outcome, -count, rows=-1)
-        if number == run.number:
+        if (number, finished_at) == (run.image.number, run.image.finished_at):
             self._execute(_AGAIN, (*run.values, ended))
         else:
             self._execute("DELETE FROM ended_run WHERE ended = ?", (ended,))
