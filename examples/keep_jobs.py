@@ -4,8 +4,8 @@
     python examples/keep_jobs.py jobs.db --backend asyncio   # on asyncio
 
 End it with SIGTERM or Ctrl-C, or kill it, and start it again. `count` begins again if it was cut off. `once` was
-planned at the first start, and is not planned again. Only one process may have the file open: if you start a second one,
-it says so.
+planned at the first start, and is not planned again. Only one process may have the file open: a second one says so, and
+ends.
 """
 
 import argparse
