@@ -186,8 +186,7 @@ async def while_it_executes() -> None:
         for at in (None, -2):  # in the middle; and when the function has returned, before that is committed
             program = Program(seconds=60 if at is None else 30)
 
-            rules = {"on_crash": on_crash, "max_retries": 1, "retry": FixedRetryDelay(7)}
-            asked = request(After(0), **rules)
+            asked = request(After(0), on_crash=on_crash, max_retries=1, retry=FixedRetryDelay(7))
 
             async def body(
                 scheduler: Scheduler,
