@@ -6,6 +6,7 @@ A copy of a `MemoryStore` is what a kill would leave at that instant.
 import copy
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -362,6 +363,39 @@ async def test_a_job_that_is_no_longer_in_its_set_is_deleted_after_a_restart() -
         await scheduler.apply(jobs)
     async with open_scheduler(max_workers=1, store=store) as scheduler:
         await scheduler.apply(JobSet(name="shop"))
+        assert await scheduler.list_all_jobs() == []
+
+
+async def test_a_pause_of_everything_lasts_and_that_of_a_block_ends_with_its_process() -> None:
+    async def of_all(scheduler: Scheduler, program: Program) -> None:
+        await scheduler.add_job(request(Interval(seconds=10)), program.work)
+        await scheduler.pause_all()
+
+    async def of_block(scheduler: Scheduler, program: Program) -> None:
+        await scheduler.add_job(request(Interval(seconds=10)), program.work)
+        await stack.enter_async_context(scheduler.paused())
+
+    for pause, calls in ((of_all, []), (of_block, [(10, 1)])):
+        program = Program(seconds=0)
+        async with AsyncExitStack() as stack:
+            left = await program.until_killed(partial(pause, program=program))
+        await program.again(left, last=15)
+        assert program.calls == calls
+
+
+async def test_a_job_of_a_block_stays_if_the_process_is_killed_inside_it() -> None:
+    program = Program(seconds=0)
+
+    async def body(scheduler: Scheduler) -> None:
+        await stack.enter_async_context(scheduler.scheduled(request(Interval(seconds=10)), program.work))
+
+    async with AsyncExitStack() as stack:
+        left = await program.until_killed(body)
+    async with open_scheduler(max_workers=1, store=left) as scheduler:
+        scheduler.register("work", program.work)
+        assert [job.key for job in await scheduler.list_all_jobs()] == ["job"]
+        async with scheduler.scheduled(request(Interval(seconds=10)), program.work):
+            assert len(await scheduler.list_all_jobs()) == 1
         assert await scheduler.list_all_jobs() == []
 
 
