@@ -13,7 +13,7 @@ import sys
 
 import anyio
 
-from turnkeeper_trio import After, Interval, JobSet, RecurringJobRequest, current_run, open_scheduler
+from turnkeeper_trio import After, Interval, JobSet, OnConflict, RecurringJobRequest, current_run, open_scheduler
 from turnkeeper_trio.errors import StoreInUse
 from turnkeeper_trio.stores.sqlite import SQLiteStore
 
@@ -45,11 +45,10 @@ async def main(path: str) -> None:
         scheduler.register("service.count", count)
         scheduler.register("service.once", once)
         # The code of the first start is the code of each start: what is there already stays as it is.
-        changes = await scheduler.apply(jobs)
-        print(changes)
-        if changes.added:
-            await scheduler.add_job(RecurringJobRequest("count", After(0), key="count"), count, 20)
-            await scheduler.add_job(RecurringJobRequest("once", After(3), key="once"), once, "Ada")
+        print(await scheduler.apply(jobs))
+        keep = OnConflict.KEEP  # Without it, a job that has finished would begin again.
+        await scheduler.add_job(RecurringJobRequest("count", After(0), key="count"), count, 20, on_conflict=keep)
+        await scheduler.add_job(RecurringJobRequest("once", After(3), key="once"), once, "Ada", on_conflict=keep)
         print("ready")
         print(await scheduler.run_until_signal())
 

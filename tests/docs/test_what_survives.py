@@ -20,6 +20,7 @@ from turnkeeper_trio import (
     Interval,
     JobSet,
     JobState,
+    OnConflict,
     OnCrash,
     Outcome,
     RecurringJobRequest,
@@ -354,6 +355,22 @@ async def test_add_job_and_the_end_of_the_block_do_not_wait_for_ever_for_a_store
 
 
 # keep-jobs.md
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "starts"), [(OnConflict.KEEP, [(10, 1)]), (OnConflict.UPDATE, [(10, 1), (30, 1), (50, 1)])]
+)
+async def test_a_finished_job_begins_again_at_each_start_unless_it_is_kept(
+    on_conflict: OnConflict, starts: Calls
+) -> None:
+    store, program = MemoryStore(), Program(seconds=0)
+    for start in range(3):
+        async with open_scheduler(max_workers=1, store=store) as scheduler:
+            program.begin = program.begin if start else scheduler.now().timestamp()
+            scheduler.register("work", program.work)
+            await scheduler.add_job(request(After(10)), program.work, on_conflict=on_conflict)
+            await anyio.sleep(20)
+    assert program.calls == starts
 
 
 async def test_a_job_that_is_no_longer_in_its_set_is_deleted_after_a_restart() -> None:
