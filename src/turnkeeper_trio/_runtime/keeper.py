@@ -8,13 +8,13 @@ import logging
 import os
 import platform
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, TypeVar, cast, final
 from uuid import UUID, uuid4
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from turnkeeper_trio._engine.engine import Engine, LoadedJob
+from turnkeeper_trio._engine.engine import Engine, LoadedJob, Submission
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
@@ -33,7 +33,7 @@ from turnkeeper_trio._model.stored import (
 )
 from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
 from turnkeeper_trio._runtime.clock import time_is_virtual
-from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
+from turnkeeper_trio._runtime.commands import CommandQueue, Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
 from turnkeeper_trio.abc import Store
@@ -99,14 +99,17 @@ class StoreKeeper:
         self._hurry: anyio.Event | None = None
         self.unavailable: StoreUnavailable | None = None
         """Why the store cannot commit now, if it cannot."""
-        self.waits_no_longer: Callable[[], bool] = lambda: False
-        """Returns whether a store that is unavailable is not waited for any longer; the coordinator sets it."""
+        self._forced: bool | None = None
+        """Whether the shutdown is forced; ``None`` before a shutdown."""
+        self._given_up_at: float | None = None
+        """The loop time after which an unavailable store is not waited for any longer."""
 
     async def open(self, now: Now, version: str) -> None:
         """Open the store, and go on where the scheduler before ended.
 
         Raises:
             StoreError: it cannot be opened.
+            ConfigurationError: an option of it makes no sense.
         """
         node = StoreNode(
             node_id=uuid4(),
@@ -116,7 +119,12 @@ class StoreKeeper:
             at=now.wall,
             inline=time_is_virtual(),
         )
-        opened = await self._call(self.store.open, node)
+        try:
+            opened = await self._call(self.store.open, node)
+        except StoreError as exc:
+            if type(exc.__cause__) is ConfigurationError:
+                raise exc.__cause__ from None
+            raise
         _, fault = guard.call(self._engine.resume, opened)
         if fault is not None:
             await self.close(clean=False)
@@ -124,11 +132,22 @@ class StoreKeeper:
         for warning in opened.warnings:
             write(logging.WARNING, "the store says: %s", warning)
 
-    def hurry(self) -> None:
+    def hurry(self, *, forced: bool) -> None:
         """Look at once, and then often, whether an unavailable store is still waited for: the shutdown has begun."""
+        self._forced = forced
         self._longest_retry = RETRY_AT_SHUTDOWN
         if self._hurry is not None:
             self._hurry.set()
+
+    def _waits_no_longer(self) -> bool:
+        """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
+        if self._forced is None or any(attempt.scope is not None for attempt in self._engine.assigned):
+            self._given_up_at = None
+            return False
+        now = anyio.current_time()
+        if self._given_up_at is None:
+            self._given_up_at = now + self._timeout
+        return self._forced or now >= self._given_up_at
 
     async def close(self, *, clean: bool) -> None:
         """Close the store. Nothing is read of it from now on."""
@@ -182,15 +201,29 @@ class StoreKeeper:
         self._admit(now, claimed.jobs)
         return claimed.runs, None
 
-    async def load_keys(self, now: Now, job_ids: Sequence[UUID]) -> None:
+    async def load_keys(self, now: Now, submissions: Iterable[Submission]) -> None:  # noqa: ASYNC910  (mostly none)
         """Claim the jobs that have the keys of jobs that were submitted, so that the engine decides about both.
 
         Raises:
             StoreUnavailable: it was not waited for any longer.
             StoreError: the store failed in a different way.
         """
-        claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=tuple(job_ids)))
-        self._admit(now, claimed.jobs)
+        keys = [each.job_id for each in submissions if each.request.key is not None]
+        missing = tuple(job_id for job_id in keys if not self._engine.knows(job_id))
+        if missing:
+            claimed = await self._until_available(self.store.claim, Claim(now=now.wall, job_ids=missing))
+            self._admit(now, claimed.jobs)
+
+    async def load_for_commands(self, now: Now, queue: CommandQueue) -> None:  # noqa: ASYNC910  (mostly none)
+        """Claim what commands need; each is carried out in the next turn, or answered why it cannot be."""
+        commands, queue.to_load = queue.to_load, []
+        for command in commands:
+            assert command.needs is not None
+            found, fault = await self.load(now, command.needs)
+            if fault is None:
+                queue.loaded(command, found)
+            else:
+                self._engine.answer(command.reply, fault)
 
     def _admit(self, now: Now, jobs: Iterable[StoredJob]) -> None:
         for stored in jobs:
@@ -242,7 +275,7 @@ class StoreKeeper:
                 result = await self._call(method, argument)
             except StoreUnavailable as exc:
                 away = self._is_unavailable(exc)
-                if self.waits_no_longer():
+                if self._waits_no_longer():
                     raise
             else:
                 self._is_available()
@@ -276,15 +309,16 @@ class StoreKeeper:
 
     async def _call(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call the store. A call is never cut off, because nobody would know then what was done."""
+        result: T | None = None
         with anyio.CancelScope(shield=True):
             try:
                 result = await method(*args, **kwargs)
-            except (StoreError, ConfigurationError):
+            except StoreError:
                 raise
             except Exception as exc:
                 message = f"the store failed: {guard.described(exc)}"
                 raise StoreError(message) from exc
-        return result
+        return cast("T", result)
 
     async def _read(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call a method of the store that only reads.

@@ -104,7 +104,6 @@ class Runner:
             command_queue=command_queue,
             publisher=publisher,
             keeper=self._keeper,
-            store_timeout=store_timeout,
         )
         self.scheduler: Final = Scheduler(
             Parts(
