@@ -253,12 +253,6 @@ set_public_path(
     ShutdownTimeout,
     CriticalJobFailed,
     InternalError,
-    StoredError,
-    StoreError,
-    StoreUnavailable,
-    StoreInUse,
-    StoreNotFound,
-    StoreCorrupted,
-    StoreTooNew,
-    StoreReadOnly,
 )
+
+StoredError.__module__ = __name__  # Where users find it.

@@ -136,6 +136,7 @@ async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stand
 
     store.delay = 10  # while the coordinator waits for the store, no room is made
     async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
+        scheduler.register("nothing", nothing)
         async with anyio.create_task_group() as group:
             group.start_soon(scheduler.add_job, RecurringJobRequest("first"), nothing)
             await anyio.sleep(1)

@@ -704,7 +704,8 @@ async def test_a_key_that_is_taken_in_the_store(store: FakeStore) -> None:
             await scheduler.add_jobs([(request, "nothing")], on_conflict=OnConflict.RAISE)
         with pytest.raises(JobExists):
             await scheduler.add_jobs([(request, "nothing")], on_conflict=OnConflict.RAISE, atomic=True)
-        assert scheduler.try_add_job(request, "nothing", on_conflict=OnConflict.RAISE) == job_id
+        with pytest.raises(JobExists):
+            scheduler.try_add_job(request, "nothing", on_conflict=OnConflict.RAISE)
         assert await scheduler.add_job(request.replace(name="x"), "nothing", on_conflict=OnConflict.KEEP) == job_id
         assert (await scheduler.get_job_details(job_id)).name == "job"
 

@@ -198,6 +198,7 @@ async def test_waiting_submitters_are_released_when_the_scheduler_closes(store: 
 
     async with anyio.create_task_group() as group:  # noqa: SIM117  (it outlives the scheduler)
         async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
+            scheduler.register("nothing", nothing)
             group.start_soon(scheduler.add_job, request("committed"), nothing)
             await anyio.sleep(1)
             scheduler.try_add_job(request("staged"), nothing)

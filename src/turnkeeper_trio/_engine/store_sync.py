@@ -48,18 +48,19 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     surplus = dict.fromkeys(surplus_ended(state, now))
     log.touched |= surplus
     changes: list[JobChange] = []
-    gone: set[UUID] = set()
+    told: set[UUID] = set()
     for job in log.touched:
         current = state.jobs.get(job.job_id) or state.remains.get(job.job_id)
-        if current is job:
-            change = _change(state, now, job, release=hand_back or job in surplus)
-        elif current is not None or job.job_id in gone:
-            continue  # It was replaced: the job that has its id now was touched, too. Or it was told already.
+        if current is not job:  # It was replaced or deleted. Of several jobs that had one id, all is told once.
+            if job.job_id in told or (current is not None and current in log.touched):
+                continue
+            told.add(job.job_id)
+        if current is not None:
+            change = _change(state, now, current, release=hand_back or current in surplus)
         elif job.job_id in log.ended and job.job_id not in log.forgotten:
             # It was deleted before, and the record of its last run is forgotten here already. The store keeps it.
             change = _change(state, now, job, release=True, deleted=True)
         else:
-            gone.add(job.job_id)
             change = _deletion(state, job.job_id)
         if change is not None:
             changes.append(change)

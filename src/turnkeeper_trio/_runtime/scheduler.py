@@ -604,7 +604,7 @@ class Scheduler:
         """
         staging, job_id = self._parts.staging, submission.job_id
         taken = self._staged.get(job_id, 0) > staging.taken or self._parts.engine.is_taken(job_id)
-        if self._parts.keeper is None and taken and submission.on_conflict is OnConflict.RAISE:
+        if taken and submission.on_conflict is OnConflict.RAISE:
             raise JobExists(f"there is a job with the key {submission.request.key!r}", job_id=job_id)
         while self._staged and next(iter(self._staged.values())) <= staging.taken:
             self._staged.popitem(last=False)
@@ -1259,10 +1259,10 @@ class Scheduler:
     async def shutdown_force(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, cancel every executing run, wait until their cleanup is done, and return the report.
 
-        As `shutdown_graceful`, except that executing runs are cut off at once, and end interrupted; with a store they go
-        on as their job says (``on_crash``) when a scheduler is opened with it again. A plain function in
-        a thread cannot be cut off. It is waited for, and ends early only if it asks
-        ``anyio.from_thread.check_cancelled()`` or ``current_run().cancel_requested``.
+        As `shutdown_graceful`, except that executing runs are cut off at once, and end interrupted; with a store they
+        go on as their job says (``on_crash``) when a scheduler is opened with it again. A plain function in a thread
+        cannot be cut off. It is waited for, and ends early only if it asks ``anyio.from_thread.check_cancelled()`` or
+        ``current_run().cancel_requested``.
 
         Args:
             timeout: How long to wait for the cleanup, in seconds or as a ``timedelta``; ``None`` or ``math.inf`` for as
