@@ -38,6 +38,23 @@ def test_the_architecture_names_tables_and_modules_that_are_there() -> None:
             assert (PACKAGE / "_engine" / f"{writer}.py").exists(), writer
 
 
+def test_the_modules_in_front_of_a_store_are_there() -> None:
+    text = (ROOT / "docs/internals/architecture.md").read_text("utf-8")
+    modules = re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)
+    assert len(modules) == 9
+    assert [module for module in modules if not (PACKAGE / module).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "name", re.findall(r"`(\w+\.\w+)`", (ROOT / "docs/internals/architecture.md").read_text("utf-8"))
+)
+def test_the_functions_that_the_architecture_names_are_there(name: str) -> None:
+    holder, function = name.split(".")
+    sources = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    holds = re.search(rf"^class {holder}\b", sources, re.MULTILINE) or any(PACKAGE.rglob(f"{holder}.py"))
+    assert function == "py" or holder in {"abc", "pyproject"} or (holds and f"def {function}(" in sources), name
+
+
 @pytest.mark.parametrize("folder", re.findall(r"`(tests/\w+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
 def test_the_folders_of_tests_are_there(folder: str) -> None:
     assert (ROOT / folder).is_dir()

@@ -111,6 +111,7 @@ async def test_current_run_tells_all_about_the_run() -> None:
         seen.append((run.job_id, run.run_id, run.name, run.scheduled_at, run.attempt, run.cancel_requested))
         assert current_scheduler() is scheduler
         assert repr(run) == f"<RunContext 'job' run={run.run_id} attempt={run.attempt}>"
+        assert run.run_key == str(run.run_id)
         return run.attempt == 2
 
     async with open_scheduler(max_workers=1) as scheduler:

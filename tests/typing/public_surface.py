@@ -306,6 +306,7 @@ async def work(name: str, *, times: int = 1) -> int:
     assert_type(run, RunContext)
     assert_type(run.job_id, RecurringJobId)
     assert_type(run.run_id, RunId)
+    assert_type(run.run_key, str)
     assert_type(run.name, str)
     assert_type(run.attempt, int)
     assert_type(run.scheduled_at, pendulum.DateTime)

@@ -63,6 +63,15 @@ class RunContext:
         return self._engine.run_id(self._attempt.run)
 
     @property
+    def run_key(self) -> str:
+        """The id of the run as text, for what is done once although the function may be called again.
+
+        It is the same in each attempt: after a failure, and after the process of the attempt before it died. No other
+        run has it, of this job or of another, also not after the job was deleted and added again.
+        """
+        return str(self.run_id)
+
+    @property
     def name(self) -> str:
         """The name of the job."""
         return self._attempt.run.job.request.name
