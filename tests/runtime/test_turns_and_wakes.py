@@ -209,7 +209,7 @@ class AsksTheLoop:
 @ASYNCIO
 @pytest.mark.real_time
 async def test_every_turn_is_taken_in_a_task(turns: list[bool]) -> None:
-    """A turn in the callback of a timer would end the scheduler at a schedule, a clock or an observer that needs one."""
+    """A turn in the callback of a timer would end the scheduler if a schedule, a clock or an observer needs one."""
     async with open_scheduler(max_workers=1, observers=[EventRecorder()]) as scheduler:
         job_id = await scheduler.add_job(RecurringJobRequest("soon", AsksTheLoop(), max_runs=3), nothing)
         turns.clear()
