@@ -138,9 +138,6 @@ async def test_a_slow_observer_is_logged(caplog: pytest.LogCaptureFixture) -> No
         def on_job_added(self, event: JobAdded) -> None:
             time.sleep(0.012)
 
-        def on_run_started(self, event: RunStarted) -> None:
-            time.sleep(0.001)
-
     async with open_scheduler(max_workers=1, observers=[Slow()]) as scheduler:
         await scheduler.wait_job(await scheduler.add_job(NOW, nothing))
     [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

@@ -87,7 +87,7 @@ class Coordinator:
         """The context of a turn outside of the coordinator's task."""
         self._fault: BaseException | None = None
         """What a turn outside of the coordinator's task raised."""
-        wakeup.at_alarm, dispatcher.at_last_report = self._at_alarm, self._at_last_report
+        dispatcher.at_last_report = self._at_last_report
         self.last_turn: Now = clock.read()
         """When the engine last decided."""
         self.begun: bool = False
@@ -210,17 +210,6 @@ class Coordinator:
         self._command_queue.add(command)
         self._take_turn_outside()
         return True
-
-    def _at_alarm(self) -> None:
-        """Take the turn that is due in the callback of the timer, if the coordinator sleeps; see `run_at_once`.
-
-        An observer may need a task to run in, and a callback has none. So if there are any, the coordinator wakes.
-        """
-        may = self._wakeup.asleep and self._keeper is None and self._forced is None and not self._publisher.observed
-        if may:
-            self._take_turn_outside()
-        else:
-            self._wakeup.wake()
 
     def _at_last_report(self) -> bool:
         """Take a turn in the task of a worker that has reported the only attempt that there was; see `run_at_once`.

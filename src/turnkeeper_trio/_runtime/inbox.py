@@ -54,8 +54,6 @@ class Wakeup:
         self._timer: asyncio.TimerHandle | None = None
         self._context = copy_context()
         """The context of the timer: it must not keep that of a caller alive."""
-        self.at_alarm: Callable[[], None] = self.wake
-        """What the timer calls; see `Coordinator`."""
 
     def wake(self) -> None:
         """Wake the coordinator; if it does not sleep, its next sleep ends at once."""
@@ -90,7 +88,7 @@ class Wakeup:
 
     def _ring(self) -> None:
         self._until, self._timer = math.inf, None
-        self.at_alarm()
+        self.wake()
 
     def cancel_timer(self) -> None:
         """Cancel the timer, if there is one."""

@@ -175,11 +175,6 @@ class EventPublisher:
         self.fatal: BaseException | None = None
         """A ``KeyboardInterrupt`` or ``SystemExit`` that an observer raised."""
 
-    @property
-    def observed(self) -> bool:
-        """Whether anything may receive an ordinary event: an observer, a subscriber, or the log."""
-        return bool(self._observers or self._subscriptions) or LOGGER.isEnabledFor(logging.INFO)
-
     def wanted(self) -> Wanted:
         """Return which kinds of ordinary events something receives: an observer, a subscriber, or the log."""
         logs_all = LOGGER.isEnabledFor(logging.INFO)
