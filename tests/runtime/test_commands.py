@@ -20,6 +20,7 @@ from turnkeeper_trio import (
 )
 from turnkeeper_trio._engine import control, queries
 from turnkeeper_trio._engine.state import State
+from turnkeeper_trio.errors import StoreError
 
 pytestmark = pytest.mark.anyio
 
@@ -108,12 +109,13 @@ async def test_callers_may_give_up_in_the_step_in_which_the_scheduler_ends(store
     store.delay = 10  # the coordinator waits, and takes nothing
     tasks: list[asyncio.Task[Any]] = []
     async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
-        tasks.append(asyncio.ensure_future(scheduler.add_job(LATER, nothing)))
+        scheduler.register("nothing", nothing)
+        tasks.append(asyncio.ensure_future(scheduler.add_job(LATER, "nothing")))
         await anyio.sleep(1)
-        scheduler.try_add_job(LATER, nothing)
+        scheduler.try_add_job(LATER, "nothing")
         with pytest.raises(StagingFull):
-            scheduler.try_add_job(LATER, nothing)
-        tasks += [asyncio.ensure_future(scheduler.add_job(LATER, nothing)) for _ in range(2)]
+            scheduler.try_add_job(LATER, "nothing")
+        tasks += [asyncio.ensure_future(scheduler.add_job(LATER, "nothing")) for _ in range(2)]
         tasks += [asyncio.ensure_future(scheduler.list_all_jobs()) for _ in range(2)]
         tasks += [asyncio.ensure_future(scheduler.wait_idle()) for _ in range(2)]
         await anyio.sleep(1)
@@ -126,7 +128,7 @@ async def test_callers_may_give_up_in_the_step_in_which_the_scheduler_ends(store
     assert scheduler.get_metrics_snapshot().jobs_submitted == 2
 
 
-async def test_questions_that_were_not_taken_before_a_crash_are_answered_from_the_final_state(store: Any) -> None:
+async def test_questions_that_were_not_taken_before_a_crash_are_answered_as_far_as_possible(store: Any) -> None:
     async def broken(changes: Any) -> Any:
         await anyio.sleep(10)
         raise LookupError("no such table")
@@ -135,20 +137,24 @@ async def test_questions_that_were_not_taken_before_a_crash_are_answered_from_th
 
     async def ask(patience: float) -> None:
         with anyio.move_on_after(patience):
-            answers.append([job.name for job in await scheduler.list_all_jobs()])
+            answers.append([run.name for run in await scheduler.list_active_runs()])
+            with pytest.raises(SchedulerClosed):
+                await scheduler.list_all_jobs()
+            answers.append("closed")
 
     async with anyio.create_task_group() as group:
-        with pytest.raises(InternalError):
+        with pytest.raises(StoreError):
             async with open_scheduler(max_workers=1, store=store) as scheduler:
-                await scheduler.add_job(LATER, nothing)
+                scheduler.register("nothing", nothing)
+                await scheduler.add_job(LATER, "nothing")
                 store.apply = broken
-                scheduler.try_add_job(LATER, nothing)
+                scheduler.try_add_job(LATER, "nothing")
                 await anyio.sleep(1)
                 for patience in (2, 100, 2):
                     group.start_soon(ask, patience)
                 await anyio.sleep_forever()
     assert anyio.current_time() == 10
-    assert answers == [["later", "later"]]
+    assert answers == [[], "closed"]
 
 
 async def test_a_log_that_fails_may_be_silenced(

@@ -28,7 +28,7 @@ from turnkeeper_trio._runtime.signals import _Forcing
 async def test_who_begins_to_wait_after_the_end_is_answered_at_once() -> None:
     driver = Driver()
     inbox: Inbox[Any] = Inbox(1, Wakeup())
-    queue = CommandQueue(driver.engine, inbox)
+    queue = CommandQueue(driver.engine, inbox, loads=False)
     queue.close()
     queue.answer_remaining(driver.now)
     reply, gone = Reply(), Reply()

@@ -58,6 +58,8 @@ async def beside_an_innocent(**options: Any) -> AsyncGenerator[Scheduler]:
     begin = anyio.current_time()
     with anyio.fail_after(10_000):
         async with open_scheduler(max_workers=2, **options) as scheduler:
+            scheduler.register("tick", tick)
+            scheduler.register("takes", takes)
             innocent = await scheduler.add_job(RecurringJobRequest("innocent", Interval(seconds=1)), tick)
             yield scheduler
             await anyio.sleep(3)

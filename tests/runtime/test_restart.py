@@ -3,7 +3,6 @@
 Each scenario is played with a store that has all jobs claimed, and with one whose jobs are mostly in the store only.
 """
 
-import logging
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +33,7 @@ from turnkeeper_trio import (
     RecurringJobRequest,
     RunNotFound,
     Scheduler,
+    SchedulerClosed,
     Snooze,
     open_scheduler,
 )
@@ -520,8 +520,6 @@ class TestHandedBack:
             assert (await scheduler.get_job_details(job_id)).active_runs == ()
 
     async def test_who_waits_for_what_is_handed_back(self, store: FakeStore) -> None:
-        from turnkeeper_trio import SchedulerClosed  # noqa: PLC0415  (only here)
-
         closed: list[str] = []
 
         async def wait(ask: Callable[..., Any], *args: Any) -> None:
@@ -621,7 +619,6 @@ async def test_events_of_what_goes_on(store: FakeStore) -> None:
     async with opened(store) as scheduler:
         job_id = await scheduler.add_job(RecurringJobRequest("job", After(3)), "work")
     async with opened(store, observers=[Observer()]) as scheduler:
-        logging.getLogger("turnkeeper_trio").info("again")
         await scheduler.wait_idle()
         assert scheduler.get_metrics_snapshot().books.admitted == 1
     assert heard == [("job", job_id)]

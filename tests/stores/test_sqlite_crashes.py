@@ -85,7 +85,7 @@ def kill_again_and_again(path: Path, kills: int, durability: str, chance: random
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("durability", ["full", "normal"])
 def test_the_process_is_killed(tmp_path: Path, durability: str) -> None:
-    kill_again_and_again(tmp_path / "jobs.db", 3, durability, random.Random(1))
+    kill_again_and_again(tmp_path / "jobs.db", 2, durability, random.Random(1))
     assert not (tmp_path / "jobs.db-wal").exists()
 
 

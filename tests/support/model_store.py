@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from turnkeeper_trio._engine.images import job_image, run_image
+from turnkeeper_trio._engine.images import definition_image, job_image, run_image
 from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._model.stored import DefinitionImage, JobChange, JobImage, RunImage, RunState, StoredJob
 
@@ -91,6 +91,7 @@ class ModelStore:
         for job_id, job in jobs.items():
             row = self.rows[job_id]
             assert row.image == job_image(state, job), f"{row.image}\n{job_image(state, job)}"
+            assert row.definition == definition_image(job)
             told = {entry: run for entry, run in row.runs.items() if run.state is not RunState.ENDED}
             assert told == {run.occurrence.entry: run_image(state, run) for run in job.runs if not run.job.lost}
             assert job.entries >= max(row.runs, default=0)

@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, assert_type
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -132,6 +133,8 @@ from turnkeeper_trio.schedules import (
     upcoming,
 )
 from turnkeeper_trio.simulation import SimulatedRun, Simulation
+from turnkeeper_trio.stores import Keep, MemoryStore
+from turnkeeper_trio.stores.sqlite import SQLiteStore
 from turnkeeper_trio.testing import (
     FaultPlan,
     InjectedFault,
@@ -140,6 +143,7 @@ from turnkeeper_trio.testing import (
     Runs,
     SchedulerTime,
     SchedulerTimeError,
+    StoreConformance,
     SweepError,
     VirtualEventLoop,
     assert_run_log,
@@ -521,7 +525,10 @@ def logs(handler: logging.Handler) -> None:
 
 
 def errors_are_what_they_are_said_to_be() -> None:
-    every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreUnavailable]
+    every: list[type[TurnKeeperError]] = [CriticalJobFailed, InternalError, RunNotSucceeded, StoreError]
+    stores: list[type[StoreError]] = [
+        StoreCorrupted, StoreInUse, StoreNotFound, StoreReadOnly, StoreTooNew, StoreUnavailable,
+    ]  # fmt: skip
     submissions: list[type[SubmitError]] = [StagingFull, SchedulerClosed, SubmissionRefused]
     jobs: list[type[JobError]] = [
         JobActive, JobEnded, JobExists, JobHalted, JobNotFound, RunNotFound, VersionConflict,
@@ -530,7 +537,7 @@ def errors_are_what_they_are_said_to_be() -> None:
     lookups: list[type[LookupError]] = [JobNotFound, RunNotFound]
     timeouts: list[type[TimeoutError]] = [ShutdownTimeout]
     runtimes: list[type[RuntimeError]] = [WouldDeadlock]
-    for error in (*every, *submissions, *jobs, *values, *lookups, *timeouts, *runtimes):
+    for error in (*every, *stores, *submissions, *jobs, *values, *lookups, *timeouts, *runtimes):
         assert issubclass(error, TurnKeeperError)
 
 
@@ -600,6 +607,19 @@ def plain_tests(request: RecurringJobRequest) -> None:
     assert_type(inline.record, RunRecord)
     assert_type(inline.attempts, tuple[InlineAttempt, ...])
     assert_type(inline.delays, list[float])
+
+
+def stores_are_stores() -> None:
+    class TestOfMyStore(StoreConformance):
+        def new_store(self) -> Store:
+            return MemoryStore()
+
+    keep = Keep(per_job=10, age=timedelta(days=30), total=None)
+    stores: list[Store] = [
+        MemoryStore(), MemoryStore(horizon=60), SQLiteStore("jobs.db"), TestOfMyStore().new_store(),
+        SQLiteStore(Path("jobs.db"), durability="normal", history=keep, horizon=timedelta(minutes=5), offload="thread"),
+    ]  # fmt: skip
+    assert_type(stores[0].horizon, float)
 
 
 def sweeping(error: SchedulerTimeError, found: SweepError) -> None:

@@ -203,14 +203,14 @@ def crash(state: State, now: Now, run: Run, *, retired: bool) -> None:
         attempt.ending = AttemptResult.CRASHED
         _fail_attempt(state, now, run, attempt)
     else:
-        begin_again(state, now, run)
+        begin_again(state, now, run, first=True)
 
 
-def begin_again(state: State, now: Now, run: Run) -> None:
-    """Have a further attempt of a run begin as soon as it may."""
+def begin_again(state: State, now: Now, run: Run, *, first: bool = False) -> None:
+    """Have a further attempt of a run begin as soon as it may; with ``first``, before the runs of its job that wait."""
     run.waiting_retry, run.wake_at = False, None
     run.since, run.ready_at = now.loop, now.wall
-    add_waiting(run.job, run)
+    add_waiting(run.job, run, first=first)
     promote_waiting(state, run.job)
 
 

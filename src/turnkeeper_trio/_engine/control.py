@@ -107,7 +107,6 @@ def cancel_run(state: State, now: Now, run_id: UUID, *, reason: str = "") -> "Wa
     Return the record of the run, or a wait for it if the run executes.
     """
     item = find_run(state, run_id)
-    state.change_log.touch((item if isinstance(item, Occurrence) else item.occurrence).job)
     if isinstance(item, Occurrence):
         return state.record(_end_pending(state, now, item, Outcome.CANCELLED, reason))
     if item.outcome is not None:
@@ -149,7 +148,6 @@ def skip_next_run(state: State, now: Now, job_id: UUID | str) -> RunRecord | Non
     refuse_if_ended(state, job)
     if job.pending is None:
         return None
-    state.change_log.touch(job)
     return state.record(_end_pending(state, now, job.pending, Outcome.SKIPPED, "skipped by hand"))
 
 

@@ -29,7 +29,7 @@ def job_image(state: State, job: Job) -> JobImage:
         _entry(history.last_run),
         _entry(history.last_success),
         _entry(history.last_failure),
-        job.job_id in state.remains,
+        job.job_id not in state.jobs,
         _wake_at(job),
     )
 

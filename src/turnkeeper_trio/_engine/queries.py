@@ -246,7 +246,7 @@ def upcoming_runs(
             if pending is not None:
                 heads.append((pending.scheduled_at, job.seq, job.ran + 1, job))
             due_at = None if pending is None else pending.due_at
-            waiting = ((run.wake_at, run.attempts) for run in loaded.stored.runs)
+            waiting = [(run.wake_at, run.attempts) for run in loaded.stored.runs]
             retries += [(at, job.seq, begun + 1, job) for at, begun in waiting if at and _will_come(job, at, due_at)]
     if others:
         heads.sort(key=itemgetter(0, 1))

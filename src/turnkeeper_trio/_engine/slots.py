@@ -26,9 +26,9 @@ def free_slots(job: Job, overlap: Overlap) -> float:
     return limit - len(blocking_runs(job))
 
 
-def add_waiting(job: Job, run: Run) -> None:
-    """Add a run to those of its job that wait: last, or first if it is a retry for which the others wait."""
-    if run.begun and job.request.retry_past_next:
+def add_waiting(job: Job, run: Run, *, first: bool = False) -> None:
+    """Add a run to those of its job that wait: last, or first, as also a retry for which the others wait."""
+    if first or (run.begun and job.request.retry_past_next):
         job.waiting = {run: None, **job.waiting}
         return
     if job.waiting is NO_RUNS:

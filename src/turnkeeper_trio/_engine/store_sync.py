@@ -55,6 +55,9 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
             change = _change(state, now, job, release=hand_back or job in surplus)
         elif current is not None or job.job_id in gone:
             continue  # It was replaced: the job that has its id now was touched, too. Or it was told already.
+        elif job.job_id in log.ended and job.job_id not in log.forgotten:
+            # It was deleted before, and the record of its last run is forgotten here already. The store keeps it.
+            change = _change(state, now, job, release=True, deleted=True)
         else:
             gone.add(job.job_id)
             change = _deletion(state, job.job_id)
@@ -72,11 +75,13 @@ def _deletion(state: State, job_id: UUID) -> JobChange | None:
     return JobChange(state.next_change(), job_id, 0, False, None, None, (), (), False, False)
 
 
-def _change(state: State, now: Now, job: Job, *, release: bool) -> JobChange | None:
+def _change(state: State, now: Now, job: Job, *, release: bool, deleted: bool = False) -> JobChange | None:
     log, job_id = state.change_log, job.job_id
     stored = log.forgotten.get(job_id) if log.forgotten else None
     forget, new = stored is not None, job.told is None and not stored
     image = job_image(state, job)
+    if deleted:
+        image = image._replace(deleted=True)
     runs = _run_images(state, job, everything=forget)
     for item in log.ended.get(job_id, ()):
         runs.append(run_image(state, item) if isinstance(item, Run) else non_run_image(state, item))
@@ -169,7 +174,10 @@ def settle(state: State, now: Now, refusals: Mapping[int, str]) -> None:
     """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""
     log = state.change_log
     waiting, log.waiting = log.waiting, {}
-    for job_id, why in ((each.job_id, refusals[each.change_id]) for each in log.offered if each.change_id in refusals):
+    for change in log.offered if refusals else ():
+        if change.change_id not in refusals:
+            continue
+        job_id, why = change.job_id, refusals[change.change_id]
         job = state.jobs.get(job_id) or state.remains.get(job_id)
         if job is not None:
             _lose(state, now, job, why)
@@ -248,7 +256,7 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     for run in [run for run in job.runs if run.told is not None and run.told.state is RunState.COMPLETED]:
         end_run(state, now, run, Outcome.SUCCEEDED, value=run.value)
     state.change_log.touch(job)  # So that it is released again, if it was only asked about.
-    for run, retired in crashed:
+    for run, retired in reversed(crashed):  # Each that begins again precedes those that wait.
         if run.outcome is None and run in job.runs:  # The crash of another may have halted the job.
             crash(state, now, run, retired=retired or image.deleted)
     promote_waiting(state, job)
@@ -260,7 +268,6 @@ def resolve(state: State, targets: Collection[str]) -> None:
     for job in tuple(state.jobs.values()):
         if not job.resolved and job.target in targets:
             job.resolved = True
-            state.change_log.touch(job)
             promote_waiting(state, job)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, cast, final
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.error import TurnKeeperError
 from turnkeeper_trio._model.ids import RecurringJobId, RunId
+from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import RunRecord
 from turnkeeper_trio._model.stored import StoredRun
@@ -110,3 +111,6 @@ def record_of_row(stored: StoredRun) -> RunRecord:
         duration=seconds(row.executed),
         count=row.count,
     )
+
+
+set_public_path(NotKept)

@@ -58,7 +58,6 @@ class Coordinator:
         command_queue: CommandQueue,
         publisher: EventPublisher,
         keeper: StoreKeeper | None,
-        store_timeout: float,
     ) -> None:
         defer_ctrl_c(Coordinator.run, Coordinator._take_turn)
         self._engine = engine
@@ -78,11 +77,6 @@ class Coordinator:
         """Whether the shutdown is forced; ``None`` before a shutdown."""
         self._at_store = False
         """Whether the turn waits for a store."""
-        self._store_timeout = store_timeout
-        self._given_up_at: float | None = None
-        """The loop time after which an unavailable store is not waited for any longer."""
-        if keeper is not None:
-            keeper.waits_no_longer = self._waits_no_longer
         self.completer: Completer | None = None
         """Where jobs have work done together with their success, if there is a store; the runner sets it."""
         self._committed = 0
@@ -119,7 +113,7 @@ class Coordinator:
         if self._at_store and forced:
             self._cut_off()
         if self._keeper is not None:
-            self._keeper.hurry()
+            self._keeper.hurry(forced=self._forced)
         self._wakeup.wake()
 
     def wake(self) -> None:
@@ -302,18 +296,8 @@ class Coordinator:
         taken = self._batcher.take(self._dispatcher.reported)
         # Whoever was told that the store is unavailable was not promised anything.
         self._taken = [each for each in taken if each.token is None or each.token.open]
-        keys = [each.job_id for each in self._taken if each.request.key is not None]
-        missing = [job_id for job_id in keys if not self._engine.knows(job_id)]
-        if missing:
-            await keeper.load_keys(now, missing)
-        commands, self._command_queue.to_load = self._command_queue.to_load, []
-        for command in commands:
-            assert command.needs is not None
-            found, fault = await keeper.load(now, command.needs)
-            if fault is None:
-                self._command_queue.loaded(command, found)
-            else:
-                self._engine.answer(command.reply, fault)
+        await keeper.load_keys(now, self._taken)
+        await keeper.load_for_commands(now, self._command_queue)
         if self.completer is not None:
             await self.completer.work_off()
 
@@ -325,16 +309,6 @@ class Coordinator:
         finally:
             self._at_store = False
         self._cancel(self._engine.cancels)  # The runs of jobs that the store refused.
-
-    def _waits_no_longer(self) -> bool:
-        """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
-        if self._forced is None or any(attempt.scope is not None for attempt in self._engine.assigned):
-            self._given_up_at = None
-            return False
-        now = self._clock.loop_time()
-        if self._given_up_at is None:
-            self._given_up_at = now + self._store_timeout
-        return self._forced or now >= self._given_up_at
 
     def _cancel(self, cancels: list[Attempt]) -> None:
         for attempt in cancels:

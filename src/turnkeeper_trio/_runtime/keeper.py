@@ -8,15 +8,14 @@ import logging
 import os
 import platform
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, TypeVar, cast, final
 from uuid import UUID, uuid4
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from turnkeeper_trio._engine.engine import Engine, LoadedJob
+from turnkeeper_trio._engine.engine import Engine, LoadedJob, Submission
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.run import Outcome, RunRecord
@@ -24,7 +23,6 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
-    Completion,
     JobChange,
     JobQuery,
     Refusal,
@@ -33,15 +31,16 @@ from turnkeeper_trio._model.stored import (
     StoredRun,
     StoreNode,
 )
-from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
+from turnkeeper_trio._model.times import MICROSECONDS, Now
 from turnkeeper_trio._runtime.clock import time_is_virtual
-from turnkeeper_trio._runtime.commands import Needs, Reply, is_native
+from turnkeeper_trio._runtime.commands import CommandQueue, Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
-from turnkeeper_trio.abc import Store, TransactionalStore
+from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, StoreError, StoreUnavailable, TurnKeeperError
 from turnkeeper_trio.jobs import JobSummary
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
+from turnkeeper_trio.jobs.details import summary_of_row
 
 FIRST_RETRY: Final = 0.2
 LONGEST_RETRY: Final = 5.0
@@ -101,14 +100,17 @@ class StoreKeeper:
         self._hurry: anyio.Event | None = None
         self.unavailable: StoreUnavailable | None = None
         """Why the store cannot commit now, if it cannot."""
-        self.waits_no_longer: Callable[[], bool] = lambda: False
-        """Returns whether a store that is unavailable is not waited for any longer; the coordinator sets it."""
+        self._forced: bool | None = None
+        """Whether the shutdown is forced; ``None`` before a shutdown."""
+        self._given_up_at: float | None = None
+        """The loop time after which an unavailable store is not waited for any longer."""
 
     async def open(self, now: Now, version: str) -> None:
         """Open the store, and go on where the scheduler before ended.
 
         Raises:
             StoreError: it cannot be opened.
+            ConfigurationError: an option of it makes no sense.
         """
         node = StoreNode(
             node_id=uuid4(),
@@ -118,7 +120,12 @@ class StoreKeeper:
             at=now.wall,
             inline=time_is_virtual(),
         )
-        opened = await self._call(self.store.open, node)
+        try:
+            opened = await self._call(self.store.open, node)
+        except StoreError as exc:
+            if type(exc.__cause__) is ConfigurationError:
+                raise exc.__cause__ from None
+            raise
         _, fault = guard.call(self._engine.resume, opened)
         if fault is not None:
             await self.close(clean=False)
@@ -126,11 +133,22 @@ class StoreKeeper:
         for warning in opened.warnings:
             write(logging.WARNING, "the store says: %s", warning)
 
-    def hurry(self) -> None:
+    def hurry(self, *, forced: bool) -> None:
         """Look at once, and then often, whether an unavailable store is still waited for: the shutdown has begun."""
+        self._forced = forced
         self._longest_retry = RETRY_AT_SHUTDOWN
         if self._hurry is not None:
             self._hurry.set()
+
+    def _waits_no_longer(self) -> bool:
+        """Return whether an unavailable store is not waited for any longer: all bodies have ended some time ago."""
+        if self._forced is None or any(attempt.scope is not None for attempt in self._engine.assigned):
+            self._given_up_at = None
+            return False
+        now = anyio.current_time()
+        if self._given_up_at is None:
+            self._given_up_at = now + self._timeout
+        return self._forced or now >= self._given_up_at
 
     async def close(self, *, clean: bool) -> None:
         """Close the store. Nothing is read of it from now on."""
@@ -190,15 +208,29 @@ class StoreKeeper:
         self._take_over(now, claimed)
         return claimed.runs, None
 
-    async def load_keys(self, now: Now, job_ids: Sequence[UUID]) -> None:
+    async def load_keys(self, now: Now, submissions: Iterable[Submission]) -> None:  # noqa: ASYNC910  (mostly none)
         """Claim the jobs that have the keys of jobs that were submitted, so that the engine decides about both.
 
         Raises:
             StoreUnavailable: it was not waited for any longer.
             StoreError: the store failed in a different way.
         """
-        claim = Claim(now=now.wall, targets=self._known, job_ids=tuple(job_ids))
-        self._take_over(now, await self._until_available(self.store.claim, claim))
+        keys = [each.job_id for each in submissions if each.request.key is not None]
+        missing = tuple(job_id for job_id in keys if not self._engine.knows(job_id))
+        if missing:
+            claim = Claim(now=now.wall, targets=self._known, job_ids=missing)
+            self._take_over(now, await self.until_available(self.store.claim, claim))
+
+    async def load_for_commands(self, now: Now, queue: CommandQueue) -> None:  # noqa: ASYNC910  (mostly none)
+        """Claim what commands need; each is carried out in the next turn, or answered why it cannot be."""
+        commands, queue.to_load = queue.to_load, []
+        for command in commands:
+            assert command.needs is not None
+            found, fault = await self.load(now, command.needs)
+            if fault is None:
+                queue.loaded(command, found)
+            else:
+                self._engine.answer(command.reply, fault)
 
     def _take_over(self, now: Now, claimed: Claimed) -> None:
         """Admit jobs that were named. The last that had something to do elsewhere may be among them."""
@@ -242,7 +274,7 @@ class StoreKeeper:
             self._batch += 1
             batch = Batch(self._batch, now.wall, changes, settings)
             try:
-                refusals = await self._until_available(self.store.apply, batch)
+                refusals = await self.until_available(self.store.apply, batch)
             except BaseException:
                 self._engine.give_up(changes)
                 raise
@@ -250,22 +282,7 @@ class StoreKeeper:
         for change in changes:
             self._note_release(change)
 
-    @property
-    def transactional(self) -> bool:
-        """Whether the store can commit work of a user's together with the success of a run."""
-        return isinstance(self.store, TransactionalStore)
-
-    async def complete(self, completion: Completion) -> bool:
-        """Have work be done and committed together with the success of a run; return whether it is.
-
-        Raises:
-            StoreUnavailable: it was not waited for any longer. It is unknown whether it was committed.
-            StoreError: the store failed in a different way.
-        """
-        assert isinstance(self.store, TransactionalStore)
-        return await self._until_available(self.store.complete, completion)
-
-    async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
+    async def until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""
         delay, away_since = FIRST_RETRY, anyio.current_time()
         while True:
@@ -273,7 +290,7 @@ class StoreKeeper:
                 result = await self._call(method, argument)
             except StoreUnavailable as exc:
                 away = self._is_unavailable(exc)
-                if self.waits_no_longer():
+                if self._waits_no_longer():
                     raise
             else:
                 self._is_available()
@@ -307,15 +324,16 @@ class StoreKeeper:
 
     async def _call(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call the store. A call is never cut off, because nobody would know then what was done."""
+        result: T | None = None
         with anyio.CancelScope(shield=True):
             try:
                 result = await method(*args, **kwargs)
-            except (StoreError, ConfigurationError):
+            except StoreError:
                 raise
             except Exception as exc:
                 message = f"the store failed: {guard.described(exc)}"
                 raise StoreError(message) from exc
-        return result
+        return cast("T", result)
 
     async def _read(self, method: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Call a method of the store that only reads.
@@ -364,7 +382,7 @@ class StoreKeeper:
             after=after,
             limit=limit,
         )
-        return [_summary(stored) for stored in await self._read(self.store.read_jobs, query)]
+        return [summary_of_row(stored) for stored in await self._read(self.store.read_jobs, query)]
 
     async def history(
         self, job_id: UUID | None, since: int | None, outcomes: Collection[Outcome] | None, limit: int
@@ -387,21 +405,6 @@ class StoreKeeper:
 
 COMMIT_TAKES: Final = 0.5
 """Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
-
-
-def _summary(stored: StoredJob) -> JobSummary:
-    definition, image = stored.definition, stored.image
-    waiting = [run.wake_at for run in stored.runs if run.wake_at is not None and image.state is not JobState.PAUSED]
-    times = waiting if image.pending is None else [*waiting, image.pending.due_at]
-    return JobSummary(
-        job_id=RecurringJobId(stored.job_id),
-        key=definition.key,
-        name=definition.name,
-        tags=definition.tags,
-        state=image.state,
-        next_run_time=utc_pendulum(min(times)) if times else None,
-        active=len(stored.runs),
-    )
 
 
 _ALL: Final = 100 * 365 * 86400 * MICROSECONDS

@@ -56,7 +56,8 @@ async def open_scheduler(
 
     A scheduler does not wait for future occurrences when the block is left: they stay unrun, and the shutdown report
     counts them. It knows of no other process: if N processes open one scheduler each, with the same jobs in memory,
-    each job runs N times.
+    each job runs N times. A ``store`` keeps jobs: what has not begun when the block is left goes on when a scheduler is
+    opened with the store again.
 
     Args:
         max_workers: How many runs may execute at once.
@@ -98,7 +99,8 @@ async def open_scheduler(
     Always one bare exception leaves the block: the scheduler puts no group around it. If there are several, the first
     in this order leaves. Each of the others becomes a note of it, and its context if it has none:
 
-    1. `InternalError`, from its cause: a fault of this library;
+    1. `InternalError`, from its cause: a fault of this library; or `StoreError`: the store failed, or it was still
+       unavailable after ``store_timeout`` when the block was left;
     2. the ``KeyboardInterrupt`` or ``SystemExit`` that a job or an observer raised (the body is cancelled then), or the
        ``KeyboardInterrupt`` of a Ctrl-C that came while the block was being left;
     3. the exception of the body;
@@ -112,6 +114,7 @@ async def open_scheduler(
 
     Raises:
         ConfigurationError: an option has a value that makes no sense; ``parameter`` names the option.
+        StoreError: the store cannot be opened; a subclass says why.
     """
     grace = _validation.limit("shutdown_grace", shutdown_grace)
     definitions = _definitions(store, kinds, codec)
@@ -143,11 +146,7 @@ async def open_scheduler(
         definitions=definitions,
         store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
-    try:
-        await runner.open_store()
-    except BaseException:
-        runner.close_streams()
-        raise
+    await runner.open_store()
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
@@ -170,8 +169,7 @@ async def open_scheduler(
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
-                with anyio.CancelScope(shield=True):
-                    await runner.close_store()
+                await runner.close_store()
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)

@@ -36,7 +36,7 @@ from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import Clock, Store, TransactionalStore
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError, StoreError
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
@@ -107,12 +107,10 @@ class Runner:
             command_queue=command_queue,
             publisher=publisher,
             keeper=self._keeper,
-            store_timeout=store_timeout,
         )
-        if self._keeper is not None:
-            completer = Completer(self._engine, self._keeper, command_queue, wakeup)
-            self._coordinator.completer = completer
-            self._complete = completer.complete if self._keeper.transactional else None
+        if self._keeper is not None and isinstance(store, TransactionalStore):
+            completer = Completer(self._engine, self._keeper, store, command_queue, wakeup)
+            self._coordinator.completer, self._complete = completer, completer.complete
         self.scheduler: Final = Scheduler(
             Parts(
                 engine=self._engine,
@@ -268,14 +266,18 @@ class Runner:
             return cause
         return internal_error(cause)
 
-    async def open_store(self) -> None:
+    async def open_store(self) -> None:  # noqa: ASYNC910  (there may be no store)
         """Open the store, if there is one.
 
         Raises:
             StoreError: it cannot be opened.
         """
         if self._keeper is not None:
-            await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+            try:
+                await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+            except BaseException:
+                self.close_streams()
+                raise
 
     async def close_store(self) -> None:
         """Close the store. What it raises is logged: everything that was promised is committed."""

@@ -148,7 +148,8 @@ class Scheduler:
     the answer is lost. A method whose behaviour is different says so.
 
     After the scheduler has ended, questions are answered from its final state. What would change something, and what
-    would wait, raises `SchedulerClosed`.
+    would wait, raises `SchedulerClosed`. With a store, so does each question after the block has been left, because the
+    store is closed then; before that, those about a single job do.
 
     An argument of the wrong type, or with a value that makes no sense, raises `ConfigurationError`, whose ``parameter``
     names the argument. Only what should be a function and is none raises ``TypeError``.
@@ -331,7 +332,8 @@ class Scheduler:
         Raises:
             StagingFull: staging has no room, so nothing was submitted; the error carries the submission.
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
-            JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`.
+            JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`. With a store the job that has the
+                key stays as it is, and nothing is raised, because only the store knows.
             TypeError: ``fn`` is no function, or does not take these arguments.
             ConfigurationError: as `add_job`.
         """
@@ -1236,6 +1238,8 @@ class Scheduler:
 
         From the call on nothing new is accepted. Submissions in staging enter the books. A run that is due and has not
         begun never starts. A run that waits for its retry ends interrupted. Occurrences of later instants stay unrun.
+        With a store neither ends: the store keeps them, and they go on when a scheduler is opened with it again. The
+        report counts them (`ShutdownReport.handed_back`).
 
         Args:
             timeout: How long to wait for executing runs, in seconds or as a ``timedelta``; ``None`` or ``math.inf`` for
@@ -1255,7 +1259,8 @@ class Scheduler:
     async def shutdown_force(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, cancel every executing run, wait until their cleanup is done, and return the report.
 
-        As `shutdown_graceful`, except that executing runs are cut off at once, and end interrupted. A plain function in
+        As `shutdown_graceful`, except that executing runs are cut off at once, and end interrupted; with a store they go
+        on as their job says (``on_crash``) when a scheduler is opened with it again. A plain function in
         a thread cannot be cut off. It is waited for, and ends early only if it asks
         ``anyio.from_thread.check_cancelled()`` or ``current_run().cancel_requested``.
 

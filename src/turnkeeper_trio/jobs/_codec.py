@@ -5,10 +5,9 @@ from datetime import datetime, tzinfo
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
-import pendulum
-
 from turnkeeper_trio._kinds import Kinds, by_kind
 from turnkeeper_trio._model import guard
+from turnkeeper_trio._model.deferred import pendulum
 from turnkeeper_trio._model.times import duration_from_json, duration_to_json, instant_us
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.policies import CatchUp, OnCrash, Overlap
@@ -101,7 +100,7 @@ def _from_instant(value: Any) -> Any:
     written: dict[str, Any] = {"label": label.isoformat(), "zone": key}
     if when.fold:
         written["fold"] = 1
-    if guard.is_a(zone, pendulum.Timezone):
+    if type(zone) is not ZoneInfo and guard.is_a(zone, pendulum.Timezone):
         written["pendulum"] = True
     return written
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from turnkeeper_trio._model.job import ENDED_STATES, JobState
@@ -134,6 +134,6 @@ def with_letters(value: Any) -> Any:
     That is half a surrogate pair, which Python makes of a file name that is no UTF-8, for example.
     """
     if type(value) is tuple:
-        parts: tuple[Any, ...] = value
+        parts = cast("Any", value)
         return tuple(map(with_letters, parts))
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if type(value) is str else value
