@@ -9,6 +9,7 @@ from turnkeeper_trio._engine.engine import Attempt, Engine
 from turnkeeper_trio._runtime.commands import CommandQueue, Reply
 from turnkeeper_trio._runtime.inbox import Wakeup
 from turnkeeper_trio._runtime.keeper import StoreKeeper
+from turnkeeper_trio.abc import TransactionalStore
 
 
 class _Answer(NamedTuple):
@@ -22,9 +23,17 @@ class _Answer(NamedTuple):
 class Completer:
     """What is to be completed by the coordinator, which alone speaks to the store about runs."""
 
-    def __init__(self, engine: Engine, keeper: StoreKeeper, command_queue: CommandQueue, wakeup: Wakeup) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        keeper: StoreKeeper,
+        store: TransactionalStore,
+        command_queue: CommandQueue,
+        wakeup: Wakeup,
+    ) -> None:
         self._engine = engine
-        self._keeper: Final = keeper
+        self._keeper = keeper
+        self._store = store
         self._command_queue = command_queue
         self._wakeup = wakeup
         self._waiting: list[tuple[Reply, Attempt, Callable[[Any], Any]]] = []
@@ -56,7 +65,7 @@ class Completer:
             if not reply.open:
                 continue
             completion = self._engine.completion_of(attempt, work)
-            if completion is not None and await self._keeper.complete(completion):
+            if completion is not None and await self._keeper.until_available(self._store.complete, completion):
                 self._engine.complete(attempt, completion.value)
                 answer = _Answer(completion.value, None)
             else:

@@ -16,7 +16,6 @@ from anyio.lowlevel import checkpoint
 
 from turnkeeper_trio._engine.engine import Engine, LoadedJob, Submission
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.ids import RecurringJobId
 from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.kept import record_of_row
 from turnkeeper_trio._model.run import Outcome, RunRecord
@@ -24,7 +23,6 @@ from turnkeeper_trio._model.stored import (
     Batch,
     Claim,
     Claimed,
-    Completion,
     JobChange,
     JobQuery,
     Refusal,
@@ -33,15 +31,16 @@ from turnkeeper_trio._model.stored import (
     StoredRun,
     StoreNode,
 )
-from turnkeeper_trio._model.times import MICROSECONDS, Now, utc_pendulum
+from turnkeeper_trio._model.times import MICROSECONDS, Now
 from turnkeeper_trio._runtime.clock import time_is_virtual
 from turnkeeper_trio._runtime.commands import CommandQueue, Needs, Reply, is_native
 from turnkeeper_trio._runtime.functions import Functions
 from turnkeeper_trio._runtime.logs import write
-from turnkeeper_trio.abc import Store, TransactionalStore
+from turnkeeper_trio.abc import Store
 from turnkeeper_trio.errors import ConfigurationError, SchedulerClosed, StoreError, StoreUnavailable, TurnKeeperError
 from turnkeeper_trio.jobs import JobSummary
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
+from turnkeeper_trio.jobs.details import summary_of_row
 
 FIRST_RETRY: Final = 0.2
 LONGEST_RETRY: Final = 5.0
@@ -220,7 +219,7 @@ class StoreKeeper:
         missing = tuple(job_id for job_id in keys if not self._engine.knows(job_id))
         if missing:
             claim = Claim(now=now.wall, targets=self._known, job_ids=missing)
-            self._take_over(now, await self._until_available(self.store.claim, claim))
+            self._take_over(now, await self.until_available(self.store.claim, claim))
 
     async def load_for_commands(self, now: Now, queue: CommandQueue) -> None:  # noqa: ASYNC910  (mostly none)
         """Claim what commands need; each is carried out in the next turn, or answered why it cannot be."""
@@ -275,7 +274,7 @@ class StoreKeeper:
             self._batch += 1
             batch = Batch(self._batch, now.wall, changes, settings)
             try:
-                refusals = await self._until_available(self.store.apply, batch)
+                refusals = await self.until_available(self.store.apply, batch)
             except BaseException:
                 self._engine.give_up(changes)
                 raise
@@ -283,22 +282,7 @@ class StoreKeeper:
         for change in changes:
             self._note_release(change)
 
-    @property
-    def transactional(self) -> bool:
-        """Whether the store can commit work of a user's together with the success of a run."""
-        return isinstance(self.store, TransactionalStore)
-
-    async def complete(self, completion: Completion) -> bool:
-        """Have work be done and committed together with the success of a run; return whether it is.
-
-        Raises:
-            StoreUnavailable: it was not waited for any longer. It is unknown whether it was committed.
-            StoreError: the store failed in a different way.
-        """
-        assert isinstance(self.store, TransactionalStore)
-        return await self._until_available(self.store.complete, completion)
-
-    async def _until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
+    async def until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""
         delay, away_since = FIRST_RETRY, anyio.current_time()
         while True:
@@ -398,7 +382,7 @@ class StoreKeeper:
             after=after,
             limit=limit,
         )
-        return [_summary(stored) for stored in await self._read(self.store.read_jobs, query)]
+        return [summary_of_row(stored) for stored in await self._read(self.store.read_jobs, query)]
 
     async def history(
         self, job_id: UUID | None, since: int | None, outcomes: Collection[Outcome] | None, limit: int
@@ -421,21 +405,6 @@ class StoreKeeper:
 
 COMMIT_TAKES: Final = 0.5
 """Seconds for which a commit is waited for before it is asked whether the store is unavailable."""
-
-
-def _summary(stored: StoredJob) -> JobSummary:
-    definition, image = stored.definition, stored.image
-    waiting = [run.wake_at for run in stored.runs if run.wake_at is not None and image.state is not JobState.PAUSED]
-    times = waiting if image.pending is None else [*waiting, image.pending.due_at]
-    return JobSummary(
-        job_id=RecurringJobId(stored.job_id),
-        key=definition.key,
-        name=definition.name,
-        tags=definition.tags,
-        state=image.state,
-        next_run_time=utc_pendulum(min(times)) if times else None,
-        active=len(stored.runs),
-    )
 
 
 _ALL: Final = 100 * 365 * 86400 * MICROSECONDS

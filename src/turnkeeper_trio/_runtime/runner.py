@@ -36,7 +36,7 @@ from turnkeeper_trio._runtime.scheduler import Parts, Scheduler
 from turnkeeper_trio._runtime.signals import sigint_forces
 from turnkeeper_trio._runtime.worker import Worker
 from turnkeeper_trio._runtime.worker_pool import WorkerPool, first_steps, start
-from turnkeeper_trio.abc import Clock, Store
+from turnkeeper_trio.abc import Clock, Store, TransactionalStore
 from turnkeeper_trio.errors import CriticalJobFailed, InternalError, StoreError
 from turnkeeper_trio.jobs._defaults import Defaults
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
@@ -108,10 +108,9 @@ class Runner:
             publisher=publisher,
             keeper=self._keeper,
         )
-        if self._keeper is not None:
-            completer = Completer(self._engine, self._keeper, command_queue, wakeup)
-            self._coordinator.completer = completer
-            self._complete = completer.complete if self._keeper.transactional else None
+        if self._keeper is not None and isinstance(store, TransactionalStore):
+            completer = Completer(self._engine, self._keeper, store, command_queue, wakeup)
+            self._coordinator.completer, self._complete = completer, completer.complete
         self.scheduler: Final = Scheduler(
             Parts(
                 engine=self._engine,

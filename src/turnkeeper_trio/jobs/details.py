@@ -11,7 +11,9 @@ from turnkeeper_trio._model.job import JobState
 from turnkeeper_trio._model.public_path import set_public_path
 from turnkeeper_trio._model.record import Record
 from turnkeeper_trio._model.run import ActiveRun, RunRecord
+from turnkeeper_trio._model.stored import StoredJob
 from turnkeeper_trio._model.text import counted, instant_text, listed
+from turnkeeper_trio._model.times import utc_pendulum
 from turnkeeper_trio.abc import RetryPolicy, Schedule
 
 __all__ = ["JobDetails", "JobSummary"]
@@ -129,3 +131,19 @@ def _retries(most: int | None) -> str:
 
 
 set_public_path(JobDetails, JobSummary)
+
+
+def summary_of_row(stored: StoredJob) -> JobSummary:
+    """Return the line of a job as a store keeps it."""
+    definition, image = stored.definition, stored.image
+    waiting = [run.wake_at for run in stored.runs if run.wake_at is not None and image.state is not JobState.PAUSED]
+    times = waiting if image.pending is None else [*waiting, image.pending.due_at]
+    return JobSummary(
+        job_id=RecurringJobId(stored.job_id),
+        key=definition.key,
+        name=definition.name,
+        tags=definition.tags,
+        state=image.state,
+        next_run_time=utc_pendulum(min(times)) if times else None,
+        active=len(stored.runs),
+    )
