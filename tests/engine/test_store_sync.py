@@ -32,7 +32,7 @@ from turnkeeper_trio import (
     SchedulerClosed,
     Snooze,
 )
-from turnkeeper_trio._engine import control
+from turnkeeper_trio._engine import control, queries
 from turnkeeper_trio._engine.rows import AttemptResult, Job
 from turnkeeper_trio._engine.submission import apply_set
 from turnkeeper_trio._model.times import instant_us
@@ -399,6 +399,17 @@ class TestReleased:
         driver.fail(driver.begin()[0])
         driver.turn()
         assert job.job_id in driver.state.jobs
+
+    def test_one_that_was_loaded_meanwhile_is_not_listed_twice(self):
+        driver = stored(horizon=us(10))
+        job = driver.add(schedule=After(60))
+        other = driver.add(schedule=After(70))
+        driver.turn()
+        assert driver.store is not None
+        both = [driver.loaded(each) for each in driver.store.claim()]
+        driver.engine.admit(driver.now, both[0])
+        runs = driver.ask(queries.upcoming_runs, until=None, limit=9, others=both).result()
+        assert [run.job_id for run in runs] == [job.job_id, other.job_id]
 
     def test_it_comes_back_as_it_was(self):
         driver = stored(horizon=us(10))

@@ -144,11 +144,7 @@ async def open_scheduler(
         definitions=definitions,
         store_timeout=seconds(_validation.duration("store_timeout", store_timeout)),
     )
-    try:
-        await runner.open_store()
-    except BaseException:
-        runner.close_streams()
-        raise
+    await runner.open_store()
     hooks.opened(runner.scheduler)
     body_error: BaseException | None = None
     error: BaseException | None = None
