@@ -605,6 +605,22 @@ class TestAdmitted:
         assert there(later, other).state is JobState.ACTIVE
         assert len(later.told(JobHalted)) == 1
 
+    @pytest.mark.parametrize("with_store", [True, False])
+    def test_one_that_is_faulty_where_jitter_is_drawn(self, with_store: bool):
+        driver = Driver()
+        schedule = FaultyFrom(timedelta(seconds=10), at(0), at(20), "raises")
+        job = driver.add(schedule=schedule, jitter=5)
+        if with_store:
+            driver = stored()
+            added = driver.add(schedule=Interval(seconds=10), jitter=5)
+            driver.turn()
+            driver = driver.crash()
+            job = there(driver, added)
+            job.schedule = schedule
+        driver.begin(15)
+        assert job.state is JobState.HALTED
+        assert "no idea" in job.reason
+
     def test_a_job_whose_function_is_not_registered_waits(self):
         driver = stored()
         job = driver.add(schedule=After(5))

@@ -185,14 +185,15 @@ def test_a_job_may_be_deleted_in_the_turn_in_which_it_is_refused(refused: bool):
 
 def test_an_attempt_that_no_worker_has_begun_comes_back_to_nobody():
     driver = stored()
-    job = driver.add(schedule=After(0))
+    job = driver.add(overlap=Overlap.ALLOW_ALL)
+    driver.trigger(job)
     driver.turn()
-    driver.update(job, priority=2)
+    driver.trigger(job)
     driver.turn(of(job))
     assert len(driver.dispatched) == 1
     assert driver.start() is None
     assert driver.state.assigned == {}
-    assert driver.books.released == 1
+    assert driver.books.released == 2
 
 
 def test_a_job_that_was_released_with_the_change_that_is_refused():
