@@ -32,7 +32,7 @@ from turnkeeper_trio import (
     SchedulerClosed,
     Snooze,
 )
-from turnkeeper_trio._engine import control
+from turnkeeper_trio._engine import control, queries
 from turnkeeper_trio._engine.rows import AttemptResult, Job
 from turnkeeper_trio._engine.submission import apply_set
 from turnkeeper_trio._model.times import instant_us
@@ -400,6 +400,17 @@ class TestReleased:
         driver.turn()
         assert job.job_id in driver.state.jobs
 
+    def test_one_that_was_loaded_meanwhile_is_not_listed_twice(self):
+        driver = stored(horizon=us(10))
+        job = driver.add(schedule=After(60))
+        other = driver.add(schedule=After(70))
+        driver.turn()
+        assert driver.store is not None
+        both = [driver.loaded(each) for each in driver.store.claim()]
+        driver.engine.admit(driver.now, both[0])
+        runs = driver.ask(queries.upcoming_runs, until=None, limit=9, others=both).result()
+        assert [run.job_id for run in runs] == [job.job_id, other.job_id]
+
     def test_it_comes_back_as_it_was(self):
         driver = stored(horizon=us(10))
         job = driver.add(schedule=Interval(seconds=60), jitter=30)
@@ -593,6 +604,22 @@ class TestAdmitted:
         assert there(later, job).state is JobState.HALTED
         assert there(later, other).state is JobState.ACTIVE
         assert len(later.told(JobHalted)) == 1
+
+    @pytest.mark.parametrize("with_store", [True, False])
+    def test_one_that_is_faulty_where_jitter_is_drawn(self, with_store: bool):
+        driver = Driver()
+        schedule = FaultyFrom(timedelta(seconds=10), at(0), at(20), "raises")
+        job = driver.add(schedule=schedule, jitter=5)
+        if with_store:
+            driver = stored()
+            added = driver.add(schedule=Interval(seconds=10), jitter=5)
+            driver.turn()
+            driver = driver.crash()
+            job = there(driver, added)
+            job.schedule = schedule
+        driver.begin(15)
+        assert job.state is JobState.HALTED
+        assert "no idea" in job.reason
 
     def test_a_job_whose_function_is_not_registered_waits(self):
         driver = stored()

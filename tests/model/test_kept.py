@@ -1,4 +1,4 @@
-"""Errors and values of runs as a store keeps them: whatever they are there is a text, and what is read of it is told."""
+"""Errors and values of runs as a store keeps them: whatever they are, there is a text, and it is read as it was."""
 
 import json
 import math

@@ -183,6 +183,28 @@ def test_a_job_may_be_deleted_in_the_turn_in_which_it_is_refused(refused: bool):
     assert driver.state.jobs == {}
 
 
+def test_an_attempt_that_no_worker_has_begun_comes_back_to_nobody():
+    driver = stored()
+    job = driver.add(overlap=Overlap.ALLOW_ALL)
+    driver.trigger(job)
+    driver.turn()
+    driver.trigger(job)
+    driver.turn(of(job))
+    assert len(driver.dispatched) == 1
+    assert driver.start() is None
+    assert driver.state.assigned == {}
+    assert driver.books.released == 2
+
+
+def test_a_job_that_was_released_with_the_change_that_is_refused():
+    driver, caller = stored(horizon=1), Caller()
+    driver.submit(RecurringJobRequest("job", After(100)), token=caller)
+    driver.turn(new)
+    with pytest.raises(SubmissionRefused):
+        caller.result()
+    assert driver.state.jobs == {}
+
+
 def test_a_second_caller_of_a_refused_job_is_told_too():
     driver, first, second = stored(), Caller(), Caller()
     request = RecurringJobRequest("job", After(0), key="key")

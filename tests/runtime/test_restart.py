@@ -608,6 +608,16 @@ class TestFunctions:
             assert [job.name for job in await scheduler.list_all_jobs()] == ["bad", "job"]
             assert await scheduler.upcoming_runs() == []
 
+    async def test_nor_is_it_listed_among_what_comes(self, store: FakeStore) -> None:
+        async with opened(store) as scheduler:
+            bad = await scheduler.add_job(RecurringJobRequest("bad", After(3000)), "work")
+            await scheduler.add_job(RecurringJobRequest("job", After(3000)), "work")
+        row = store.rows._jobs[bad]
+        row.definition = row.definition._replace(text='{"v": 99}')
+        async with opened(store) as scheduler:
+            await anyio.sleep(1)
+            assert [run.name for run in await scheduler.upcoming_runs()] == ["job"]
+
 
 async def test_events_of_what_goes_on(store: FakeStore) -> None:
     heard: list[tuple[str, Any]] = []

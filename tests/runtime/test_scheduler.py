@@ -131,16 +131,16 @@ async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stand
 
     async def submit() -> None:
         with pytest.raises(JobExists):
-            await scheduler.add_job(keyed, nothing, on_conflict=OnConflict.RAISE)
+            await scheduler.add_job(keyed, "nothing", on_conflict=OnConflict.RAISE)
         refused.append("refused")
 
     store.delay = 10  # while the coordinator waits for the store, no room is made
     async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
         scheduler.register("nothing", nothing)
         async with anyio.create_task_group() as group:
-            group.start_soon(scheduler.add_job, RecurringJobRequest("first"), nothing)
+            group.start_soon(scheduler.add_job, RecurringJobRequest("first"), "nothing")
             await anyio.sleep(1)
-            job_id = scheduler.try_add_job(keyed, nothing)
+            job_id = scheduler.try_add_job(keyed, "nothing")
             for _ in range(3):
                 group.start_soon(submit)
             await anyio.sleep(1)
@@ -148,8 +148,10 @@ async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stand
         assert refused == ["refused"] * 3
         store.delay = 0
         with pytest.raises(JobExists) as error:
-            scheduler.try_add_job(keyed, nothing, on_conflict=OnConflict.RAISE)
+            await scheduler.add_job(keyed, "nothing", on_conflict=OnConflict.RAISE)
         assert error.value.job_id == job_id
+        # Nobody waits for an answer to this; the job stays as it is.
+        assert scheduler.try_add_job(keyed, "nothing", on_conflict=OnConflict.RAISE) == job_id
         with pytest.raises(ConfigurationError) as wrong:
             await scheduler.update_job(job_id, key="other")
         assert wrong.value.parameter == "key"

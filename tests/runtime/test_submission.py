@@ -192,16 +192,16 @@ async def test_waiting_submitters_are_released_when_the_scheduler_closes(store: 
 
     async def submit(number: int) -> None:
         with pytest.raises(SchedulerClosed) as error:
-            await scheduler.add_job(request(str(number)), nothing, number)
+            await scheduler.add_job(request(str(number)), "nothing", number)
         refused.extend(error.value.args)
         released_at.append(anyio.current_time())
 
     async with anyio.create_task_group() as group:  # noqa: SIM117  (it outlives the scheduler)
         async with open_scheduler(max_workers=1, staging_buffer_size=1, store=store) as scheduler:
             scheduler.register("nothing", nothing)
-            group.start_soon(scheduler.add_job, request("committed"), nothing)
+            group.start_soon(scheduler.add_job, request("committed"), "nothing")
             await anyio.sleep(1)
-            scheduler.try_add_job(request("staged"), nothing)
+            scheduler.try_add_job(request("staged"), "nothing")
             for number in range(10):
                 group.start_soon(submit, number)
             await anyio.sleep(1)

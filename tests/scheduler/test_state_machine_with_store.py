@@ -45,6 +45,9 @@ class WithStore(Control):
         text = CODEC.encode(request, "target", (), None)
         return Submission(job_id, request, "target", (), None, on_conflict, definition=text)
 
+    def _definition(self, changed: dict[str, Any]) -> Any:
+        return CODEC.changes(changed)
+
     # -- what the keeper does
 
     def _commit(self) -> None:

@@ -166,12 +166,15 @@ class Driver:
     def admit(self, *stored: StoredJob, resolved: bool = True) -> None:
         """Load jobs that the store gave."""
         for each in stored:
-            assert self.codec is not None
-            read, bound = self.codec.decode(each.definition.text), each.definition.bound
-            schedule = self.codec.read_bound(read.request.schedule, bound)
-            loaded = LoadedJob(each, read.request, schedule, read.target, read.args, read.kwargs or None, resolved)
-            self.engine.admit(self.now, loaded)
+            self.engine.admit(self.now, self.loaded(each, resolved=resolved))
         self.check()
+
+    def loaded(self, stored: StoredJob, *, resolved: bool = True) -> LoadedJob:
+        """Read the definition of a job that the store gave."""
+        assert self.codec is not None
+        read, bound = self.codec.decode(stored.definition.text), stored.definition.bound
+        schedule = self.codec.read_bound(read.request.schedule, bound)
+        return LoadedJob(stored, read.request, schedule, read.target, read.args, read.kwargs or None, resolved)
 
     def crash(self) -> "Driver":
         """Let the process die, and return the next one, which has loaded what there is to do."""
@@ -282,7 +285,8 @@ class Driver:
         self.ask(control.resume_all, who).result()
 
     def update(self, job: Job, *, if_version: int | None = None, call: Any = None, **changes: Any) -> Any:
-        call = updates.Call() if call is None else call
+        if call is None:
+            call = updates.Call(definition=None if self.codec is None else self.codec.changes(changes))
         return self.ask(updates.update_job, job.job_id, if_version=if_version, call=call, changes=changes).result()
 
     def wait_run(self, run_id: UUID) -> Caller:

@@ -301,13 +301,8 @@ class Engine:
             self.state.closing.unrun += self.state.pending
         return store_sync.take_changes(self.state, now, hand_back=hand_back)
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether the store holds jobs with something to do that are not in the tables."""
-        return self.state.change_log.elsewhere
-
-    @elsewhere.setter
-    def elsewhere(self, elsewhere: bool) -> None:
+    def note_elsewhere(self, *, elsewhere: bool) -> None:
+        """Note whether the store holds jobs with something to do that are not in the tables."""
         self.state.change_log.elsewhere = elsewhere
 
     def take_settings(self) -> dict[str, str | None]:

@@ -75,10 +75,9 @@ def end_occurrence(
     kept = state.history.add_non_run(item)
     if state.closing is not None:
         state.closing.note(kept)
-    if state.change_log.asked:
-        if kept.entry != occurrence.entry:
-            state.change_log.drop(job, occurrence.entry)
-        state.change_log.end(job, kept)
+    if kept.entry != occurrence.entry:
+        state.change_log.drop(job, occurrence.entry)
+    state.change_log.end(job, kept)
     skipped = 0
     if by is not None:
         history = history_of(job)

@@ -89,10 +89,7 @@ class State:
         """Whether a store keeps the jobs: it is told of each change, and goes on to keep them after a shutdown."""
         self.rng: Final = rng
         self._new_id = new_id
-        self._sequence = 0
-        self._runs = 0
-        self._jobs = 0
-        self._changes = 0
+        self._sequence = self._runs = self._jobs = self._changes = 0
 
         self.jobs: dict[UUID, Job] = {}
         """Jobs that have not ended, and jobs that have ended and are remembered."""

@@ -166,8 +166,8 @@ def _take_out(state: State, job: Job, *, executing: bool) -> list[Occurrence]:
         out.append(run.occurrence)
     state.counters.released += len(out)
     for occurrence in out:
-        if occurrence.run_id is not None:
-            del state.by_id[occurrence.run_id]
+        assert occurrence.run_id is not None  # The store was told of it.
+        del state.by_id[occurrence.run_id]
     return out
 
 
@@ -258,8 +258,7 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
         end_run(state, now, run, Outcome.SUCCEEDED, value=run.value)
     state.change_log.touch(job)  # So that it is released again, if it was only asked about.
     for run, retired in reversed(crashed):  # Each that begins again precedes those that wait.
-        if run.outcome is None and run in job.runs:  # The crash of another may have halted the job.
-            crash(state, now, run, retired=retired or image.deleted)
+        crash(state, now, run, retired=retired or image.deleted)
     promote_waiting(state, job)
     settle_job(state, now, job)
 
@@ -299,8 +298,8 @@ def _plan_again(state: State, now: Now, job: Job, image: OccurrenceImage) -> Non
     job.pending = occurrence
     state.counters.admitted += 1
     state.longest_jitter = max(state.longest_jitter, image.due_at - image.scheduled_at)
-    if image.run_id is not None:
-        state.by_id[image.run_id] = occurrence
+    assert image.run_id is not None  # Only an occurrence that is held has none.
+    state.by_id[image.run_id] = occurrence
 
 
 def _history(job: Job, image: JobImage, last: Iterable[RunImage]) -> JobHistory:

@@ -184,7 +184,7 @@ class StoreKeeper:
             # Not sooner than after half of the horizon, so that jobs that come one after the other come together.
             at = claimed.next_at
             self._claim_at = None if at is None else max(at - self._horizon, now.wall + self._horizon // 2)
-        self._engine.elsewhere = self._claim_at is not None
+        self._engine.note_elsewhere(elsewhere=self._claim_at is not None)
 
     async def load(self, now: Now, needs: Needs) -> tuple[Mapping[UUID, StoredRun], TurnKeeperError | None]:
         """Claim what a command needs; return the rows of the runs that it names, and why it cannot be carried out."""
@@ -238,7 +238,7 @@ class StoreKeeper:
         if claimed.jobs and self._claim_at is not None:
             at = claimed.next_at
             self._claim_at = None if at is None else max(at - self._horizon, self._claim_at)
-            self._engine.elsewhere = self._claim_at is not None
+            self._engine.note_elsewhere(elsewhere=self._claim_at is not None)
 
     def _admit(self, now: Now, jobs: Iterable[StoredJob]) -> None:
         for stored in jobs:
@@ -314,7 +314,7 @@ class StoreKeeper:
         if change.release and image is not None and image.wake_at is not None:
             at = image.wake_at - self._horizon
             self._claim_at = at if self._claim_at is None else min(self._claim_at, at)
-            self._engine.elsewhere = True
+            self._engine.note_elsewhere(elsewhere=True)
 
     def _is_unavailable(self, exc: StoreUnavailable) -> StoreUnavailable:
         if self.unavailable is None:

@@ -267,17 +267,19 @@ class Runner:
         return internal_error(cause)
 
     async def open_store(self) -> None:  # noqa: ASYNC910  (there may be no store)
-        """Open the store, if there is one.
+        """Open the store, if there is one. If that fails, close the streams.
 
         Raises:
             StoreError: it cannot be opened.
+            ConfigurationError: an option of it makes no sense.
         """
-        if self._keeper is not None:
-            try:
-                await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
-            except BaseException:
-                self.close_streams()
-                raise
+        if self._keeper is None:
+            return
+        try:
+            await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
+        except BaseException:
+            self.close_streams()
+            raise
 
     async def close_store(self) -> None:
         """Close the store. What it raises is logged: everything that was promised is committed."""

@@ -1259,9 +1259,9 @@ class Scheduler:
     async def shutdown_force(self, timeout: float | timedelta | None = None) -> ShutdownReport:  # noqa: ASYNC109  (what executes goes on)
         """Shut down, cancel every executing run, wait until their cleanup is done, and return the report.
 
-        As `shutdown_graceful`, except that executing runs are cut off at once, and end interrupted; with a store they
-        go on as their job says (``on_crash``) when a scheduler is opened with it again. A plain function in a thread
-        cannot be cut off. It is waited for, and ends early only if it asks ``anyio.from_thread.check_cancelled()`` or
+        As `shutdown_graceful`, except that executing runs are cut off at once, and end interrupted. With a store they
+        go on as ``on_crash`` says when a scheduler is opened with it again. A plain function in a thread cannot be cut
+        off. It is waited for, and ends early only if it asks ``anyio.from_thread.check_cancelled()`` or
         ``current_run().cancel_requested``.
 
         Args:
