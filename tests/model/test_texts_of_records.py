@@ -34,6 +34,7 @@ from turnkeeper_trio.abc import (
     Batch,
     Claim,
     Claimed,
+    Completion,
     JobChange,
     JobQuery,
     Opened,
@@ -79,7 +80,7 @@ ABOUT: dict[str, Any] = {"sequence": 1, "at": NOON, "job_id": JOB, "run_id": RUN
 NAMED: dict[str, Any] = {**ABOUT, "name": "fetch"}
 
 
-FOR_STORES = {Batch, Claim, Claimed, JobQuery, Keep, Opened, RunQuery, StoreCounts, StoreNode}
+FOR_STORES = {Batch, Claim, Claimed, Completion, JobQuery, Keep, Opened, RunQuery, StoreCounts, StoreNode}
 
 
 class Unshowable:

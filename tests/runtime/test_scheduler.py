@@ -150,8 +150,8 @@ async def test_a_key_that_is_taken_is_refused_where_asked_also_to_one_that_stand
         with pytest.raises(JobExists) as error:
             await scheduler.add_job(keyed, "nothing", on_conflict=OnConflict.RAISE)
         assert error.value.job_id == job_id
-        # Nobody waits for an answer to this; the job stays as it is.
-        assert scheduler.try_add_job(keyed, "nothing", on_conflict=OnConflict.RAISE) == job_id
+        with pytest.raises(JobExists):
+            scheduler.try_add_job(keyed, "nothing", on_conflict=OnConflict.RAISE)
         with pytest.raises(ConfigurationError) as wrong:
             await scheduler.update_job(job_id, key="other")
         assert wrong.value.parameter == "key"

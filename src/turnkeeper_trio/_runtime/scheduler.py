@@ -332,8 +332,8 @@ class Scheduler:
         Raises:
             StagingFull: staging has no room, so nothing was submitted; the error carries the submission.
             SchedulerClosed: the scheduler is shutting down or has ended; the error carries the submission.
-            JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`. With a store the job that has the
-                key stays as it is, and nothing is raised, because only the store knows.
+            JobExists: the key is taken, and ``on_conflict`` is `OnConflict.RAISE`. If the job that has it is in a store
+                and not in memory, nothing is raised, and nothing is added.
             TypeError: ``fn`` is no function, or does not take these arguments.
             ConfigurationError: as `add_job`.
         """
