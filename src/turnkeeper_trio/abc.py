@@ -154,10 +154,10 @@ class Store(Protocol):
     """Where jobs and runs are kept beyond the life of this process. Without a store they are only in memory.
 
     A store only keeps: the scheduler that has claimed a job decides everything about it. It is used by one scheduler at
-    a time, and only one of its methods is called at a time, except for `read_jobs`, `read_runs` and `count`, which
-    callers of the scheduler call whenever they like. Each method may raise `StoreUnavailable`: nothing was done, or it
-    is unknown whether it was, and the call is made again with the same arguments. Anything else that it raises ends the
-    scheduler with `StoreError`. Each method is shielded from cancellation by its caller.
+    a time, and only one of its methods is called at a time, except for `read_jobs`, `read_runs`, `read_upcoming` and
+    `count`, which callers of the scheduler call whenever they like. Each method may raise `StoreUnavailable`: nothing
+    was done, or it is unknown whether it was, and the call is made again with the same arguments. Anything else that it
+    raises ends the scheduler with `StoreError`. Each method is shielded from cancellation by its caller.
     """
 
     @property

@@ -712,3 +712,31 @@ async def test_a_key_that_is_taken_in_the_store(store: FakeStore) -> None:
 
 def test_a_horizon_without_an_end_is_a_horizon() -> None:
     assert FakeStore().horizon == math.inf
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["at a commit", "at a claim"])
+async def test_the_report_says_of_how_many_jobs_the_end_is_not_saved(store: FakeStore, keyed: bool) -> None:
+    """A submission with a key waits for a claim, so that what has ended is not even offered to the store."""
+    with pytest.raises(StoreUnavailable):
+        async with open_scheduler(max_workers=2, store=store) as scheduler:
+            scheduler.register("sleep", anyio.sleep)
+            await scheduler.add_job(NOW, "sleep", 20)
+            await anyio.sleep(1)
+            store.unavailable = True
+            if keyed:
+                scheduler.try_add_job(LATER.replace(key="key"), "sleep", 1)
+    report = scheduler.shutdown_report
+    assert report is not None
+    assert [record.outcome for record in report.finished] == [Outcome.SUCCEEDED]
+    assert report.unsaved == 1 + keyed
+    assert f"what happened last to {'2 jobs' if keyed else '1 job'} could not be saved" in str(report)
+
+
+async def test_the_log_names_all_jobs_when_all_are_paused(store: FakeStore, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "turnkeeper_trio")
+    async with open_scheduler(max_workers=1, store=store) as scheduler:
+        await scheduler.pause_all(note="lunch")
+        await scheduler.resume_all()
+    lines = [record.getMessage() for record in caplog.records]
+    assert "all jobs paused: lunch" in lines
+    assert any(line.startswith("all jobs resumed") for line in lines)

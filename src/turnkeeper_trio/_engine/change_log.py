@@ -1,6 +1,6 @@
 """What a store has to be told: which jobs were touched since it was last told, what of them ended, and settings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, final
 from uuid import UUID
 
@@ -19,6 +19,7 @@ class ChangeLog:
     """
 
     __slots__ = (
+        "_unsaved",
         "asked",
         "definitions",
         "dropped",
@@ -28,7 +29,6 @@ class ChangeLog:
         "offered",
         "settings",
         "touched",
-        "unsaved",
         "waiting",
     )
 
@@ -39,8 +39,8 @@ class ChangeLog:
         """Whether there is a store."""
         self.elsewhere = False
         """Whether the store holds jobs with something to do that are not in the tables."""
-        self.unsaved = 0
-        """How many jobs have changes that the store could not commit."""
+        self._unsaved: set[UUID] = set()
+        """The ids of the jobs of which the store could not commit the changes that it was told."""
         self.touched: dict[Job, None] = {}
         """The jobs that may have changed, in the order in which they were touched."""
         self.ended: dict[UUID, dict[Run | NonRun, None]] = {}
@@ -90,6 +90,15 @@ class ChangeLog:
             self.waiting[job.job_id] = [(token, job)]
         else:
             waiting.append((token, job))
+
+    def give_up(self, changes: Iterable[JobChange]) -> None:
+        """Note that the store could not commit changes."""
+        self._unsaved.update(change.job_id for change in changes)
+
+    @property
+    def unsaved(self) -> int:
+        """How many jobs may have changed since the store last committed: none, unless it failed."""
+        return len(self._unsaved.union(job.job_id for job in self.touched))
 
     def set(self, name: str, value: str | None) -> None:
         """Note a setting."""

@@ -313,7 +313,7 @@ class Engine:
 
     def give_up(self, changes: Sequence[JobChange]) -> None:
         """Note that the store could not commit changes, for the report."""
-        self.state.change_log.unsaved += len(changes)
+        self.state.change_log.give_up(changes)
 
     def settle(self, now: Now, refusals: Iterable[Refusal]) -> None:
         """Take back the changes that the store refused (it committed the others), and answer who submitted jobs."""

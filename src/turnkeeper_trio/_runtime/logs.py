@@ -94,6 +94,8 @@ def log_event(event: Event) -> None:
         level, text = _SKIPPED_AGAIN
     if LOGGER.isEnabledFor(level):
         values = {field.name: getattr(event, field.name) for field in fields(event)}
+        if isinstance(event, JobPaused | JobResumed) and event.job_id is None:
+            values["name"] = "all jobs"
         if isinstance(event, RunRetrying) and event.error is not None:
             # The reason names the type of the error already, so only its text is added.
             values["reason"] = ": ".join(filter(None, (event.reason, guard.text(event.error))))
