@@ -25,6 +25,7 @@ def facts(pythons: dict[str, str]) -> dict:
         "cores": os.cpu_count(),
         "commit": _commit(),
         "packages": packages,
+        "absent": [name for name in environments.NAMES if name not in pythons],
     }
 
 

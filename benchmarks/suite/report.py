@@ -27,12 +27,15 @@ def _head(results: Results) -> Iterator[str]:
     for name, packages in machine["packages"].items():
         yield ""
         yield f"Environment `{name}`: " + ", ".join(f"{package} {version}" for package, version in packages.items())
+    for name in machine.get("absent", []):
+        yield ""
+        yield f"Environment `{name}`: absent, so its subjects were not measured."
 
 
 def _targets(results: Results) -> Iterator[str]:
     yield from ("", "## Targets", "", "| what | on | target | measured, at worst | met |", "|---|---|---|---|---|")
     for target in TARGETS:
-        for loop in ("trio", "asyncio"):
+        for loop in target.loops:
             worst = target.worst(results, loop)
             if worst is not None:
                 met = "yes" if target.met(worst[1]) else "**no**"

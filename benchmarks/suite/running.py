@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, pythons: dict[str, str]) -> int:
     else:
         scale = options.scale or "full"
         options.out.mkdir(parents=True, exist_ok=True)
-        results = Results(machine.facts(pythons), scale, _planned(options, scale))
+        results = Results(machine.facts(pythons), scale, _planned(options, scale, pythons))
         _measure(results, options.repeats or REPEATS[scale], pythons, file)
     drawn = plots.draw(results, options.out)
     (options.out / "report.md").write_text(report.written(results, drawn), encoding="utf-8")
@@ -38,13 +38,14 @@ def run(options: argparse.Namespace, pythons: dict[str, str]) -> int:
     return bool(failed)
 
 
-def _planned(options: argparse.Namespace, scale: str) -> list[Result]:
+def _planned(options: argparse.Namespace, scale: str, pythons: dict[str, str]) -> list[Result]:
     wanted = dict(setting.split("=", 1) for setting in options.only or [])
     return [
         Result(case, subject.name, settings)
         for case in options.case or cases.NAMES
         for subject in chosen(options.subject or [])
-        if not options.here or subject.installed()
+        if subject.environment in pythons and (not options.here or subject.installed())
+        if not subject.compiled or case not in cases.NOT_COMPILED
         if scale != "smoke" or (subject.plain and subject.loop != "uvloop")
         for settings in cases.case(case).settings(subject, scale)
         if all(str(settings.get(name)) == value for name, value in wanted.items())

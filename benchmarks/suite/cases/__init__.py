@@ -12,7 +12,25 @@ Each case is a module with
 import importlib
 from types import ModuleType
 
-NAMES = ("throughput", "submit", "control", "memory", "lateness", "idle", "steady", "virtual")
+NAMES = (
+    "throughput",
+    "own",
+    "submit",
+    "bulk",
+    "control",
+    "memory",
+    "lateness",
+    "idle",
+    "steady",
+    "virtual",
+    "cron",
+    "observe",
+    "opening",
+    "imported",
+    "durable",
+)
+NOT_COMPILED = ("submit", "memory", "lateness", "idle")
+"""Those in which the compiled library is not measured beside the other."""
 
 
 def case(name: str) -> ModuleType:

@@ -1,0 +1,100 @@
+"""What it costs that jobs outlive the process: one-shot jobs due now, added by as many tasks as there are workers.
+
+By turns, in one process: with no store, with `MemoryStore`, with `SQLiteStore` and `durability="full"`, and the floor:
+the same rows in raw SQL, in two transactions for each burst of jobs, one with all that are accepted and one with all
+that have ended, with the same settings of SQLite and nothing else. The file is in the folder for temporary files
+(`TMPDIR`): on a real disk each commit waits for it, in a file system in memory nothing does. Figures are medians of the
+turns.
+"""
+
+import logging
+import sqlite3
+import statistics
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from suite import loops
+from suite.costs import Cost, Tally, measured
+from suite.subjects import Subject
+from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
+from turnkeeper_trio.stores.memory import MemoryStore
+from turnkeeper_trio.stores.sqlite import SQLiteStore
+
+WAYS = ("sqlite", "memory", "none", "floor")
+FIGURES = {
+    **{f"{way}_per_s": f"runs a second, {way}" for way in WAYS},
+    **{f"{way}_us": f"µs of CPU a run, {way}" for way in WAYS},
+}
+
+
+def settings(subject: Subject, scale: str) -> list[dict]:
+    """A hundred workers, as the target says."""
+    if subject.family != "turnkeeper" or subject.variant != "handle" or subject.loop == "uvloop":
+        return []
+    if scale == "smoke":
+        return [{"workers": 20, "jobs": 200, "turns": 1}]
+    return [{"workers": 100, "jobs": 10_000, "turns": 5 if scale == "full" else 3}]
+
+
+def measure(subject: Subject, *, workers: int, jobs: int, turns: int) -> dict[str, float]:
+    """Measure each way by turns."""
+    logging.disable(logging.CRITICAL)
+    costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
+    for _ in range(turns):
+        with tempfile.TemporaryDirectory() as folder:
+            stores: dict[str, Callable[[], Any]] = {
+                "none": lambda: None,
+                "memory": MemoryStore,
+                "sqlite": lambda folder=folder: SQLiteStore(Path(folder) / "jobs.db"),
+            }
+            for way, make in stores.items():
+                costs[way].append(loops.run(_kept, make(), workers, jobs, loop=subject.loop))
+            costs["floor"].append(_floor(Path(folder) / "floor.db", workers, jobs))
+    figures = {f"{way}_per_s": jobs / statistics.median(cost.wall for cost in costs[way]) for way in WAYS}
+    cpu = {f"{way}_us": statistics.median(cost.cpu for cost in costs[way]) / jobs * 1e6 for way in WAYS}
+    return figures | cpu
+
+
+async def _kept(store: Any, workers: int, jobs: int) -> Cost:
+    tally, left = Tally(), iter(range(jobs))
+    job = tally.job
+    async with open_scheduler(max_workers=workers, store=store, job_dispatch_buffer_size=workers) as scheduler:
+        scheduler.register("job", job)
+
+        async def submit() -> None:
+            for _ in left:
+                await scheduler.add_job(RecurringJobRequest("job", After(0)), job)
+
+        with measured() as cost:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(workers):
+                    tasks.start_soon(submit)
+            await scheduler.wait_idle()
+    if tally.runs != jobs:
+        raise RuntimeError(f"{tally.runs} runs of {jobs} jobs")
+    return cost
+
+
+def _floor(path: Path, burst: int, jobs: int) -> Cost:
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        for setting in ("journal_mode=wal", "synchronous=full", "locking_mode=exclusive"):
+            file.execute(f"pragma {setting}")
+        file.execute("create table job(id integer primary key, a, b, c, d text)")
+        file.execute("create table run(job, entry, a, b, c, d text, primary key(job, entry)) without rowid")
+        with measured() as cost:
+            for begin in range(0, jobs, burst):
+                ids = [(job,) for job in range(begin, min(begin + burst, jobs))]
+                file.execute("begin immediate")
+                file.executemany("insert into job values(?, 1, 2, 3, ?)", [(job, "x" * 150) for (job,) in ids])
+                file.executemany("insert into run values(?, 1, 1, 2, 3, 'yyyyyyyyyyyyyyyyyyyyyyy')", ids)
+                file.execute("commit")
+                file.execute("begin immediate")
+                file.executemany("update job set a = 2 where id = ?", ids)
+                file.executemany("update run set a = 2 where job = ? and entry = 1", ids)
+                file.execute("commit")
+    return cost
