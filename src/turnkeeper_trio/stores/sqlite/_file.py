@@ -191,6 +191,6 @@ def open_file(
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.Error):
-            raise translated(error, path, opening=True) from error
+            raise translated(error, path, opening=True) from error  # noqa: ASYNC104  (it is no cancellation)
         raise
     return connection, warning

@@ -191,7 +191,7 @@ class Session:
                 except sqlite3.Error:
                     self._disconnect()
             if isinstance(error, sqlite3.Error):
-                raise _file.translated(error, self.settings.path) from error
+                raise _file.translated(error, self.settings.path) from error  # noqa: ASYNC104  (it is no cancellation)
             raise
 
     def _disconnect(self) -> None:

@@ -112,10 +112,10 @@ def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any,
         if type(value) is CoroutineType:
             value.close()
             return None, TypeError("the work of a transaction is a plain function: it returned a coroutine")
-    except BaseException as error:
+    except BaseException as error:  # noqa: ASYNC103  (whoever called it raises it, in the task of the caller)
         if isinstance(error, sqlite3.Error) and _file.is_of_the_disk(error):
             raise
-        return None, error
+        return None, error  # noqa: ASYNC104  (see above)
     finally:
         transaction.end()
         connection.set_authorizer(None)
