@@ -45,8 +45,8 @@ _CHANGES: Final = frozenset(
 _OF_THE_DISK: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT}
 )
-"""What is no fault of the work. All else is: nobody else locks the file, but a cursor of the work's may lock a table, and
-the work may have an error of another file, which it opened itself.
+"""What is no fault of the work. All else is: nobody else locks the file, but a cursor of the work's may lock a table,
+and the work may have an error of another file, which it opened itself.
 """
 
 _FIND: Final = """SELECT r.job, r.state, r.attempts FROM open_run r JOIN job j ON j.job = r.job
