@@ -98,7 +98,7 @@ class ChangeLog:
     @property
     def unsaved(self) -> int:
         """How many jobs may have changed since the store last committed: none, unless it failed."""
-        return len(self._unsaved.union(job.job_id for job in self.touched))
+        return len(self._unsaved | {job.job_id for job in self.touched})
 
     def set(self, name: str, value: str | None) -> None:
         """Note a setting."""
