@@ -7,7 +7,7 @@ SQLite asks `_judge` about each statement.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CoroutineType
+from types import CoroutineType, GeneratorType
 from typing import Any, Final, TypeAlias, final
 from weakref import WeakSet
 
@@ -131,9 +131,10 @@ def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any,
         value = work(transaction)
         if not connection.in_transaction:  # what the work did is undone, however it went on
             return None, StoreError(OVER)
-        if type(value) is CoroutineType:
+        if type(value) in {CoroutineType, GeneratorType}:  # it has done nothing
             value.close()
-            return None, TypeError("the work of a transaction is a plain function: it returned a coroutine")
+            kind = "coroutine" if type(value) is CoroutineType else "generator"
+            return None, TypeError(f"the work of a transaction is a plain function: it returned a {kind}")
     except BaseException as error:  # noqa: ASYNC103  (whoever called it raises it, in the task of the caller)
         if isinstance(error, sqlite3.Error) and _file.primary_code(error) in _OF_THE_DISK:
             raise
