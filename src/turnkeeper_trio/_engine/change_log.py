@@ -37,7 +37,7 @@ class ChangeLog:
         """What writes schedules for the store; ``None`` without a store."""
         self.asked: Final = definitions is not None
         """Whether there is a store."""
-        self.elsewhere = False
+        self.elsewhere: bool = False
         """Whether the store holds jobs with something to do that are not in the tables."""
         self._unsaved: set[UUID] = set()
         """The ids of the jobs of which the store could not commit the changes that it was told."""
