@@ -62,6 +62,8 @@ nitpick_ignore = [
     ("py:class", "os.PathLike"),  # the vendored inventory has no class of this module
     ("py:class", "P"),  # the parameters and the result of a function that a decorator returns as it is
     ("py:class", "turnkeeper_trio.jobs.job_set.R"),
+    ("py:class", "turnkeeper_trio._runtime.run_context.T"),  # what the work of a transaction returns
+    ("py:class", "turnkeeper_trio.stores.sqlite.T"),
     ("py:class", "turnkeeper_trio.jobs._options.JobChanges"),  # for type checkers: what a request may be given
     ("py:class", "turnkeeper_trio.jobs._options.JobOptions"),
     ("py:class", "turnkeeper_trio.jobs._options.RequestFields"),

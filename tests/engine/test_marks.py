@@ -258,6 +258,7 @@ def test_the_rows_are_the_images(play: Callable[[], None]) -> None:
     assert len(CHECKED) > before
 
 
+@pytest.mark.interpreted_only("it leaves out calls by the line in which they are written")
 @pytest.mark.parametrize("site", SITES)
 def test_each_note_is_needed(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     left_out = 0

@@ -133,6 +133,20 @@ async def test_a_faulty_observer_is_logged_once_and_told_nothing_more(
     assert record.exc_info[0] is error
 
 
+async def test_what_an_observer_returns_is_of_no_account() -> None:
+    heard: list[str] = []
+
+    class Chatty:
+        def on_run_finished(self, event: RunFinished) -> int:
+            heard.append(event.record.name)
+            return len(heard)
+
+    async with open_scheduler(max_workers=1, observers=[Chatty()]) as scheduler:
+        for _ in range(2):
+            await scheduler.wait_job(await scheduler.add_job(NOW, nothing))
+    assert len(heard) == 2
+
+
 async def test_a_slow_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     class Slow:
         def on_job_added(self, event: JobAdded) -> None:

@@ -740,3 +740,18 @@ async def test_the_log_names_all_jobs_when_all_are_paused(store: FakeStore, capl
     lines = [record.getMessage() for record in caplog.records]
     assert "all jobs paused: lunch" in lines
     assert any(line.startswith("all jobs resumed") for line in lines)
+
+
+async def test_only_who_submits_is_refused_when_the_store_is_away_for_long(store: FakeStore) -> None:
+    async with open_scheduler(max_workers=1, store=store, store_timeout=3) as scheduler:
+        job_id = await registered(scheduler).add_job(LATER, "nothing")
+        store.unavailable = True
+        async with anyio.create_task_group() as group:
+            group.start_soon(scheduler.pause_job, job_id)
+            await anyio.sleep(1)
+            with pytest.raises(StoreUnavailable):
+                await scheduler.add_job(LATER, "nothing")
+            assert anyio.current_time() == 3
+            store.unavailable = False
+        assert (await scheduler.get_job_details(job_id)).state is JobState.PAUSED
+        assert [job.name for job in await scheduler.list_all_jobs()] == ["later"]

@@ -258,14 +258,19 @@ async def test_a_transaction_of_its_own(store: SQLiteStore) -> None:
 
     async def coroutine(_: SQLiteTransaction) -> None: ...
 
+    def generator(_: SQLiteTransaction) -> Iterator[None]:
+        yield
+
     with pytest.raises(StoreError, match="not open"):
         await store.transaction(written)
     async with open_scheduler(max_workers=1, store=store):
         assert await store.transaction(write, 7) == 7
         with pytest.raises(AssertionError):
             await store.transaction(write, 8, known=False)
-        with pytest.raises(TypeError, match="plain function"):
+        with pytest.raises(TypeError, match="plain function: it returned a coroutine"):
             await store.transaction(coroutine)
+        with pytest.raises(TypeError, match="plain function: it returned a generator"):
+            await store.transaction(generator)
         with pytest.raises(StoreError, match="rolled it back"):
             await store.transaction(roll_back)
         await store.transaction(keep)

@@ -103,13 +103,20 @@ async def test_a_name_is_a_name_and_no_address(folder: Path) -> None:
         assert name in contents(folder)
 
 
+class NoPath:
+    def __fspath__(self) -> str:
+        raise ValueError("no path")
+
+
 @pytest.mark.parametrize(
     ("options", "parameter"),
     [
         ({"path": 3}, "path"), ({"path": " "}, "path"), ({"path": b"jobs.db"}, "path"), ({"path": "a\0b"}, "path"),
+        ({"path": NoPath()}, "path"),
         ({"durability": "off"}, "durability"), ({"durability": ["full"]}, "durability"), ({"create": 1}, "create"),
         ({"horizon": -1}, "horizon"), ({"history": 100}, "history"), ({"keep_values": None}, "keep_values"),
-        ({"busy_timeout": "5"}, "busy_timeout"), ({"offload": "process"}, "offload"), ({"offload": []}, "offload"),
+        ({"busy_timeout": "5"}, "busy_timeout"),
+        ({"offload": "process"}, "offload"), ({"offload": []}, "offload"),
     ],
 )  # fmt: skip
 async def test_options_are_checked_at_the_call(options: dict[str, Any], parameter: str) -> None:

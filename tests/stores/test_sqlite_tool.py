@@ -1,5 +1,6 @@
 """The commands for a file: check, backup, prune and export."""
 
+import importlib
 import json
 import sqlite3
 import subprocess
@@ -200,3 +201,8 @@ def test_it_is_called_by_its_module(path: Path) -> None:
     command = [sys.executable, "-m", "turnkeeper_trio.stores.sqlite", "check", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}: all is well\n", "")
+
+
+def test_the_module_of_the_commands_can_be_imported() -> None:
+    """Tools that document or check a package import each of its modules."""
+    assert importlib.import_module("turnkeeper_trio.stores.sqlite.__main__").main is _tool.main

@@ -100,6 +100,7 @@ class Driver:
             definitions=self.codec,
         )
         self.state = self.engine.state
+        self.listening = listening
         self.state.listening = Wanted(lambda _: listening)
         self.dispatched: list[Attempt] = []
         """Attempts in dispatch, which no worker has taken yet."""
@@ -185,7 +186,7 @@ class Driver:
     def reopened(self) -> "Driver":
         """Return a driver of the next process, which has loaded what there is to do."""
         assert self.store is not None
-        driver = Driver(store=self.store, listening=self.state.listening, **self._options)
+        driver = Driver(store=self.store, listening=self.listening, **self._options)
         driver.now, driver.settings, driver._job_ids = self.now, self.settings, self._job_ids
         driver._numbers = self._numbers
         last = max((row.seq for row in self.store.rows.values()), default=0)

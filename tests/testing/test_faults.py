@@ -1,5 +1,6 @@
 """A fault plan makes the chosen call fail, in unchanged code, and a fault that never strikes is reported."""
 
+import inspect
 import traceback
 from datetime import timedelta
 from typing import Any
@@ -17,8 +18,10 @@ from turnkeeper_trio import (
     Scheduler,
     open_scheduler,
 )
+from turnkeeper_trio.abc import Store, TransactionalStore
 from turnkeeper_trio.errors import StoreUnavailable
 from turnkeeper_trio.events import RunFinished
+from turnkeeper_trio.stores.sqlite import SQLiteStore
 from turnkeeper_trio.testing import FaultPlan, InjectedFault, SchedulerTime, run
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +110,17 @@ async def test_a_store_that_is_unavailable_is_tried_again(
         assert scheduler_time.now - before >= timedelta(seconds=0.6)
     assert len(log.changes) >= 1
     assert sum("unavailable" in message for message in caplog.messages) == 1
+
+
+def test_a_store_in_a_plan_is_what_it_was() -> None:
+    """From Python 3.12 on, `isinstance` looks for the methods of a protocol in the object itself."""
+    kept, in_a_file = FaultPlan().on_store(FakeStore()), FaultPlan().on_store(SQLiteStore(":memory:"))
+    for store, transactional in ((kept, False), (in_a_file, True)):
+        assert all(
+            inspect.getattr_static(store, name) for name in ("open", "claim", "read_upcoming", "close", "horizon")
+        )
+        assert isinstance(store, Store)
+        assert isinstance(store, TransactionalStore) is transactional
 
 
 def test_what_is_wrapped_is_seen_through() -> None:

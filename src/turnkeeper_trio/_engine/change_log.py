@@ -37,7 +37,7 @@ class ChangeLog:
         """What writes schedules for the store; ``None`` without a store."""
         self.asked: Final = definitions is not None
         """Whether there is a store."""
-        self.elsewhere = False
+        self.elsewhere: bool = False
         """Whether the store holds jobs with something to do that are not in the tables."""
         self._unsaved: set[UUID] = set()
         """The ids of the jobs of which the store could not commit the changes that it was told."""
@@ -98,7 +98,7 @@ class ChangeLog:
     @property
     def unsaved(self) -> int:
         """How many jobs may have changed since the store last committed: none, unless it failed."""
-        return len(self._unsaved.union(job.job_id for job in self.touched))
+        return len(self._unsaved | {job.job_id for job in self.touched})
 
     def set(self, name: str, value: str | None) -> None:
         """Note a setting."""

@@ -164,7 +164,7 @@ class StoreKeeper:
         """Claim the jobs that are due soon, if it is time for that."""
         at = self.next_claim
         if at is None or at > now.wall:
-            return
+            return  # noqa: ASYNC910  (part of the coordinator's task)
         known = self._functions.names
         if known != self._known:
             self._known = known  # Before the claim: if that fails, the next one comes later, and not at once.
@@ -175,7 +175,7 @@ class StoreKeeper:
         except StoreUnavailable as exc:
             self._is_unavailable(exc)
             self._claim_at = now.wall + round(LONGEST_RETRY * MICROSECONDS)
-            return
+            return  # noqa: ASYNC910  (part of the coordinator's task)
         self._is_available()
         self._admit(now, claimed.jobs)
         if len(claimed.jobs) >= CLAIMED_AT_ONCE:
@@ -191,7 +191,7 @@ class StoreKeeper:
         for each in needs.job_ids:
             if each in self._unreadable:
                 message = f"the definition of the job {each} cannot be read here; the log says why"
-                return {}, ConfigurationError(message)
+                return {}, ConfigurationError(message)  # noqa: ASYNC910  (part of the coordinator's task)
         claim = Claim(
             now=now.wall,
             targets=self._known,
@@ -203,7 +203,7 @@ class StoreKeeper:
             claimed = await self._call(self.store.claim, claim)
         except StoreUnavailable as exc:
             self._is_unavailable(exc)
-            return {}, exc
+            return {}, exc  # noqa: ASYNC910  (part of the coordinator's task)
         self._is_available()
         self._take_over(now, claimed)
         return claimed.runs, None
@@ -259,7 +259,7 @@ class StoreKeeper:
         resolved = target in self._functions.names
         return LoadedJob(stored, request, schedule, target, definition.args, definition.kwargs or None, resolved)
 
-    async def commit(self, now: Now) -> None:
+    async def commit(self, now: Now) -> None:  # noqa: ASYNC910  (part of the coordinator's task)
         """Have the store commit what was decided since the last call.
 
         While the store is unavailable, the same batch is offered again and again.
@@ -360,13 +360,13 @@ class StoreKeeper:
         try:
             await reply.until_answered()
         except anyio.get_cancelled_exc_class() as exc:  # noqa: ASYNC103  (it comes again at the next checkpoint)
-            await self._finish(reply)
+            await self._finish(reply)  # noqa: ASYNC102  (it is shielded, and bounded where the store is away)
             if reply.open or is_native(exc):
                 reply.give_up()
                 raise
         reply.result()
 
-    async def _finish(self, reply: Reply) -> None:
+    async def _finish(self, reply: Reply) -> None:  # noqa: ASYNC910  (the answer may be there)
         """Wait for the answer, while the store is not unavailable."""
         while reply.open and self.unavailable is None:
             with anyio.move_on_after(COMMIT_TAKES, shield=True):

@@ -169,7 +169,7 @@ async def open_scheduler(
                 body_error = exc if body_error is None else body_error
             finally:
                 runner.close_streams()
-                await runner.close_store()
+                await runner.close_store()  # noqa: ASYNC102  (it is shielded)
             if body_error is not None:
                 raise body_error  # noqa: TRY301  (the host scope removes its own cancellation, also from a group)
     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves below)

@@ -126,10 +126,10 @@ class RunContext:
         """Do ``work(transaction, *args, **kwargs)`` and end the run as succeeded, in one transaction of the store.
 
         So both are there, or neither, whenever the process or the machine dies: what the job has to do is done exactly
-        once. The store must keep tables of yours beside its own, as `SQLiteStore` does; ``transaction`` reads and
-        writes them, see `SQLiteTransaction`. ``work`` is a plain function, and is called where the store does its work,
-        so that all other commits wait for it. It must do nothing but use the transaction, because it is done again if
-        the disk failed meanwhile.
+        once. The store must keep tables of yours beside its own, as `~turnkeeper_trio.stores.sqlite.SQLiteStore` does;
+        ``transaction`` reads and writes them, see `~turnkeeper_trio.stores.sqlite.SQLiteTransaction`. ``work`` is a
+        plain function, and is called where the store does its work, so that all other commits wait for it. It must do
+        nothing but use the transaction, because it is done again if the disk failed meanwhile.
 
         When this returns, the run has succeeded, and its value is what ``work`` returned, whatever the job does
         afterwards. If ``work`` raises, nothing of it is committed, and this raises what it raised: the job may go on,

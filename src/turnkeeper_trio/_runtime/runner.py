@@ -274,17 +274,17 @@ class Runner:
             ConfigurationError: an option of it makes no sense.
         """
         if self._keeper is None:
-            return
+            return  # noqa: ASYNC910  (there may be no store)
         try:
             await self._keeper.open(self._clock.read(), version("turnkeeper-trio"))
         except BaseException:
             self.close_streams()
             raise
 
-    async def close_store(self) -> None:
+    async def close_store(self) -> None:  # noqa: ASYNC910  (there may be no store)
         """Close the store. What it raises is logged: everything that was promised is committed."""
         if self._keeper is None:
-            return
+            return  # noqa: ASYNC910  (there may be no store)
         try:
             await self._keeper.close(clean=self._coordinator.crash is None)
         except StoreError as exc:

@@ -763,10 +763,10 @@ class Scheduler:
     async def _current_call(self, job: UUID | str) -> Call:  # noqa: ASYNC910  (without a store there is no need to wait)
         """Return what a job calls; an empty `Call` if there is no such job or if it has ended."""
         if self._parts.keeper is None:
-            return self._parts.engine.ask(queries.current_call, job)
+            return self._parts.engine.ask(queries.current_call, job)  # noqa: ASYNC910  (without a store there is no need to wait)
         with suppress(JobNotFound):
             return await self._ask(queries.call_of, job)
-        return Call()
+        return Call()  # noqa: ASYNC910  (without a store there is no need to wait)
 
     def _check_call(self, known: Call, call: Call) -> None:
         """Refuse arguments that the function does not take. What does not change is as it is ``known``."""

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, final
 from turnkeeper_trio import _validation
 from turnkeeper_trio._model.stored import Batch, Refusal
 from turnkeeper_trio._runtime.functions import Function
-from turnkeeper_trio.abc import Store
+from turnkeeper_trio.abc import Store, TransactionalStore
 from turnkeeper_trio.errors import ConfigurationError, StoreUnavailable
 
 __all__ = ["FaultPlan", "InjectedFault"]
@@ -174,6 +174,8 @@ class FaultPlan:
 
     def on_store(self, store: Store | None) -> Store | None:
         """Return the store with its planned faults."""
+        if isinstance(store, TransactionalStore):
+            return _TransactionalStore(store, self)
         return None if store is None else _Store(store, self)
 
     def strike(self, what: str, callee: object = None) -> None:
@@ -212,14 +214,27 @@ class _Store:
     def __init__(self, store: Store, plan: FaultPlan) -> None:
         self._store = store
         self._plan = plan
+        # All but `apply` is the store's own. Python looks for the methods of a protocol in the object, from 3.12 on.
+        self.open, self.claim, self.close, self.count = store.open, store.claim, store.close, store.count
+        self.read_jobs, self.read_runs, self.read_upcoming = store.read_jobs, store.read_runs, store.read_upcoming
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+    @property
+    def horizon(self) -> float:
+        """That of the store."""
+        return self._store.horizon
 
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, unless a fault is planned for this call."""
         self._plan.strike("store")
         return await self._store.apply(batch)
+
+
+class _TransactionalStore(_Store):
+    """The same for a store that commits work of a user's."""
+
+    def __init__(self, store: TransactionalStore, plan: FaultPlan) -> None:
+        super().__init__(store, plan)
+        self.complete = store.complete
 
 
 def _call(call: int) -> int:

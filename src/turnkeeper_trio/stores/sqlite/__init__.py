@@ -75,7 +75,7 @@ class SQLiteStore:
             offload: where the work is done: ``"thread"``, or ``"inline"`` in the task that calls; by default in a
                 thread, and in virtual time inline.
         """
-        plain = fspath(path) if guard.is_a(path, (str, PathLike)) else None
+        plain, _ = guard.call(lambda: fspath(path))  # The path may be an object of a user's class.
         if not isinstance(plain, str) or not plain.strip() or "\0" in plain:
             message = f"path must name a file, such as 'jobs.db', not {guard.shown(path)}"
             raise ConfigurationError(message, parameter="path")
@@ -85,7 +85,11 @@ class SQLiteStore:
         if offload is not None and (not guard.is_a(offload, str) or offload not in {THREAD, INLINE}):
             message = f"offload must be 'thread', 'inline' or None, not {guard.shown(offload)}"
             raise ConfigurationError(message, parameter="offload")
-        keep = Keep() if history is None else _validation.instance("history", history, Keep, "Keep(per_job=10)")
+        keep = (
+            Keep()
+            if history is None
+            else _validation.instance("history", history, Keep, "a Keep, such as Keep(per_job=10)")
+        )
         self._path = plain
         self._horizon = _validation.duration_or_inf("horizon", horizon) / 1_000_000
         self._inline = None if offload is None else offload == INLINE

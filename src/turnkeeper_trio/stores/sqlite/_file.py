@@ -39,11 +39,6 @@ def primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def is_of_the_disk(error: sqlite3.Error) -> bool:
-    """Return whether an error is one of the disk or of the file, and not of a statement."""
-    return primary_code(error) in _AWAY | _DAMAGED
-
-
 def translated(error: sqlite3.Error, path: str, *, opening: bool = False) -> Exception:
     """Return what to raise from an error of SQLite; the error itself, if it is no fault of the file or the disk."""
     code = primary_code(error)
@@ -59,6 +54,11 @@ def translated(error: sqlite3.Error, path: str, *, opening: bool = False) -> Exc
     if opening and code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
         return _read_only(path)
     return StoreUnavailable(f"{path}: {error}", path=path) if code in _AWAY else error
+
+
+def absolute(path: str) -> str:
+    """Return a path that names the same file if the process changes its folder."""
+    return path if path == MEMORY else str(Path(path).absolute())
 
 
 def _read_only(path: str) -> StoreReadOnly:
@@ -191,6 +191,6 @@ def open_file(
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.Error):
-            raise translated(error, path, opening=True) from error
+            raise translated(error, path, opening=True) from error  # noqa: ASYNC104  (it is no cancellation)
         raise
     return connection, warning

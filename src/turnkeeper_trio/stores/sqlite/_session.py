@@ -86,6 +86,7 @@ class Session:
         """Open the file for one scheduler: nobody owns any job afterwards."""
         if self.connection is not None or self.identity is not None:
             raise _file.in_use(self.settings.path)
+        self.settings = self.settings._replace(path=_file.absolute(self.settings.path))
         warning = self._connect(create=self.settings.create)
         self.node_id, self.stale = node.node_id.bytes, False
         connection = self.connected()
@@ -191,7 +192,7 @@ class Session:
                 except sqlite3.Error:
                     self._disconnect()
             if isinstance(error, sqlite3.Error):
-                raise _file.translated(error, self.settings.path) from error
+                raise _file.translated(error, self.settings.path) from error  # noqa: ASYNC104  (it is no cancellation)
             raise
 
     def _disconnect(self) -> None:

@@ -7,8 +7,9 @@ SQLite asks `_judge` about each statement.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CoroutineType
+from types import CoroutineType, GeneratorType
 from typing import Any, Final, TypeAlias, final
+from weakref import WeakSet
 
 from turnkeeper_trio._model.kept import value_text
 from turnkeeper_trio._model.stored import Completion, RunState
@@ -34,8 +35,19 @@ _CHANGES: Final = frozenset(
         sqlite3.SQLITE_CREATE_TRIGGER,
         sqlite3.SQLITE_DROP_INDEX,
         sqlite3.SQLITE_DROP_TRIGGER,
+        sqlite3.SQLITE_CREATE_TEMP_TABLE,
+        sqlite3.SQLITE_CREATE_TEMP_TRIGGER,
+        sqlite3.SQLITE_CREATE_TEMP_VIEW,
     }
 )
+"""What changes a table, or for this connection hides it behind another of the same name."""
+
+_OF_THE_DISK: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT}
+)
+"""What is no fault of the work. All else is: nobody else locks the file, but a cursor of the work's may lock a table,
+and the work may have an error of another file, which it opened itself.
+"""
 
 _FIND: Final = """SELECT r.job, r.state, r.attempts FROM open_run r JOIN job j ON j.job = r.job
     WHERE j.id = ? AND r.entry = ?"""
@@ -58,13 +70,14 @@ class SQLiteTransaction:
 
     `RunContext.complete_with` and `SQLiteStore.transaction` give it to the work. It is committed when the work returns,
     and rolled back if the work raises. The tables of the store can be read, but not changed; ``COMMIT``, ``ROLLBACK``,
-    ``ATTACH`` and ``PRAGMA`` are refused, and savepoints are not.
+    ``ATTACH`` and ``PRAGMA`` are refused, and savepoints are not. Cursors are closed with it: fetch the rows before.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_cursors")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
 
     def execute(self, sql: str, parameters: Parameters = (), /) -> sqlite3.Cursor:
         """Execute one statement, as `sqlite3.Connection.execute` does.
@@ -73,7 +86,7 @@ class SQLiteTransaction:
             sqlite3.Error: the statement failed, or is refused.
             StoreError: the transaction is over.
         """
-        return self._open().execute(sql, parameters)
+        return self._noted(self._open().execute(sql, parameters))
 
     def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> sqlite3.Cursor:
         """Execute one statement for each of several parameters, as `sqlite3.Connection.executemany` does.
@@ -82,7 +95,11 @@ class SQLiteTransaction:
             sqlite3.Error: the statement failed, or is refused.
             StoreError: the transaction is over.
         """
-        return self._open().executemany(sql, parameters)
+        return self._noted(self._open().executemany(sql, parameters))
+
+    def _noted(self, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
+        self._cursors.add(cursor)
+        return cursor
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or not self._connection.in_transaction:
@@ -90,8 +107,13 @@ class SQLiteTransaction:
         return self._connection
 
     def end(self) -> None:
-        """Refuse whatever comes after the work."""
+        """Refuse whatever comes after the work.
+
+        Its cursors are closed: one that still has rows to read would keep the file locked after it was closed.
+        """
         self._connection = None
+        for cursor in tuple(self._cursors):
+            cursor.close()
 
 
 OVER: Final = "the transaction is over: its work has returned, or a statement of it has rolled it back"
@@ -109,13 +131,14 @@ def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any,
         value = work(transaction)
         if not connection.in_transaction:  # what the work did is undone, however it went on
             return None, StoreError(OVER)
-        if type(value) is CoroutineType:
+        if type(value) in {CoroutineType, GeneratorType}:  # it has done nothing
             value.close()
-            return None, TypeError("the work of a transaction is a plain function: it returned a coroutine")
-    except BaseException as error:
-        if isinstance(error, sqlite3.Error) and _file.is_of_the_disk(error):
+            kind = "coroutine" if type(value) is CoroutineType else "generator"
+            return None, TypeError(f"the work of a transaction is a plain function: it returned a {kind}")
+    except BaseException as error:  # noqa: ASYNC103  (whoever called it raises it, in the task of the caller)
+        if isinstance(error, sqlite3.Error) and _file.primary_code(error) in _OF_THE_DISK:
             raise
-        return None, error
+        return None, error  # noqa: ASYNC104  (see above)
     finally:
         transaction.end()
         connection.set_authorizer(None)
