@@ -8,7 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
@@ -17,9 +17,12 @@ COMPILED_NEEDS = ("psutil", "uvloop; sys_platform != 'win32'")
 NAMES = (*REQUIREMENTS, "compiled")
 
 
-def made(work: Path) -> dict[str, str]:
+def made(work: Path, names: Sequence[str] = NAMES) -> dict[str, str]:
     """Make those that are not there yet, and return the interpreter of each; without a C compiler, none is compiled."""
-    pythons = {name: _made(work / name, BENCHMARKS / requirements) for name, requirements in REQUIREMENTS.items()}
+    wanted = {name: requirements for name, requirements in REQUIREMENTS.items() if name in names}
+    pythons = {name: _made(work / name, BENCHMARKS / requirements) for name, requirements in wanted.items()}
+    if "compiled" not in names:
+        return pythons
     if _can_compile():
         pythons["compiled"] = _compiled(work / "compiled")
     else:
@@ -40,15 +43,23 @@ def versions(python: str) -> dict[str, str]:
 
 
 def _made(folder: Path, requirements: Path) -> str:
-    text = requirements.read_text(encoding="utf-8")
+    text = f"{BENCHMARKS}\n{requirements.read_text(encoding='utf-8')}"  # what is in one measures this checkout
     return _complete(folder, text, lambda pip: _run([*pip, "install", "--quiet", "-r", requirements.name]))
 
 
 def _compiled(folder: Path) -> str:
-    """Make one with a compiled wheel, again whenever the sources are not those that it was made of."""
+    """Make one with a compiled wheel, again whenever the sources are not those that it was made of.
+
+    It is built from a copy: the compiler leaves its modules beside the sources, where the environment `main` finds them.
+    """
 
     def install(pip: list[str]) -> None:
-        _run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder / "wheels"), str(BENCHMARKS.parent)])
+        copy = folder / "source"
+        copy.mkdir()
+        for file in filter(Path.is_file, BENCHMARKS.parent.iterdir()):
+            shutil.copy(file, copy)
+        shutil.copytree(BENCHMARKS.parent / "src", copy / "src", ignore=shutil.ignore_patterns("*.so", "*.pyd"))
+        _run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder / "wheels"), str(copy)])
         wheels = [str(wheel) for wheel in (folder / "wheels").glob("*.whl")]
         _run([*pip, "install", "--quiet", *wheels, *COMPILED_NEEDS])
 

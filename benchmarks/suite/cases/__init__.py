@@ -32,6 +32,9 @@ NAMES = (
 NOT_COMPILED = ("submit", "memory", "lateness", "idle")
 """Those in which the compiled library is not measured beside the other."""
 
+LONG = ("submit", "bulk", "control", "memory", "lateness", "idle", "steady", "durable", "imported")
+"""Those that take long, or that take the median of repeats themselves: a short run measures them once."""
+
 
 def case(name: str) -> ModuleType:
     """Import a case."""

@@ -45,7 +45,7 @@ async def _measure(subject: Subject, jobs: int) -> dict[str, float]:
             with measured() as costs[name]:
                 yield opened.scheduler, requests
                 await opened.settle()
-            if opened.scheduler.get_metrics_snapshot().books.accepted != jobs:
+            if opened.scheduler.get_metrics_snapshot().jobs_submitted != jobs:
                 raise RuntimeError(f"{name}: not all jobs were accepted")
 
     async with filled("one_us") as (scheduler, requests):

@@ -82,7 +82,7 @@ async def _kept(store: Any, workers: int, jobs: int) -> Cost:
 
 def _floor(path: Path, burst: int, jobs: int) -> Cost:
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        for setting in ("journal_mode=wal", "synchronous=full", "locking_mode=exclusive"):
+        for setting in ("locking_mode=exclusive", "synchronous=full", "journal_mode=wal", "wal_autocheckpoint=4000"):
             file.execute(f"pragma {setting}")
         file.execute("create table job(id integer primary key, a, b, c, d text)")
         file.execute("create table run(job, entry, a, b, c, d text, primary key(job, entry)) without rowid")

@@ -16,8 +16,10 @@ IMPORTS = {
     "turnkeeper": ("turnkeeper_trio", "from turnkeeper_trio import Cron, RecurringJobRequest, open_scheduler"),
     "apscheduler3": (
         "apscheduler",
-        "from apscheduler.schedulers.asyncio import AsyncIOScheduler; "
-        "from apscheduler.triggers.cron import CronTrigger",
+        (
+            "from apscheduler.schedulers.asyncio import AsyncIOScheduler; "
+            "from apscheduler.triggers.cron import CronTrigger"
+        ),
     ),
     "apscheduler4": (
         "apscheduler",

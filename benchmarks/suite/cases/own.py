@@ -10,7 +10,7 @@ from suite.subjects import Subject
 
 FIGURES = {"cpu_us": "µs of CPU a job", "wall_us": "µs of wall time a job"}
 
-FAMILIES = ("turnkeeper", "floor-v", "apscheduler3", "apscheduler4", "taskiq")
+FAMILIES = ("turnkeeper", "floor-v", "apscheduler3", "apscheduler4")
 
 
 def settings(subject: Subject, scale: str) -> list[dict]:
