@@ -50,7 +50,7 @@ def _made(folder: Path, requirements: Path) -> str:
 def _compiled(folder: Path) -> str:
     """Make one with a compiled wheel, again whenever the sources are not those that it was made of.
 
-    It is built from a copy: the compiler leaves its modules beside the sources, where the environment `main` finds them.
+    It is built from a copy: the compiler leaves its modules beside the sources, and the environment `main` uses those.
     """
 
     def install(pip: list[str]) -> None:

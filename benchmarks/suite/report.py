@@ -29,6 +29,8 @@ def machine_lines(results: Results) -> Iterator[str]:
         f"{first['commit']}; begun {first['began']}. A {results.scale} run: each measurement was made {times}, "
         f"each time in a fresh process; figures are medians."
     )
+    if results.scale == "smoke":
+        yield from ("", "**It is so small that its figures mean nothing:** all it says is that everything still works.")
     for number, later in enumerate(results.sittings[1:], 1):
         count = sum(result.sitting == number for result in results.results)
         if count:

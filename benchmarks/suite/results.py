@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-
 ONE = {"processes": "process"}
 
 
 def told(settings: dict) -> str:
     """Tell settings as people read them."""
-    return ", ".join(
-        value
-        if isinstance(value, str)
-        else f"{value:,} {ONE.get(name, name.removesuffix('s')) if value == 1 else name}"
-        for name, value in settings.items()
-    )
+    return ", ".join(_told(name, value) for name, value in settings.items())
+
+
+def _told(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,} {ONE.get(name, name.removesuffix('s')) if value == 1 else name}"
 
 
 @dataclass
