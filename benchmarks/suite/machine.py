@@ -14,7 +14,9 @@ OF_INTEREST = ("anyio", "trio", "uvloop", "turnkeeper-trio", "APScheduler", "tas
 def facts(pythons: dict[str, str]) -> dict:
     """Return what a reader of the numbers wants to know."""
     packages = {}
-    for python, name in {python: name for name, python in reversed(pythons.items())}.items():
+    for name, python in pythons.items():
+        if python in list(pythons.values())[: list(pythons).index(name)]:
+            continue  # the one in use stands for all
         versions = environments.versions(python)
         packages[name] = {package: versions[package] for package in OF_INTEREST if package in versions}
     return {

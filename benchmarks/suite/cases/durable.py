@@ -1,10 +1,13 @@
 """What it costs that jobs outlive the process: one-shot jobs due now, added by as many tasks as there are workers.
 
-By turns, in one process: with no store, with `MemoryStore`, with `SQLiteStore` and `durability="full"`, and the floor:
-the same rows in raw SQL, in two transactions for each burst of jobs, one with all that are accepted and one with all
-that have ended, with the same settings of SQLite and nothing else. The file is in the folder for temporary files
-(`TMPDIR`): on a real disk each commit waits for it, in a file system in memory nothing does. Figures are medians of the
-turns.
+By turns, in one process, each with a new file: with no store, with `MemoryStore`, with `SQLiteStore` and
+``durability="full"``, and two floors by hand with the same settings of SQLite. `floor`: as many tasks as there are
+workers, each of which adds a job and ends its run, awaiting the commit each time; one task commits, in a thread, what
+has gathered meanwhile. `raw`: the same rows in a loop without tasks and threads, in two transactions for each burst of
+jobs. Neither keeps more than two bare rows for a job.
+
+The file is in the folder for temporary files (`TMPDIR`): on a real disk each commit waits for it, in a file system in
+memory nothing does. Figures are medians of the turns.
 """
 
 import logging
@@ -13,6 +16,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,7 @@ from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
 from turnkeeper_trio.stores.memory import MemoryStore
 from turnkeeper_trio.stores.sqlite import SQLiteStore
 
-WAYS = ("sqlite", "memory", "none", "floor")
+WAYS = ("sqlite", "memory", "none", "floor", "raw")
 FIGURES = {
     **{f"{way}_per_s": f"runs a second, {way}" for way in WAYS},
     **{f"{way}_us": f"µs of CPU a run, {way}" for way in WAYS},
@@ -54,7 +58,9 @@ def measure(subject: Subject, *, workers: int, jobs: int, turns: int) -> dict[st
             }
             for way, make in stores.items():
                 costs[way].append(loops.run(_kept, make(), workers, jobs, loop=subject.loop))
-            costs["floor"].append(_floor(Path(folder) / "floor.db", workers, jobs))
+            for way, by_hand in (("floor", partial(loops.run, _floor, loop=subject.loop)), ("raw", _raw)):
+                with closing(_opened(Path(folder) / f"{way}.db")) as file:
+                    costs[way].append(by_hand(file, workers, jobs))
     figures = {f"{way}_per_s": jobs / statistics.median(cost.wall for cost in costs[way]) for way in WAYS}
     cpu = {f"{way}_us": statistics.median(cost.cpu for cost in costs[way]) / jobs * 1e6 for way in WAYS}
     return figures | cpu
@@ -80,21 +86,70 @@ async def _kept(store: Any, workers: int, jobs: int) -> Cost:
     return cost
 
 
-def _floor(path: Path, burst: int, jobs: int) -> Cost:
-    with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        for setting in ("locking_mode=exclusive", "synchronous=full", "journal_mode=wal", "wal_autocheckpoint=4000"):
-            file.execute(f"pragma {setting}")
-        file.execute("create table job(id integer primary key, a, b, c, d text)")
-        file.execute("create table run(job, entry, a, b, c, d text, primary key(job, entry)) without rowid")
-        with measured() as cost:
-            for begin in range(0, jobs, burst):
-                ids = [(job,) for job in range(begin, min(begin + burst, jobs))]
-                file.execute("begin immediate")
-                file.executemany("insert into job values(?, 1, 2, 3, ?)", [(job, "x" * 150) for (job,) in ids])
-                file.executemany("insert into run values(?, 1, 1, 2, 3, 'yyyyyyyyyyyyyyyyyyyyyyy')", ids)
-                file.execute("commit")
-                file.execute("begin immediate")
-                file.executemany("update job set a = 2 where id = ?", ids)
-                file.executemany("update run set a = 2 where job = ? and entry = 1", ids)
-                file.execute("commit")
+def _opened(path: Path) -> sqlite3.Connection:
+    file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for setting in ("locking_mode=exclusive", "synchronous=full", "journal_mode=wal", "wal_autocheckpoint=4000"):
+        file.execute(f"pragma {setting}")
+    file.execute("create table job(id integer primary key, a, b, c, d text)")
+    file.execute("create table run(job, entry, a, b, c, d text, primary key(job, entry)) without rowid")
+    return file
+
+
+def _write(file: sqlite3.Connection, added: list[tuple[int]], ended: list[tuple[int]]) -> None:
+    """Write the rows of jobs that were added, and of those that have ended, in one transaction."""
+    file.execute("begin immediate")
+    file.executemany("insert into job values(?, 1, 2, 3, ?)", [(job, "x" * 150) for (job,) in added])
+    file.executemany("insert into run values(?, 1, 1, 2, 3, 'yyyyyyyyyyyyyyyyyyyyyyy')", added)
+    file.executemany("update job set a = 2 where id = ?", ended)
+    file.executemany("update run set a = 2 where job = ? and entry = 1", ended)
+    file.execute("commit")
+
+
+def _raw(file: sqlite3.Connection, burst: int, jobs: int) -> Cost:
+    with measured() as cost:
+        for begin in range(0, jobs, burst):
+            ids = [(job,) for job in range(begin, min(begin + burst, jobs))]
+            _write(file, ids, [])
+            _write(file, [], ids)
+    return cost
+
+
+class Gathered:
+    """What is to be written by the next transaction, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.added: list[tuple[int]] = []
+        self.ended: list[tuple[int]] = []
+        self.written = anyio.Event()
+
+
+async def _floor(file: sqlite3.Connection, workers: int, jobs: int) -> Cost:
+    tally, left = Tally(), iter(range(jobs))
+    gathered, wakeup = Gathered(), anyio.Event()
+
+    async def work() -> None:
+        for job in left:
+            gathered.added.append((job,))
+            wakeup.set()
+            await gathered.written.wait()
+            await tally.job()
+            gathered.ended.append((job,))
+            wakeup.set()
+            await gathered.written.wait()
+
+    async def commit() -> None:
+        nonlocal gathered, wakeup
+        while True:
+            await wakeup.wait()
+            now, gathered, wakeup = gathered, Gathered(), anyio.Event()
+            await anyio.to_thread.run_sync(_write, file, now.added, now.ended)
+            now.written.set()
+
+    with measured() as cost:
+        async with anyio.create_task_group() as committing:
+            committing.start_soon(commit)
+            async with anyio.create_task_group() as working:
+                for _ in range(workers):
+                    working.start_soon(work)
+            committing.cancel_scope.cancel()
     return cost
