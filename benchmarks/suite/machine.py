@@ -14,9 +14,10 @@ OF_INTEREST = ("anyio", "trio", "uvloop", "turnkeeper-trio", "APScheduler", "tas
 def facts(pythons: dict[str, str]) -> dict:
     """Return what a reader of the numbers wants to know."""
     packages = {}
+    names: dict[str, str] = {}
     for name, python in pythons.items():
-        if python in list(pythons.values())[: list(pythons).index(name)]:
-            continue  # the one in use stands for all
+        names.setdefault(python, name)  # with --here, one stands for all
+    for python, name in names.items():
         versions = environments.versions(python)
         packages[name] = {package: versions[package] for package in OF_INTEREST if package in versions}
     return {

@@ -2,7 +2,9 @@
 
 A table stands between two comments, ``<!-- measured: WHAT -->`` and ``<!-- end -->``. WHAT is ``machine``, ``targets``,
 or a case, a figure and some of the settings, such as ``own cpu_us workers=4 jobs=10000``: a row for each subject, and a
-column for each event loop. What was not measured stays as it is, and is named on stderr.
+column for each event loop. With several figures, such as ``control cancel_1_us,update_1_us pending=10000``, there is a
+column for each, and a row for each subject on each event loop. What was not measured stays as it is, and is named on
+stderr.
 """
 
 import re
@@ -10,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from suite import report
+from suite import cases, report
 from suite.results import Result, Results
 from suite.subjects import LOOPS, SUBJECTS
 
@@ -59,33 +61,47 @@ def _lines(results: Results, what: str) -> list[str]:
         return list(report.machine_lines(results))
     if what == "targets":
         return list(report.targets_lines(results, where=False))
-    case, figure, *wanted = what.split()
+    case, figures, *wanted = what.split()
     settings = dict(setting.split("=", 1) for setting in wanted)
     found = [
         result
         for result in results.of(case)
-        if result.values(figure) and all(str(result.settings.get(name)) == value for name, value in settings.items())
+        if all(str(result.settings.get(name)) == value for name, value in settings.items())
     ]
-    return _table(found, figure) if found else []
+    return _table(found, figures.split(",")) if any(map(_called, found)) else []
 
 
-def _table(found: list[Result], figure: str) -> list[str]:
-    loops = [loop for loop in LOOPS if any(SUBJECTS[result.subject].loop == loop for result in found)]
+def _table(found: list[Result], figures: list[str]) -> list[str]:
     rows: dict[str, dict[str, str]] = {}
     for result in found:
-        subject = SUBJECTS[result.subject]
-        name = CALLED.get(subject.brand + (f"/{subject.variant}" if subject.variant else ""))
-        if name is not None:
-            rows.setdefault(name, {})[subject.loop] = _number(result.median(figure))
-    order = list(CALLED.values())
+        name, loop = _called(result), SUBJECTS[result.subject].loop
+        for figure in figures:
+            middle = result.median(figure)
+            if name and middle is not None:
+                row, column = (name, loop) if len(figures) == 1 else (f"{name}, {loop}", _label(result, figure))
+                rows.setdefault(row, {})[column] = _number(middle)
+    columns = list(LOOPS) if len(figures) == 1 else [_label(found[0], figure) for figure in figures]
+    columns = [column for column in columns if any(column in cells for cells in rows.values())]
+    order = [name + end for name in CALLED.values() for end in ("", *(f", {loop}" for loop in LOOPS))]
     return [
-        "| | " + " | ".join(loops) + " |",
-        "|---|" + "---:|" * len(loops),
+        "| | " + " | ".join(columns) + " |",
+        "|---|" + "---:|" * len(columns),
         *(
-            f"| {name} | " + " | ".join(rows[name].get(loop, "") for loop in loops) + " |"
+            f"| {name} | " + " | ".join(rows[name].get(column, "") for column in columns) + " |"
             for name in sorted(rows, key=order.index)
         ),
     ]
+
+
+def _called(result: Result) -> str:
+    """Return what the page calls the subject, or nothing if it leaves it out or there is no figure of it."""
+    subject = SUBJECTS[result.subject]
+    name = "/".join(part for part in (subject.brand, subject.variant) if part)
+    return CALLED.get(name, "") if result.repeats else ""
+
+
+def _label(result: Result, figure: str) -> str:
+    return cases.case(result.case).FIGURES[figure]
 
 
 def _number(value: float) -> str:
