@@ -226,6 +226,13 @@ def _durable() -> Iterator[Target]:
             "times",
             [Figure("durable", "sqlite_us", {}, subject, memory)],
         )
+    for what, name, limit, unit in (
+        ("CPU to open it", "open_ms", 300, "ms"),
+        ("memory to open it", "open_mb", 60, "MB"),
+        ("idle", "share", 0.01, "%"),
+    ):
+        points = [Figure("reopen", name, {"jobs": jobs}) for jobs in (100_000, MILLION)]
+        yield Target(f"SQLite, a file of many jobs: {what}", limit, unit, points)
 
 
 TARGETS = [

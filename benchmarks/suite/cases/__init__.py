@@ -28,11 +28,12 @@ NAMES = (
     "opening",
     "imported",
     "durable",
+    "reopen",
 )
-NOT_COMPILED = ("submit", "memory", "lateness", "idle")
+NOT_COMPILED = ("submit", "memory", "lateness", "idle", "reopen")
 """Those in which the compiled library is not measured beside the other."""
 
-LONG = ("submit", "bulk", "control", "memory", "lateness", "idle", "steady", "durable", "imported")
+LONG = ("submit", "bulk", "control", "memory", "lateness", "idle", "steady", "durable", "reopen", "imported")
 """Those that take long, or that take the median of repeats themselves: a short run measures them once."""
 
 
