@@ -3,7 +3,7 @@
 ``python benchmarks/run.py --short`` makes the environments that it needs (in ``benchmarks/.work``, with venv and pip;
 one has a compiled wheel of this library, if there is a C compiler), measures each subject in each case in fresh
 processes, and writes ``results.json``, ``report.md`` and plots into the folder ``--out``. A short run takes about
-SHORT, the full one hours, ``--smoke`` (does everything still work?) SMOKE.
+twenty minutes, the full one hours, ``--smoke`` (does everything still work?) one.
 
 Results are saved after each measurement. A run that was cut short goes on with ``--resume``; ``--again`` measures what
 ``--case``, ``--subject`` and ``--only`` choose again and keeps the rest; ``--report`` writes the report of what there

@@ -220,12 +220,10 @@ def _durable() -> Iterator[Target]:
         figures = [Figure("durable", "sqlite_per_s", {}, subject, floor)]
         what = "SQLite, 100 workers: runs a second, against its floor (8,000 where that makes 14,000)"
         yield Target(what, 0.571, "times", figures, at_least=True)
-        yield Target(
-            "SQLite, 100 workers: a run, against the memory store",
-            2.2,
-            "times",
-            [Figure("durable", "sqlite_us", {}, subject, memory)],
-        )
+        figures = _costs("durable", "sqlite_per_s", [{}], subject)
+        yield Target("SQLite, 100 workers: runs a second, whatever its floor makes", 8000, "", figures, at_least=True)
+        figures = [Figure("durable", "sqlite_us", {}, subject, memory)]
+        yield Target("SQLite, 100 workers: a run, against the memory store", 2.2, "times", figures)
     for what, name, limit, unit in (
         ("CPU to open it", "open_ms", 300, "ms"),
         ("memory to open it", "open_mb", 60, "MB"),

@@ -4,6 +4,7 @@
 name of the package alone.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -45,8 +46,10 @@ def measure(subject: Subject, *, processes: int) -> dict[str, float]:
 
 def _cost(statement: str, processes: int) -> float:
     program = f"import time; began = time.process_time(); {statement}; print((time.process_time() - began) * 1000)"
-    command = [sys.executable, "-c", program]
-    costs = [
-        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(processes + 1)
-    ]
-    return statistics.median(costs[1:])
+    compiling = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+    def cost() -> float:
+        command = [sys.executable, "-c", program]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True, env=compiling).stdout)
+
+    return statistics.median([cost() for _ in range(processes + 1)][1:])

@@ -29,7 +29,7 @@ def settings(subject: Subject, scale: str) -> list[dict]:
     """A million, as the target says, in a full run."""
     if subject.family != "turnkeeper" or subject.variant != "handle" or subject.loop == "uvloop":
         return []
-    jobs, seconds = {"smoke": (300, 0.3), "short": (100_000, 10), "full": (1_000_000, 60)}[scale]
+    jobs, seconds = {"smoke": (300, 0.3), "short": (100_000, 20), "full": (1_000_000, 60)}[scale]
     return [{"jobs": jobs, "seconds": seconds}]
 
 
