@@ -45,12 +45,8 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     if hand_back:
         for each in (*state.jobs.values(), *state.remains.values()):
             log.touch(each)
-    surplus: dict[Job, None] = {}
-    for each in surplus_ended(state, now):
-        if each.released:
-            _remove(state, each)
-        else:
-            surplus[each] = log.touched[each] = None
+    surplus = _surplus(state, now)
+    log.touched |= surplus
     changes: list[JobChange] = []
     told: set[UUID] = set()
     for job in log.touched:
@@ -71,6 +67,17 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     log.touched, log.ended, log.dropped, log.forgotten = {}, {}, {}, {}
     log.offered = changes
     return changes
+
+
+def _surplus(state: State, now: Now) -> dict[Job, None]:
+    """Return the jobs that have ended and are to be released. Those that were released already are removed."""
+    surplus: dict[Job, None] = {}
+    for job in surplus_ended(state, now):
+        if job.released:
+            _remove(state, job)
+        else:
+            surplus[job] = None
+    return surplus
 
 
 def _deletion(state: State, job_id: UUID) -> JobChange | None:
