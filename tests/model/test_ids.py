@@ -17,7 +17,7 @@ MANY = 10_000
 
 
 def test_they_are_uuids_of_version_7():
-    new_id = TimeOrderedIds()
+    new_id = TimeOrderedIds(time.time_ns)
     for _ in range(MANY):
         made = new_id()
         assert type(made) is UUID
@@ -26,7 +26,7 @@ def test_they_are_uuids_of_version_7():
 
 
 def test_they_begin_with_the_milliseconds_since_the_epoch():
-    new_id = TimeOrderedIds()
+    new_id = TimeOrderedIds(time.time_ns)
     before = time.time_ns() // 1_000_000
     made = [new_id().int >> 80 for _ in range(MANY)]
     assert made == sorted(made)
@@ -35,12 +35,12 @@ def test_they_begin_with_the_milliseconds_since_the_epoch():
 
 
 def test_no_two_are_the_same_and_none_of_another_source():
-    sources = [TimeOrderedIds() for _ in range(10)]
+    sources = [TimeOrderedIds(time.time_ns) for _ in range(10)]
     assert len({source() for source in sources for _ in range(MANY)}) == 10 * MANY
 
 
 def test_every_bit_behind_the_time_that_is_free_varies():
-    new_id, ones, zeros = TimeOrderedIds(), 0, 0
+    new_id, ones, zeros = TimeOrderedIds(time.time_ns), 0, 0
     for _ in range(1_000):
         made = new_id().int
         ones |= made
@@ -89,10 +89,10 @@ def ids_of_the_child(make: Callable[[], list[UUID]]) -> list[UUID]:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_that_opens_its_own_scheduler_makes_other_ids():
     """The generator is seeded by the system when a scheduler opens, and is not the one that ``random`` shares."""
-    TimeOrderedIds()
+    TimeOrderedIds(time.time_ns)
 
     def make() -> list[UUID]:
-        new_id = TimeOrderedIds()
+        new_id = TimeOrderedIds(time.time_ns)
         return [new_id() for _ in range(100)]
 
     of_child, of_parent = ids_of_the_child(make), make()

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from time import time_ns
 from typing import Final, NewType, final
 from uuid import UUID, SafeUUID, uuid5
 
@@ -43,15 +42,17 @@ class TimeOrderedIds:
     system seeds the generator once; ``uuid4`` asks it for each id, which is slower. The ids are unique, but no secrets.
     """
 
-    __slots__ = ("_bits",)
+    __slots__ = ("_bits", "_now")
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], int]) -> None:
+        """Begin; ``now`` returns the nanoseconds since the epoch."""
+        self._now: Callable[[], int] = now
         self._bits = random.Random().getrandbits  # noqa: S311  (an id is no secret)
 
     def __call__(self) -> UUID:
         # As pickle restores one: the constructor takes four times as long, because it takes five kinds of arguments.
         new_id = object.__new__(UUID)
-        milliseconds = time_ns() // 1_000_000
+        milliseconds = self._now() // 1_000_000
         _SET(
             new_id,
             "int",

@@ -7,6 +7,7 @@ coordinator cut off the runs. So no exception but that of the body leaves the ta
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from importlib.metadata import version
@@ -63,7 +64,7 @@ class Runner:
         store_timeout: float,
     ) -> None:
         """Make the parts. No task runs yet."""
-        wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), TimeOrderedIds()
+        wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), TimeOrderedIds(time.time_ns)
         self._options = options
         self._grace = shutdown_grace
         """Seconds."""
