@@ -331,11 +331,15 @@ class TestTold:
 
     def test_old_ended_jobs_too(self):
         driver = stored(history_ttl=us(10))
-        driver.cancel(driver.add(schedule=After(10)))
+        job = driver.add(schedule=After(10))
+        driver.cancel(job)
         driver.turn()
+        assert last_change(driver).release, "it was given up with its end, and is left to be read"
+        assert driver.state.jobs == {job.job_id: job}
+        told = len(driver.changes)
         driver.tick(11)
         assert driver.state.jobs == {}
-        assert last_change(driver).release
+        assert len(driver.changes) == told
 
     def test_settings_are_told_once(self):
         driver = stored()

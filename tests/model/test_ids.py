@@ -1,6 +1,7 @@
-"""Random ids: of the kind that ``uuid4`` makes, and never the same from two sources."""
+"""Ids: they begin with the time, and are never the same from two sources."""
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from uuid import RFC_4122, UUID
@@ -9,33 +10,42 @@ import anyio
 import pytest
 
 from turnkeeper_trio import After, RecurringJobRequest, open_scheduler
-from turnkeeper_trio._model.ids import RandomIds
+from turnkeeper_trio._model.ids import TimeOrderedIds
 from turnkeeper_trio.testing import run
 
 MANY = 10_000
 
 
-def test_they_are_uuids_of_version_4():
-    new_id = RandomIds()
+def test_they_are_uuids_of_version_7():
+    new_id = TimeOrderedIds(time.time_ns)
     for _ in range(MANY):
         made = new_id()
         assert type(made) is UUID
-        assert made.version == 4
+        assert made.version == 7
         assert made.variant == RFC_4122
 
 
+def test_they_begin_with_the_milliseconds_since_the_epoch():
+    new_id = TimeOrderedIds(time.time_ns)
+    before = time.time_ns() // 1_000_000
+    made = [new_id().int >> 80 for _ in range(MANY)]
+    assert made == sorted(made)
+    assert before <= made[0]
+    assert made[-1] <= time.time_ns() // 1_000_000
+
+
 def test_no_two_are_the_same_and_none_of_another_source():
-    sources = [RandomIds() for _ in range(10)]
+    sources = [TimeOrderedIds(time.time_ns) for _ in range(10)]
     assert len({source() for source in sources for _ in range(MANY)}) == 10 * MANY
 
 
-def test_every_bit_that_is_free_varies():
-    new_id, ones, zeros = RandomIds(), 0, 0
+def test_every_bit_behind_the_time_that_is_free_varies():
+    new_id, ones, zeros = TimeOrderedIds(time.time_ns), 0, 0
     for _ in range(1_000):
         made = new_id().int
         ones |= made
         zeros |= ~made
-    fixed = ~(ones & zeros) & ((1 << 128) - 1)
+    fixed = ~(ones & zeros) & ((1 << 80) - 1)
     assert fixed == (0xF << 76) | (0b11 << 62)
 
 
@@ -56,7 +66,7 @@ def test_jobs_and_runs_of_schedulers_in_one_process_have_ids_of_their_own(backen
     for _ in range(2):
         run(main, backend=backend, seed=1)
     assert len(set(ids)) == len(ids) == 240
-    assert {each.version for each in ids} == {4}
+    assert {each.version for each in ids} == {7}
 
 
 def ids_of_the_child(make: Callable[[], list[UUID]]) -> list[UUID]:
@@ -79,10 +89,10 @@ def ids_of_the_child(make: Callable[[], list[UUID]]) -> list[UUID]:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_that_opens_its_own_scheduler_makes_other_ids():
     """The generator is seeded by the system when a scheduler opens, and is not the one that ``random`` shares."""
-    RandomIds()
+    TimeOrderedIds(time.time_ns)
 
     def make() -> list[UUID]:
-        new_id = RandomIds()
+        new_id = TimeOrderedIds(time.time_ns)
         return [new_id() for _ in range(100)]
 
     of_child, of_parent = ids_of_the_child(make), make()

@@ -24,7 +24,7 @@ from turnkeeper_trio._model.ids import job_id_of_key
 from turnkeeper_trio._model.metrics import Books
 from turnkeeper_trio._model.stored import JobChange, Opened, Refusal, StoredJob
 from turnkeeper_trio._model.times import MICROSECONDS, Now, instant_us, utc_datetime
-from turnkeeper_trio.errors import TurnKeeperError
+from turnkeeper_trio.errors import JobNotFound, TurnKeeperError
 from turnkeeper_trio.events import Event, RunStarted, Wanted
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.jobs._stored_definition import DefinitionCodec
@@ -262,6 +262,10 @@ class Driver:
         return self.ask(control.cancel_job, job.job_id, **options)
 
     def delete(self, job: Job) -> None:
+        if job.released:
+            assert isinstance(self.ask(control.delete_job, job.job_id).answer, JobNotFound)
+            assert self.store is not None
+            self.admit(*self.store.claim([job.job_id]))
         self.ask(control.delete_job, job.job_id).result()
 
     def skip(self, job: Job) -> Any:

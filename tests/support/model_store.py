@@ -87,7 +87,9 @@ class ModelStore:
         """Assert that the rows are the images of the tables, and that nothing is stranded."""
         owned = {job_id for job_id, row in self.rows.items() if row.owned}
         jobs = {job_id: job for job_id, job in {**state.jobs, **state.remains}.items() if not job.lost}
-        assert owned == jobs.keys(), "owned, and not in the tables, or the other way around"
+        kept = {job_id for job_id, job in jobs.items() if job.released}
+        assert owned == jobs.keys() - kept, "owned, and not in the tables, or the other way around"
+        assert kept <= {job.job_id for job in state.ended_jobs}, "given up, and not only there to be read"
         for job_id, job in jobs.items():
             row = self.rows[job_id]
             assert row.image == job_image(state, job), f"{row.image}\n{job_image(state, job)}"

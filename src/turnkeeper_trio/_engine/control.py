@@ -133,6 +133,8 @@ def _end_pending(state: State, now: Now, occurrence: Occurrence, outcome: Outcom
 def delete_job(state: State, now: Now, job_id: UUID | str, *, reason: str = "deleted") -> None:
     """Cancel a job, and forget it. Runs that execute continue; a new job with the same id takes them over."""
     job = find_job(state, job_id)
+    if job.released:
+        raise JobNotFound("the job is not owned", job_id=job.job_id)  # It is claimed, and then deleted.
     cancel_job(state, now, job.job_id, reason=reason)
     state.history.forget_job(job)
     state.change_log.forget(job)

@@ -214,9 +214,14 @@ class Engine:
         return self.state.options.max_workers == 1
 
     def knows(self, job_id: UUID) -> bool:
-        """Return whether a job with this id is in the tables, and was not lost to a different scheduler."""
+        """Return whether a job with this id is in the tables, and may be changed: this scheduler owns it."""
         job = self.state.jobs.get(job_id) or self.state.remains.get(job_id)
-        return job is not None and not job.lost
+        return job is not None and not (job.lost or job.released)
+
+    def let_go(self, job_ids: Iterable[UUID]) -> None:
+        """Remove those jobs that are in the tables only to be read, because they are about to be claimed."""
+        for job_id in job_ids:
+            store_sync.let_go(self.state, job_id)
 
     def is_taken(self, job_id: UUID) -> bool:
         """Return whether a job that has not ended has this id."""

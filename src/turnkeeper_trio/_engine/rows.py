@@ -197,6 +197,8 @@ class Job:
     """Whether its definition has changed since the store was told."""
     lost: bool = False
     """Whether a different scheduler owns it: the store is told nothing more of it and of its runs."""
+    released: bool = False
+    """Whether it was given up when it ended, and is left here to be read. Before a change it is claimed again."""
 
     def __post_init__(self) -> None:
         self.set_schedule(self.request.schedule)

@@ -45,7 +45,7 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     if hand_back:
         for each in (*state.jobs.values(), *state.remains.values()):
             log.touch(each)
-    surplus = dict.fromkeys(surplus_ended(state, now))
+    surplus = _surplus(state, now)
     log.touched |= surplus
     changes: list[JobChange] = []
     told: set[UUID] = set()
@@ -69,6 +69,17 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     return changes
 
 
+def _surplus(state: State, now: Now) -> dict[Job, None]:
+    """Return the jobs that have ended and are to be released. Those that were released already are removed."""
+    surplus: dict[Job, None] = {}
+    for job in surplus_ended(state, now):
+        if job.released:
+            _remove(state, job)
+        else:
+            surplus[job] = None
+    return surplus
+
+
 def _deletion(state: State, job_id: UUID) -> JobChange | None:
     """Return the change that deletes a job; ``None`` if the store never had it."""
     if not state.change_log.forgotten.get(job_id):
@@ -78,6 +89,11 @@ def _deletion(state: State, job_id: UUID) -> JobChange | None:
 
 def _change(state: State, now: Now, job: Job, *, release: bool, deleted: bool = False) -> JobChange | None:
     log, job_id = state.change_log, job.job_id
+    if job.released:
+        assert job_image(state, job) == job.told, f"the job {job_id} is not owned, and has changed"
+        if release:
+            _remove(state, job)
+        return None
     stored = log.forgotten.get(job_id) if log.forgotten else None
     forget, new = stored is not None, job.told is None and not stored
     image = job_image(state, job)
@@ -91,6 +107,8 @@ def _change(state: State, now: Now, job: Job, *, release: bool, deleted: bool = 
     release = release or _is_idle(state, now, job)
     if release:
         _release(state, job)
+    elif job in state.ended_jobs and job not in state.waits:
+        job.released = release = True
     if image == job.told and not (runs or dropped or forget or told or release):
         return None
     job.told, job.redefined = image, False
@@ -125,7 +143,7 @@ def _is_idle(state: State, now: Now, job: Job) -> bool:
     if job.job_id in state.remains:
         return True
     if job.state in ENDED_STATES:
-        return False  # It is forgotten by the rules of the history.
+        return False  # It is left in the tables by the rules of the history, so that it can be read.
     pending = job.pending
     return pending is None or (pending.due_at - now.wall > LINGER * horizon and pending not in state.waits)
 
@@ -143,6 +161,13 @@ def _remove(state: State, job: Job) -> None:
     if state.jobs.pop(job.job_id, None) is not None:
         state.ended_jobs.pop(job, None)
     state.history.forget_job(job)
+
+
+def let_go(state: State, job_id: UUID) -> None:
+    """Remove a job that is in the tables only to be read, because it is about to be claimed."""
+    job = state.jobs.get(job_id)
+    if job is not None and job.released:
+        _remove(state, job)
 
 
 def _take_out(state: State, job: Job, *, executing: bool) -> list[Occurrence]:
@@ -236,6 +261,7 @@ def admit(state: State, now: Now, loaded: LoadedJob) -> None:
     """Put a job of a store in the tables, as it was when it was released, or when its process died."""
     stored, image = loaded.stored, loaded.stored.image
     before = state.remains.get(stored.job_id)
+    let_go(state, stored.job_id)
     assert stored.job_id not in state.jobs
     assert before is None or before.lost
     job = unadmitted(loaded)

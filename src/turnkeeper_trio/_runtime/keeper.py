@@ -192,6 +192,7 @@ class StoreKeeper:
             if each in self._unreadable:
                 message = f"the definition of the job {each} cannot be read here; the log says why"
                 return {}, ConfigurationError(message)  # noqa: ASYNC910  (part of the coordinator's task)
+        self._engine.let_go(needs.job_ids)
         claim = Claim(
             now=now.wall,
             targets=self._known,
@@ -218,6 +219,7 @@ class StoreKeeper:
         keys = [each.job_id for each in submissions if each.request.key is not None]
         missing = tuple(job_id for job_id in keys if not self._engine.knows(job_id))
         if missing:
+            self._engine.let_go(missing)
             claim = Claim(now=now.wall, targets=self._known, job_ids=missing)
             self._take_over(now, await self.until_available(self.store.claim, claim))
 

@@ -7,6 +7,7 @@ coordinator cut off the runs. So no exception but that of the body leaves the ta
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from anyio.abc import TaskGroup
 
 from turnkeeper_trio._engine.engine import Engine, Options, Submission
 from turnkeeper_trio._model import guard
-from turnkeeper_trio._model.ids import RandomIds
+from turnkeeper_trio._model.ids import TimeOrderedIds
 from turnkeeper_trio._runtime.affinity import Affinity
 from turnkeeper_trio._runtime.clock import BoundClock
 from turnkeeper_trio._runtime.commands import Command, CommandQueue, internal_error, is_native
@@ -63,7 +64,7 @@ class Runner:
         store_timeout: float,
     ) -> None:
         """Make the parts. No task runs yet."""
-        wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), RandomIds()
+        wakeup, functions, bound, new_id = Wakeup(), Functions(), BoundClock(clock), TimeOrderedIds(time.time_ns)
         self._options = options
         self._grace = shutdown_grace
         """Seconds."""

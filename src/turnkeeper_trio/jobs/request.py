@@ -175,7 +175,8 @@ class RecurringJobRequest:
         `from_json` makes an equal request from it. A schedule or a retry policy of your own is written by its
         ``to_json`` if its class is a `Storable`. If not, its ``repr`` is written, which cannot be read back.
         """
-        values = encoded({name: getattr(self, name) for name in _IN_ORDER}, _DEFAULTS)
+        own = self.__dict__  # Only what was given: the rest is the default, and a value of the class.
+        values = encoded({name: own[name] for name in _IN_ORDER if name in own}, _DEFAULTS)
         given = sorted(self.given.difference(values))
         return {"v": VERSION, **values, **({"given": given} if given else {})}
 

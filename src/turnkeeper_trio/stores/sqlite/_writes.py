@@ -29,7 +29,10 @@ from turnkeeper_trio.stores.sqlite._session import ROWS, Counters, Session, add
 Row = tuple[Any, ...]
 R = TypeVar("R", DefinitionImage, JobImage, RunImage)
 
-_FOUND: Final = "SELECT job, owned, over, state, deleted, seq, tags FROM job WHERE id = ?"
+_FOUND_AT_ONCE: Final = 64
+_ROW: Final = "SELECT id, job, owned, over, state, deleted, seq, tags FROM job WHERE id"
+_FOUND: Final = f"{_ROW} = ?"
+_ALL_FOUND: Final = f"{_ROW} IN ({', '.join('?' * _FOUND_AT_ONCE)})"
 
 
 def _insert(table: str, *columns: str) -> str:
@@ -144,6 +147,20 @@ class _Writer:
         self.counters = Counters(batch.number, (), last.last_seq, last.last_job, last.last_ended, last.high)
         self.tally = dict(session.tally)
         self._numbers = self._number()
+        self._found = self._find()
+
+    def _find(self) -> dict[bytes, Row]:
+        """Return what is looked at of the rows of the jobs of the batch, by their ids."""
+        keys: list[bytes | None] = [change.job_id.bytes for change in self._batch.changes]
+        if len(keys) == 1:
+            rows = self._execute(_FOUND, keys).fetchall()
+        else:
+            # One statement for many, always with as many places, so that SQLite has prepared it.
+            rows = []
+            keys += [None] * (-len(keys) % _FOUND_AT_ONCE)
+            for start in range(0, len(keys), _FOUND_AT_ONCE):
+                rows += self._execute(_ALL_FOUND, keys[start : start + _FOUND_AT_ONCE]).fetchall()
+        return {row[0]: row[1:] for row in rows}
 
     def _number(self) -> dict[tuple[int, int], tuple[int, int]]:
         """Return the position of each run of the batch that ended, by the places of its change and in that."""
@@ -164,11 +181,13 @@ class _Writer:
     def change(self, place: int, change: JobChange) -> None:
         """Take over one change, or note that it is refused."""
         key = change.job_id.bytes
+        found = self._found.get(key)
         if key in self._touched:
             self._write_jobs()
             self._write_runs()
+            again: Row | None = self._execute(_FOUND, (key,)).fetchone()
+            found = again and again[1:]
         self._touched.add(key)
-        found: Row | None = self._execute(_FOUND, (key,)).fetchone()
         if change.new:
             if found is not None and not found[2]:
                 self._refusals.append(Refusal(change.change_id, "its id is taken"))
