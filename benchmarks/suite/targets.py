@@ -199,8 +199,11 @@ def _compiled() -> Iterator[Target]:
 def _felt() -> Iterator[Target]:
     """Return what was promised without a word of compiled code."""
     for subject in BOTH:
-        one = Figure("bulk", "one_us", {}, subject)
-        yield Target("add_jobs, against add_job", 0.6, "times", [Figure("bulk", "bulk_us", {}, subject, one)])
+        figures = [
+            Figure("bulk", "bulk_us", settings, subject, Figure("bulk", "one_us", settings, subject))
+            for settings in ({"jobs": 10_000}, {"jobs": 100_000})
+        ]
+        yield Target("add_jobs, against add_job", 0.6, "times", figures)
     instants = [{"instants": "spread"}, {"instants": "together"}]
     for subject in BOTH:
         figures = _costs("steady", "cpu_us", instants, subject, APSCHEDULER)
