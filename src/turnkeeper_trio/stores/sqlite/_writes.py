@@ -152,11 +152,11 @@ class _Writer:
     def _find(self) -> dict[bytes, Row]:
         """Return what is looked at of the rows of the jobs of the batch, by their ids."""
         keys: list[bytes | None] = [change.job_id.bytes for change in self._batch.changes]
+        rows: list[Row] = []
         if len(keys) == 1:
             rows = self._execute(_FOUND, keys).fetchall()
         else:
             # One statement for many, always with as many places, so that SQLite has prepared it.
-            rows = []
             keys += [None] * (-len(keys) % _FOUND_AT_ONCE)
             for start in range(0, len(keys), _FOUND_AT_ONCE):
                 rows += self._execute(_ALL_FOUND, keys[start : start + _FOUND_AT_ONCE]).fetchall()
