@@ -136,6 +136,7 @@ def _configure(connection: sqlite3.Connection, synchronous: str) -> None:
     for pragma in (
         "locking_mode = EXCLUSIVE", f"synchronous = {synchronous}", "fullfsync = ON", "checkpoint_fullfsync = ON",
         "cache_size = -16000", "temp_store = MEMORY", "cell_size_check = ON", "trusted_schema = OFF",
+        "foreign_keys = OFF",  # on by default in some builds: a table of a user's could then hold rows of the store
     ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
 
