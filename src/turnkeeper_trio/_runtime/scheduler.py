@@ -1165,6 +1165,9 @@ class Scheduler:
         if parts.coordinator.ended.is_set():
             self._closed()
         only = None if job is None else parts.engine.ask(job_id_of, job)
+        if parts.keeper is not None and isinstance(job, str) and _validation.parsed_id(job) is not None:
+            with suppress(JobNotFound):  # The text may also be a key, of a job that is in the store only.
+                only = await self._ask(queries.found_id, job)
         subscription: Subscription[Event] = Subscription(
             types, only, places, check=parts.affinity.check, on_close=parts.publisher.unsubscribe
         )

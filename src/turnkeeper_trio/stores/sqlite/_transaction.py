@@ -127,8 +127,8 @@ class SQLiteTransaction:
 
     `RunContext.complete_with` and `SQLiteStore.transaction` give it to the work. It is committed when the work returns,
     and rolled back if the work raises. The tables of the store can be read, but not changed; ``COMMIT``, ``ROLLBACK``,
-    ``ATTACH`` and ``PRAGMA`` are refused, and savepoints are not. Cursors are closed with it: fetch the rows before. They
-    do not give their connection away.
+    ``ATTACH`` and ``PRAGMA`` are refused, and savepoints are not. Cursors are closed with it: fetch the rows before.
+    They do not give their connection away.
     """
 
     __slots__ = ("_connection", "_cursors", "_failures")
