@@ -61,8 +61,8 @@ def find_job(state: State, name: UUID | str) -> Job:
     job = state.jobs.get(job_id)
     if job is None:
         key = name if isinstance(name, str) else None
-        what = "id" if key is None or _validation.parsed_id(key) is not None else "key"
-        raise JobNotFound(f"no job has the {what} {str(name)!r}", job_id=job_id, key=key)
+        by_key = key is not None and _validation.parsed_id(key) is None
+        raise JobNotFound(f"no job has the {'key' if by_key else 'id'} {str(name)!r}", job_id=job_id, key=key)
     return job
 
 

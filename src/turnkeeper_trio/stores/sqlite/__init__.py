@@ -4,9 +4,9 @@ The file is used by one scheduler at a time, and is on a disk of this machine: o
 what the disk promises, cannot be relied upon.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from os import PathLike, fspath
 from typing import Concatenate, Final, ParamSpec, TypeVar, final
 
 from turnkeeper_trio import _validation
@@ -50,7 +50,7 @@ class SQLiteStore:
 
     def __init__(
         self,
-        path: str | PathLike[str],
+        path: str | os.PathLike[str],
         *,
         durability: str = "full",
         create: bool = True,
@@ -64,7 +64,7 @@ class SQLiteStore:
 
         Args:
             path: the file. It is made if there is none, its folder is not. ``":memory:"`` is for tests: what it holds
-                is gone when it is closed.
+                is gone when it is closed. A ``~`` is not expanded, and refused.
             durability: ``"full"``: what was committed survives that the power is cut. ``"normal"``: it survives that
                 the process is killed, but the last commits before a power cut may be lost; a commit takes less time.
             create: whether the file is made if there is none.
@@ -75,9 +75,15 @@ class SQLiteStore:
             offload: where the work is done: ``"thread"``, or ``"inline"`` in the task that calls; by default in a
                 thread, and in virtual time inline.
         """
-        plain, _ = guard.call(lambda: fspath(path))  # The path may be an object of a user's class.
+        plain, _ = guard.call(lambda: os.fspath(path))  # The path may be an object of a user's class.
         if not isinstance(plain, str) or not plain.strip() or "\0" in plain:
             message = f"path must name a file, such as 'jobs.db', not {guard.shown(path)}"
+            raise ConfigurationError(message, parameter="path")
+        if plain.startswith("~"):
+            message = f"path is {plain!r}, and nothing expands the ~: write Path({plain!r}).expanduser()"
+            raise ConfigurationError(message, parameter="path")
+        if guard.call(os.fsencode, plain)[0] is None:
+            message = f"path must be a text that can name a file here, not {plain!r}"
             raise ConfigurationError(message, parameter="path")
         if not guard.is_a(durability, str) or durability not in _DURABILITY:
             message = f"durability must be 'full' or 'normal', not {guard.shown(durability)}"
