@@ -371,7 +371,7 @@ def _admit_runs(state: State, now: Now, job: Job, rows: Iterable[RunImage]) -> l
         run = _run(job, row, number=state.next_run(), since=now.loop)
         run.told = row
         if row.started_at is not None:
-            run.first_loop = now.loop - (now.wall - row.started_at)
+            run.first_loop = now.loop - max(0, now.wall - row.started_at)  # the clock may have been set back
         if job.runs is NO_RUNS:
             job.runs = {}
         job.runs[run] = None

@@ -248,6 +248,8 @@ class Coordinator:
         drift = now.wall - now.loop
         if self._drift is not None and abs(drift - self._drift) >= CLOCK_STEP:
             self._engine.emit(now, ClockStepped, seconds=seconds(drift - self._drift))
+            if self._keeper is not None:
+                self._keeper.clock_stepped()
         self._drift = drift
 
     def _take_input(self, now: Now) -> None:

@@ -160,6 +160,10 @@ class StoreKeeper:
         """The wall time at which jobs are to be claimed, as far as it is known."""
         return 0 if self._functions.names != self._known else self._claim_at
 
+    def clock_stepped(self) -> None:
+        """Ask the store again which jobs are due soon: an instant that was chosen by the clock before may be far."""
+        self._claim_at = None if self._claim_at is None else 0
+
     async def claim_due(self, now: Now) -> None:
         """Claim the jobs that are due soon, if it is time for that."""
         at = self.next_claim
