@@ -1,7 +1,8 @@
 """The clock was set back, and what had been reckoned with the wall time of before was believed.
 
 If the store was unavailable while the clock was far ahead, it was to be asked again a few seconds later by that clock:
-after the correction nothing was claimed until then. And a run that went on after a restart seemed to have begun in the
+after the correction nothing was claimed until then. If it was set back while nothing ran, a fixed delay of half an hour
+lasted as much longer. And a run that went on after a restart seemed to have begun in the
 future: its retry policy was told of a negative time.
 """
 
@@ -15,7 +16,7 @@ import pytest
 from fake_store import FakeStore
 from stepping_clock import SteppingClock
 
-from turnkeeper_trio import After, Interval, RecurringJobRequest, current_run, open_scheduler
+from turnkeeper_trio import After, FixedDelay, Interval, RecurringJobRequest, current_run, open_scheduler
 from turnkeeper_trio.abc import FailedAttempt
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +42,22 @@ async def test_the_store_was_unavailable_while_the_clock_was_ahead() -> None:
         store.unavailable = False
         await anyio.sleep(2 * 3600)
     assert ran == [3600, 7200]
+
+
+async def test_what_is_left_of_a_fixed_delay_is_no_more_than_the_delay() -> None:
+    store, clock, ran = FakeStore(), SteppingClock(), []
+
+    async def job() -> None:
+        ran.append(anyio.current_time())
+
+    for step in (-DAY, 0):
+        async with open_scheduler(max_workers=1, store=store, clock=clock) as scheduler:
+            scheduler.register("job", job)
+            request = RecurringJobRequest("job", FixedDelay(minutes=30), key="job")
+            await scheduler.add_job(request, "job")
+            await anyio.sleep(4000)
+        clock.step(step)
+    assert ran == [1800, 3600, 5800, 7600]
 
 
 @dataclass(frozen=True)

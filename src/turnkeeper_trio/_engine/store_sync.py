@@ -28,6 +28,7 @@ from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import JobNotFound, SchedulerClosed, SubmissionRefused
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import Overlap
+from turnkeeper_trio.schedules import FixedDelay
 
 LINGER: Final = 2
 """A job is released if its next occurrence is further away than so many horizons, so that it does not come and go."""
@@ -318,6 +319,10 @@ def _plan_again(state: State, now: Now, job: Job, image: OccurrenceImage) -> Non
     occurrence = _occurrence(job, image)
     if job.delayed and image.origin is Origin.SCHEDULE:
         rest = max(0, image.due_at - now.wall)
+        if (
+            isinstance(job.schedule, FixedDelay) and job.latest is not None
+        ):  # no more is left, if the clock was set back
+            rest = min(rest, job.schedule.delay_us + job.request.jitter_us)
         state.delays.push((now.loop + rest, job.seq, image.entry, occurrence))
     else:
         state.queue.push((image.due_at, job.seq, image.entry, occurrence))
