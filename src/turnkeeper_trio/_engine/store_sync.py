@@ -192,9 +192,18 @@ def _take_out(state: State, job: Job, *, executing: bool) -> list[Occurrence]:
         out.append(run.occurrence)
     state.counters.released += len(out)
     for occurrence in out:
-        assert occurrence.run_id is not None  # The store was told of it.
-        del state.by_id[occurrence.run_id]
+        if occurrence.run_id is not None:  # Else the store was not told of it.
+            del state.by_id[occurrence.run_id]
     return out
+
+
+def leave_all(state: State) -> None:
+    """Remove all jobs from the tables, because nothing is decided any more, and the store cannot be told of anything.
+
+    Of what was touched and not told, `ChangeLog.unsaved` knows.
+    """
+    for job in (*state.jobs.values(), *state.remains.values()):
+        _release(state, job)
 
 
 def settle(state: State, now: Now, refusals: Mapping[int, str]) -> None:
