@@ -13,7 +13,7 @@ from uuid import UUID
 from turnkeeper_trio._engine.completion import crash
 from turnkeeper_trio._engine.images import definition_image, job_image, non_run_image, run_image
 from turnkeeper_trio._engine.lifecycle import end_run, remove_run, request_cancel, settle_job, surplus_ended
-from turnkeeper_trio._engine.planning import remove_pending
+from turnkeeper_trio._engine.planning import remove_pending, rest_of_delay
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
 from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
 from turnkeeper_trio._engine.state import State
@@ -28,7 +28,6 @@ from turnkeeper_trio.abc import Schedule
 from turnkeeper_trio.errors import JobNotFound, SchedulerClosed, SubmissionRefused
 from turnkeeper_trio.jobs import RecurringJobRequest
 from turnkeeper_trio.policies import Overlap
-from turnkeeper_trio.schedules import FixedDelay
 
 LINGER: Final = 2
 """A job is released if its next occurrence is further away than so many horizons, so that it does not come and go."""
@@ -327,12 +326,7 @@ def _plan_again(state: State, now: Now, job: Job, image: OccurrenceImage) -> Non
     """Plan the pending occurrence as it was: no chance is drawn, and a fixed delay waits for the rest."""
     occurrence = _occurrence(job, image)
     if job.delayed and image.origin is Origin.SCHEDULE:
-        rest = max(0, image.due_at - now.wall)
-        if (
-            isinstance(job.schedule, FixedDelay) and job.latest is not None
-        ):  # no more is left, if the clock was set back
-            rest = min(rest, job.schedule.delay_us + job.request.jitter_us)
-        state.delays.push((now.loop + rest, job.seq, image.entry, occurrence))
+        state.delays.push((now.loop + rest_of_delay(job, now, image.due_at), job.seq, image.entry, occurrence))
     else:
         state.queue.push((image.due_at, job.seq, image.entry, occurrence))
     job.pending = occurrence
