@@ -29,7 +29,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.stores._keep import Keep
 from turnkeeper_trio.stores._offload import INLINE, THREAD, Offload
 from turnkeeper_trio.stores.sqlite import _reads, _transaction, _writes
-from turnkeeper_trio.stores.sqlite._session import Session, Settings
+from turnkeeper_trio.stores.sqlite._session import Opening, Session, Settings
 from turnkeeper_trio.stores.sqlite._transaction import SQLiteTransaction
 
 __all__ = ["Keep", "SQLiteStore", "SQLiteTransaction"]
@@ -143,7 +143,12 @@ class SQLiteStore:
             StoreUnavailable: the disk does not answer, or is full.
         """
         offload = Offload(inline=node.inline if self._inline is None else self._inline)
-        opened = await offload.call(self._session.open, node)
+        opening = Opening(self._session, node)
+        try:
+            opened = await offload.call(opening.open)
+        except BaseException:
+            opening.abandon()  # A native cancellation on asyncio leaves the thread behind, which opens the file.
+            raise
         self._offload = offload
         return opened
 
@@ -155,7 +160,12 @@ class SQLiteStore:
         """
         offload, self._offload = self._offload, None
         if offload is not None:
-            await offload.call(self._session.close, clean=clean)
+            try:
+                await offload.call(self._session.close, clean=clean)
+            except BaseException:
+                # A native cancellation on asyncio may keep the thread from beginning with it. Twice does no harm.
+                offload.call_here(self._session.close, clean=clean)
+                raise
 
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, in order, in one transaction, and return those that were refused.
