@@ -194,9 +194,14 @@ def member(name: str, value: object, kind: type[E]) -> E:
 
 def several(name: str, value: object, example: str) -> tuple[object, ...]:
     """Return the items of ``value``. A string is not accepted as its letters, nor a mapping as its keys."""
+    return tuple(iterable(name, value, example))
+
+
+def iterable(name: str, value: object, example: str) -> Iterable[object]:
+    """Return ``value`` if it has items, as `several` accepts it."""
     if guard.is_a(value, (str, bytes, Mapping, type)) or not guard.is_a(value, Iterable):
         raise ConfigurationError(f"{name} must be several {example}, not {guard.shown(value)}", parameter=name)
-    return tuple(cast("Iterable[object]", value))
+    return cast("Iterable[object]", value)
 
 
 def members(name: str, value: object, kind: type[E]) -> frozenset[E]:

@@ -113,6 +113,13 @@ class JobError(TurnKeeperError):
 class JobNotFound(JobError, LookupError):
     """No job has this id or key: it never existed here, it was deleted, or it ended and was forgotten."""
 
+    def __init__(
+        self, message: str, *, job_id: UUID | None = None, run_id: UUID | None = None, key: str | None = None
+    ) -> None:
+        super().__init__(message, job_id=job_id, run_id=run_id)
+        self.key = key
+        """The text that named the job, as a key or as its id; ``None`` if it was named by its id itself."""
+
 
 @final
 class RunNotFound(JobError, LookupError):

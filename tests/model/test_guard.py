@@ -130,6 +130,13 @@ def test_an_error_that_cannot_be_formatted_is_told_by_its_type_and_text(monkeypa
     assert guard.trace(ValueError()) == "ValueError\n"
 
 
+def test_a_chain_without_end_is_left_as_it_is() -> None:
+    one, two, other = ValueError(), TypeError(), KeyError()
+    one.__cause__, two.__context__ = two, one
+    guard.put_before(one, other)
+    assert (guard.chained(one), guard.chained(two)) == ((two,), (one,))
+
+
 def test_what_an_error_holds_and_chains_to_is_read_past_its_own_methods() -> None:
     class Sly(ExceptionGroup[Exception]):
         exceptions = __context__ = __cause__ = __traceback__ = property(hostile_error("__str__", Outsider))  # type: ignore[assignment]
@@ -137,14 +144,18 @@ def test_what_an_error_holds_and_chains_to_is_read_past_its_own_methods() -> Non
     inner = ValueError()
     group = Sly("several", [inner])
     first, second = TypeError(), KeyError()
-    guard.set_context(group, first)
-    guard.set_context(group, second)
-    guard.set_context(first, group)
+    guard.put_before(group, first)
+    guard.put_before(group, second)
+    guard.put_before(first, group)
+    guard.put_before(group, inner)
     assert guard.chained(group) == (first, inner)
+    assert guard.chained(first) == (second,)
+    assert guard.chained(second) == ()
     assert guard.holds(group, ValueError)
     assert not guard.holds(group, KeyError)
     assert guard.is_in_chain(inner, group)
-    assert not guard.is_in_chain(second, group)
+    assert guard.is_in_chain(second, group)
+    assert not guard.is_in_chain(group, second)
     assert guard.traceback_of(group) is None
 
 

@@ -518,7 +518,9 @@ async def test_an_internal_error_goes_before_everything_else(monkeypatch: pytest
                 monkeypatch.setattr(Engine, "take_due", faulty)
                 raise ValueError("body")
     assert left.value.__notes__ == ["besides, there was SystemExit", "besides, there was ValueError: body"]
-    assert isinstance(left.value.__context__, SystemExit | ValueError)
+    planted = left.value.__cause__
+    assert isinstance(planted, LookupError)
+    assert isinstance(planted.__context__, SystemExit | ValueError)
 
 
 async def test_after_a_fault_the_end_is_told_when_every_cleanup_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -603,8 +603,12 @@ class TestFunctions:
             assert message.startswith("the job 'bad' of the store cannot be read, and waits: ")
             with pytest.raises(ConfigurationError, match="cannot be read here; the log says why"):
                 await scheduler.get_job_details(bad)
-            with pytest.raises(SubmissionRefused):
+            with pytest.raises(SubmissionRefused, match="in the store cannot be read here"):
                 await scheduler.add_job(RecurringJobRequest("bad", After(3), key="bad"), "work")
+            store.refuse = lambda change: "no"
+            with pytest.raises(SubmissionRefused, match="refused the job 'other': no"):
+                await scheduler.add_job(RecurringJobRequest("other", After(3)), "work")
+            store.refuse = lambda change: None
             assert [job.name for job in await scheduler.list_all_jobs()] == ["bad", "job"]
             assert await scheduler.upcoming_runs() == []
 

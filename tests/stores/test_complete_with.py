@@ -286,11 +286,15 @@ async def test_a_disk_that_fails_meanwhile(store: SQLiteStore, tmp_path: Path) -
     def work(transaction: SQLiteTransaction) -> int:
         calls.append(len(calls))
         write(transaction, len(calls))
+        transaction.executemany("INSERT INTO effect VALUES (?)", rows())
+        return len(calls)
+
+    def rows() -> Iterator[tuple[str]]:
         if len(calls) == 1:
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
-        return len(calls)
+        yield ("more",)
 
     async def job() -> None:
         await current_run().complete_with(work)
@@ -298,7 +302,7 @@ async def test_a_disk_that_fails_meanwhile(store: SQLiteStore, tmp_path: Path) -
     async with open_scheduler(max_workers=1, store=store) as scheduler:
         record = await run_one(scheduler, job)
         assert (record.outcome, record.value, len(calls)) == (Outcome.SUCCEEDED, 2, 2)
-        assert await store.transaction(written) == ["2"]
+        assert await store.transaction(written) == ["2", "more"]
 
 
 async def test_an_answer_that_was_lost_is_found(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Opening a file: each thing that can be wrong with it has its error, and the file is left as it is."""
 
+import errno
 import json
 import os
 import shutil
@@ -112,7 +113,7 @@ class NoPath:
     ("options", "parameter"),
     [
         ({"path": 3}, "path"), ({"path": " "}, "path"), ({"path": b"jobs.db"}, "path"), ({"path": "a\0b"}, "path"),
-        ({"path": NoPath()}, "path"),
+        ({"path": NoPath()}, "path"), ({"path": "~/jobs.db"}, "path"), ({"path": "a\ud800b"}, "path"),
         ({"durability": "off"}, "durability"), ({"durability": ["full"]}, "durability"), ({"create": 1}, "create"),
         ({"horizon": -1}, "horizon"), ({"history": 100}, "history"), ({"keep_values": None}, "keep_values"),
         ({"busy_timeout": "5"}, "busy_timeout"),
@@ -151,6 +152,59 @@ async def test_there_is_no_such_file(tmp_path: Path) -> None:
 
 async def test_there_is_no_such_folder(tmp_path: Path) -> None:
     await refused(tmp_path / "missing" / "jobs.db", StoreNotFound, "there is no folder .*missing; make it")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 250, "a/" * 3000 + "x"], ids=["file", "journal", "path"])
+async def test_its_name_is_too_long(tmp_path: Path, name: str) -> None:
+    """Regression: this was a `StoreError` that said nothing but that the store had failed."""
+    with pytest.raises(StoreNotFound, match="File name too long; take a shorter one"):
+        await opened(tmp_path / name)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+async def test_it_is_no_file(tmp_path: Path) -> None:
+    """Regression: this was an error of the disk, which the scheduler would have waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    await refused(tmp_path / "pipe", StoreNotFound, "is no file, but a device, a pipe or a socket")
+
+
+async def test_the_disk_does_not_say_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(number: int) -> Any:
+        def stat(*_: object, **__: object) -> Any:
+            raise OSError(number, os.strerror(number))
+
+        return stat
+
+    for number, kind in ((errno.EIO, StoreUnavailable), (errno.EACCES, StoreReadOnly)):
+        monkeypatch.setattr(_file, "_prepare", fails(number))
+        await refused(tmp_path / "jobs.db", kind, os.strerror(number) if number == errno.EIO else "cannot be written")
+
+
+async def test_links_lead_to_the_file_itself(tmp_path: Path) -> None:
+    """Regression: its ``-wal`` was looked for beside the link, so that a file that was gone would have been made anew.
+
+    The same file, opened by another name, did not say who has it open.
+    """
+    there, here, loop = tmp_path / "there", tmp_path / "here", tmp_path / "loop"
+    there.mkdir()
+    here.mkdir()
+    link, file = here / "jobs.db", there / "jobs.db"
+    link.symlink_to(file)
+    loop.symlink_to(loop)
+    driver = await opened(link)
+    assert sorted(contents(there)) == ["jobs.db", "jobs.db-wal", "jobs.db.owner"]
+    with pytest.raises(StoreInUse) as caught:
+        await opened(file)
+    assert caught.value.pid == 1
+    await driver.store.close(clean=True)
+    (there / "jobs.db-wal").write_bytes(b"something")
+    file.unlink()
+    with pytest.raises(StoreCorrupted, match="is missing, but"):
+        await opened(link)
+    assert contents(there) == {"jobs.db-wal": b"something"}
+    with pytest.raises(StoreNotFound, match="cannot be found"):
+        await opened(loop)
 
 
 async def test_it_is_a_folder(tmp_path: Path) -> None:

@@ -60,8 +60,9 @@ def find_job(state: State, name: UUID | str) -> Job:
     job_id = job_id_of(state, name)
     job = state.jobs.get(job_id)
     if job is None:
-        by_key = isinstance(name, str) and _validation.parsed_id(name) is None
-        raise JobNotFound(f"no job has the {'key' if by_key else 'id'} {str(name)!r}", job_id=job_id)
+        key = name if isinstance(name, str) else None
+        by_key = key is not None and _validation.parsed_id(key) is None
+        raise JobNotFound(f"no job has the {'key' if by_key else 'id'} {str(name)!r}", job_id=job_id, key=key)
     return job
 
 

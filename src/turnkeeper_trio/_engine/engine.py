@@ -192,8 +192,15 @@ class Engine:
         shutdown.cut_off(self.state, now)
 
     def end_all(self, now: Now) -> None:
-        """End all runs that have not ended. There are none, unless the scheduler was torn down."""
-        shutdown.end_all(self.state, now)
+        """End all runs that have not ended. There are none, unless the scheduler was torn down, or its store failed.
+
+        If a store keeps the jobs, nothing is ended: the store goes on with what it was told last.
+        """
+        if self.state.durable:
+            self._count_left()
+            store_sync.leave_all(self.state)
+        else:
+            shutdown.end_all(self.state, now)
 
     def shutdown_report(self, now: Now) -> ShutdownReport:
         """Return what the shutdown has done so far."""
@@ -301,10 +308,16 @@ class Engine:
         if not self.state.durable:
             return []
         hand_back = self._handed_back = self.closed
-        if hand_back and self.state.closing is not None:
-            self.state.closing.handed_back += len(self.state.active)
-            self.state.closing.unrun += self.state.pending
+        if hand_back:
+            self._count_left()
         return store_sync.take_changes(self.state, now, hand_back=hand_back)
+
+    def _count_left(self) -> None:
+        """Count for the report what is left to the store."""
+        closing = self.state.closing
+        assert closing is not None
+        closing.handed_back += len(self.state.active)
+        closing.unrun += self.state.pending
 
     def note_elsewhere(self, *, elsewhere: bool) -> None:
         """Note whether the store holds jobs with something to do that are not in the tables."""

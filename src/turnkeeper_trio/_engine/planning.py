@@ -5,6 +5,7 @@ from turnkeeper_trio._engine.state import State
 from turnkeeper_trio._model import guard
 from turnkeeper_trio._model.run import Origin
 from turnkeeper_trio._model.times import MAX_INSTANT, Now
+from turnkeeper_trio.schedules import FixedDelay
 from turnkeeper_trio.schedules._adapter import ScheduleFault, next_after_us
 
 
@@ -32,6 +33,14 @@ def following_us(job: Job, after: int) -> int | None:
     at = next_after_us(job.schedule, after)
     until = job.request.until_us
     return None if at is None or (until is not None and at > until) else at
+
+
+def rest_of_delay(job: Job, now: Now, due_at: int) -> int:
+    """Return what is left of a fixed delay; no more than all of it, although the clock may have been set back."""
+    rest = max(0, due_at - now.wall)
+    if type(job.schedule) is FixedDelay and job.latest is not None:
+        rest = min(rest, job.schedule.delay_us + job.request.jitter_us)
+    return rest
 
 
 def is_last(job: Job, at: int) -> bool:

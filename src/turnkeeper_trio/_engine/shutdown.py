@@ -136,8 +136,6 @@ def end_all(state: State, now: Now) -> None:
 
     Attempts that have not come back stay assigned. When they come back, their run has ended already.
     """
-    if state.durable:
-        return  # The store keeps what has not ended, also the runs whose attempts have not come back.
     while not end_unstarted(state, now, len(state.jobs) + 1):
         pass
     for run in tuple(state.active):

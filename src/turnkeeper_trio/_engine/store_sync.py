@@ -13,7 +13,7 @@ from uuid import UUID
 from turnkeeper_trio._engine.completion import crash
 from turnkeeper_trio._engine.images import definition_image, job_image, non_run_image, run_image
 from turnkeeper_trio._engine.lifecycle import end_run, remove_run, request_cancel, settle_job, surplus_ended
-from turnkeeper_trio._engine.planning import remove_pending
+from turnkeeper_trio._engine.planning import remove_pending, rest_of_delay
 from turnkeeper_trio._engine.rows import NO_RUNS, CancelCause, Job, JobHistory, Occurrence, Run
 from turnkeeper_trio._engine.slots import add_waiting, promote_waiting
 from turnkeeper_trio._engine.state import State
@@ -191,9 +191,18 @@ def _take_out(state: State, job: Job, *, executing: bool) -> list[Occurrence]:
         out.append(run.occurrence)
     state.counters.released += len(out)
     for occurrence in out:
-        assert occurrence.run_id is not None  # The store was told of it.
-        del state.by_id[occurrence.run_id]
+        if occurrence.run_id is not None:  # Else the store was not told of it.
+            del state.by_id[occurrence.run_id]
     return out
+
+
+def leave_all(state: State) -> None:
+    """Remove all jobs from the tables, because nothing is decided any more, and the store cannot be told of anything.
+
+    Of what was touched and not told, `ChangeLog.unsaved` knows.
+    """
+    for job in (*state.jobs.values(), *state.remains.values()):
+        _release(state, job)
 
 
 def settle(state: State, now: Now, refusals: Mapping[int, str]) -> None:
@@ -317,8 +326,7 @@ def _plan_again(state: State, now: Now, job: Job, image: OccurrenceImage) -> Non
     """Plan the pending occurrence as it was: no chance is drawn, and a fixed delay waits for the rest."""
     occurrence = _occurrence(job, image)
     if job.delayed and image.origin is Origin.SCHEDULE:
-        rest = max(0, image.due_at - now.wall)
-        state.delays.push((now.loop + rest, job.seq, image.entry, occurrence))
+        state.delays.push((now.loop + rest_of_delay(job, now, image.due_at), job.seq, image.entry, occurrence))
     else:
         state.queue.push((image.due_at, job.seq, image.entry, occurrence))
     job.pending = occurrence
@@ -371,7 +379,7 @@ def _admit_runs(state: State, now: Now, job: Job, rows: Iterable[RunImage]) -> l
         run = _run(job, row, number=state.next_run(), since=now.loop)
         run.told = row
         if row.started_at is not None:
-            run.first_loop = now.loop - (now.wall - row.started_at)
+            run.first_loop = now.loop - max(0, now.wall - row.started_at)  # the clock may have been set back
         if job.runs is NO_RUNS:
             job.runs = {}
         job.runs[run] = None

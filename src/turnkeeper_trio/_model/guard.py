@@ -141,10 +141,24 @@ def is_in_chain(sought: BaseException, error: BaseException) -> bool:
     return id(sought) in seen
 
 
-def set_context(error: BaseException, context: BaseException) -> None:
-    """Set the ``__context__`` of an error, unless it has one."""
-    if _CONTEXT.__get__(error) is None:
-        _CONTEXT.__set__(error, context)
+def put_before(error: BaseException, earlier: BaseException) -> None:
+    """Make an earlier error the context of the first one in the chain of ``error`` that has neither cause nor context.
+
+    So it is shown first, and what was there is still shown. If the chains of the two meet, nothing is changed: it would
+    have no end.
+    """
+    first, seen = error, {id(error)}
+    while (before := _before(first)) is not None and id(before) not in seen:
+        first = before
+        seen.add(id(before))
+    if before is None and not is_in_chain(earlier, error) and not is_in_chain(first, earlier):
+        _CONTEXT.__set__(first, earlier)
+
+
+def _before(error: BaseException) -> BaseException | None:
+    """Return the error that a traceback shows before this one."""
+    cause = cause_of(error)
+    return context_of(error) if cause is None else cause
 
 
 def cause_of(error: BaseException) -> BaseException | None:

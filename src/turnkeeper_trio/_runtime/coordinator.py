@@ -141,13 +141,17 @@ class Coordinator:
         with anyio.CancelScope(shield=True):
             try:
                 for stage in (self._take_turns, self._end_workers):
+                    crash: BaseException | None = None
                     try:
                         await stage()
                     except BaseException as exc:  # noqa: BLE001, ASYNC103  (it leaves the block)
+                        crash = exc
+                    if crash is not None:
                         # The exception leaves the block at its end. Until then the workers are waited for, as always.
-                        self.abort(exc)
-                        if guard.is_a(exc, GeneratorExit):
-                            break  # noqa: ASYNC104  (the loop is torn down: nothing can be waited for any more)
+                        # While it was handled, it would become the context of each cancellation that it causes.
+                        self.abort(crash)
+                        if guard.is_a(crash, GeneratorExit):
+                            break  # the loop is torn down: nothing can be waited for any more
             finally:
                 self.end()
 
@@ -244,6 +248,8 @@ class Coordinator:
         drift = now.wall - now.loop
         if self._drift is not None and abs(drift - self._drift) >= CLOCK_STEP:
             self._engine.emit(now, ClockStepped, seconds=seconds(drift - self._drift))
+            if self._keeper is not None:
+                self._keeper.clock_stepped()
         self._drift = drift
 
     def _take_input(self, now: Now) -> None:

@@ -160,6 +160,10 @@ class StoreKeeper:
         """The wall time at which jobs are to be claimed, as far as it is known."""
         return 0 if self._functions.names != self._known else self._claim_at
 
+    def clock_stepped(self) -> None:
+        """Ask the store again which jobs are due soon: an instant that was chosen by the clock before may be far."""
+        self._claim_at = None if self._claim_at is None else 0
+
     async def claim_due(self, now: Now) -> None:
         """Claim the jobs that are due soon, if it is time for that."""
         at = self.next_claim
@@ -188,10 +192,8 @@ class StoreKeeper:
 
     async def load(self, now: Now, needs: Needs) -> tuple[Mapping[UUID, StoredRun], TurnKeeperError | None]:
         """Claim what a command needs; return the rows of the runs that it names, and why it cannot be carried out."""
-        for each in needs.job_ids:
-            if each in self._unreadable:
-                message = f"the definition of the job {each} cannot be read here; the log says why"
-                return {}, ConfigurationError(message)  # noqa: ASYNC910  (part of the coordinator's task)
+        if not self._unreadable.isdisjoint(needs.job_ids):
+            return {}, ConfigurationError(UNREADABLE)  # noqa: ASYNC910  (part of the coordinator's task)
         self._engine.let_go(needs.job_ids)
         claim = Claim(
             now=now.wall,
@@ -280,9 +282,14 @@ class StoreKeeper:
             except BaseException:
                 self._engine.give_up(changes)
                 raise
+        refusals = [self._explained(each, changes) for each in refusals]
         self._engine.settle(now, refusals)
         for change in changes:
             self._note_release(change)
+
+    def _explained(self, refusal: Refusal, changes: Iterable[JobChange]) -> Refusal:
+        job_id = next((change.job_id for change in changes if change.change_id == refusal.change_id), None)
+        return Refusal(refusal.change_id, UNREADABLE) if job_id in self._unreadable else refusal
 
     async def until_available(self, method: Callable[..., Awaitable[T]], argument: object) -> T:
         """Call the store; while it is unavailable, again and again."""
@@ -404,6 +411,8 @@ class StoreKeeper:
                 jobs.append(loaded)
         return jobs
 
+
+UNREADABLE: Final = "the definition of the job that is in the store cannot be read here; the log says why"
 
 COMMIT_TAKES: Final = 0.5
 """Seconds for which a commit is waited for before it is asked whether the store is unavailable."""

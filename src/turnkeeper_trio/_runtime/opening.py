@@ -97,7 +97,7 @@ async def open_scheduler(
     shutdown did.
 
     Always one bare exception leaves the block: the scheduler puts no group around it. If there are several, the first
-    in this order leaves. Each of the others becomes a note of it, and its context if it has none:
+    in this order leaves. Each of the others becomes a note of it, and can be reached from it by causes and contexts:
 
     1. `InternalError`, from its cause: a fault of this library; or `StoreError`: the store failed, or it was still
        unavailable after ``store_timeout`` when the block was left;
@@ -211,14 +211,13 @@ def _is_cancellation(error: BaseException | None) -> TypeGuard[BaseException]:
 
 
 def _first(*errors: BaseException | None) -> BaseException | None:
-    """Return the first error. Each of the others becomes a note of it, and its context if it has none."""
+    """Return the first error. Each of the others becomes a note of it, and is shown before it."""
     first: BaseException | None = None
     for error in errors:
         if first is None:
             first = error
         elif error is not None and error is not first:
-            if not guard.is_in_chain(first, error):
-                guard.set_context(first, error)
+            guard.put_before(first, error)
             guard.add_note(first, f"besides, there was {guard.described(error)}")
     return first
 

@@ -7,7 +7,7 @@ import functools
 import inspect
 import signal
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -361,7 +361,8 @@ class Scheduler:
         """Submit many jobs, and return their ids in the same order. If staging is full, wait for room in it.
 
         The effect is that of `add_job` for each job, at about half of the cost: jobs go to staging in bursts, as many
-        as the room allows. All jobs are checked before the first is submitted.
+        as the room allows. All jobs are checked before the first is submitted; while an iterator makes them, the event
+        loop goes on, and the call can be cancelled.
 
         Args:
             jobs: Tuples ``(request, fn, *args)`` of what `add_job` takes; or `JobSetEntry`, which also has ``kwargs``.
@@ -386,7 +387,9 @@ class Scheduler:
         self._parts.affinity.check()
         _validation.flag("atomic", atomic)
         submissions: list[Submission] = []
-        for place, job in enumerate(_validation.several("jobs", jobs, "tuples (request, fn, *args)")):
+        # What is there is taken at once, because it may change at a checkpoint. What an iterator makes may never end.
+        several = _validation.iterable("jobs", jobs, "tuples (request, fn, *args)")
+        for place, job in enumerate(several if guard.is_a(several, Iterator) else tuple(several)):
             if place % BATCH == BATCH - 1:
                 await checkpoint()
             submissions.append(self._submission_of(place, job, on_conflict))
@@ -1166,6 +1169,9 @@ class Scheduler:
         if parts.coordinator.ended.is_set():
             self._closed()
         only = None if job is None else parts.engine.ask(job_id_of, job)
+        if parts.keeper is not None and isinstance(job, str) and _validation.parsed_id(job) is not None:
+            with suppress(JobNotFound):  # The text may also be a key, of a job that is in the store only.
+                only = await self._ask(queries.found_id, job)
         subscription: Subscription[Event] = Subscription(
             types, only, places, check=parts.affinity.check, on_close=parts.publisher.unsubscribe
         )

@@ -31,6 +31,11 @@ class Offload:
         self._limiter = None if inline else anyio.CapacityLimiter(1)
         self._lock = threading.Lock()
 
+    def call_here(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what ``work`` returns, without a thread; what a thread was left with is waited for."""
+        with self._lock:
+            return work(*args, **kwargs)
+
     async def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what ``work`` returns. This is a checkpoint."""
         if self._limiter is None:

@@ -4,9 +4,9 @@ The file is used by one scheduler at a time, and is on a disk of this machine: o
 what the disk promises, cannot be relied upon.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from os import PathLike, fspath
 from typing import Concatenate, Final, ParamSpec, TypeVar, final
 
 from turnkeeper_trio import _validation
@@ -29,7 +29,7 @@ from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.stores._keep import Keep
 from turnkeeper_trio.stores._offload import INLINE, THREAD, Offload
 from turnkeeper_trio.stores.sqlite import _reads, _transaction, _writes
-from turnkeeper_trio.stores.sqlite._session import Session, Settings
+from turnkeeper_trio.stores.sqlite._session import Opening, Session, Settings
 from turnkeeper_trio.stores.sqlite._transaction import SQLiteTransaction
 
 __all__ = ["Keep", "SQLiteStore", "SQLiteTransaction"]
@@ -50,7 +50,7 @@ class SQLiteStore:
 
     def __init__(
         self,
-        path: str | PathLike[str],
+        path: str | os.PathLike[str],
         *,
         durability: str = "full",
         create: bool = True,
@@ -64,7 +64,7 @@ class SQLiteStore:
 
         Args:
             path: The file. It is made if there is none, its folder is not. ``":memory:"`` is for tests: what it holds
-                is gone when it is closed.
+                is gone when it is closed. A ``~`` is not expanded, and refused.
             durability: ``"full"``: what was committed survives that the power is cut. ``"normal"``: it survives that
                 the process is killed, but the last commits before a power cut may be lost; a commit takes less time.
             create: Whether the file is made if there is none.
@@ -75,9 +75,15 @@ class SQLiteStore:
             offload: Where the work is done: ``"thread"``, or ``"inline"`` in the task that calls; by default in a
                 thread, and in virtual time inline.
         """
-        plain, _ = guard.call(lambda: fspath(path))  # The path may be an object of a user's class.
+        plain, _ = guard.call(lambda: os.fspath(path))  # The path may be an object of a user's class.
         if not isinstance(plain, str) or not plain.strip() or "\0" in plain:
             message = f"path must name a file, such as 'jobs.db', not {guard.shown(path)}"
+            raise ConfigurationError(message, parameter="path")
+        if plain.startswith("~"):
+            message = f"path is {plain!r}, and nothing expands the ~: write Path({plain!r}).expanduser()"
+            raise ConfigurationError(message, parameter="path")
+        if guard.call(os.fsencode, plain)[0] is None:
+            message = f"path must be a text that can name a file here, not {plain!r}"
             raise ConfigurationError(message, parameter="path")
         if not guard.is_a(durability, str) or durability not in _DURABILITY:
             message = f"durability must be 'full' or 'normal', not {guard.shown(durability)}"
@@ -137,7 +143,12 @@ class SQLiteStore:
             StoreUnavailable: the disk does not answer, or is full.
         """
         offload = Offload(inline=node.inline if self._inline is None else self._inline)
-        opened = await offload.call(self._session.open, node)
+        opening = Opening(self._session, node)
+        try:
+            opened = await offload.call(opening.open)
+        except BaseException:
+            opening.abandon()  # A native cancellation on asyncio leaves the thread behind, which opens the file.
+            raise
         self._offload = offload
         return opened
 
@@ -149,7 +160,12 @@ class SQLiteStore:
         """
         offload, self._offload = self._offload, None
         if offload is not None:
-            await offload.call(self._session.close, clean=clean)
+            try:
+                await offload.call(self._session.close, clean=clean)
+            except BaseException:
+                # A native cancellation on asyncio may keep the thread from beginning with it. Twice does no harm.
+                offload.call_here(self._session.close, clean=clean)
+                raise
 
     async def apply(self, batch: Batch, /) -> Sequence[Refusal]:
         """Commit the changes, in order, in one transaction, and return those that were refused.

@@ -4,6 +4,7 @@ The file is read and written through SQLite only. Had this process another conne
 ``close`` of the file would take away the locks of that connection.
 """
 
+import errno
 import json
 import os
 import socket
@@ -57,8 +58,16 @@ def translated(error: sqlite3.Error, path: str, *, opening: bool = False) -> Exc
 
 
 def absolute(path: str) -> str:
-    """Return a path that names the same file if the process changes its folder."""
-    return path if path == MEMORY else str(Path(path).absolute())
+    """Return a path that names the same file if the process changes its folder, and without links, as SQLite has it.
+
+    What is in the ``-wal`` lies beside the file itself, and not beside a link to it.
+    """
+    if path == MEMORY:
+        return path
+    try:
+        return str(Path(path).resolve())
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise StoreNotFound(f"{path} cannot be found: {error}", path=path) from error
 
 
 def _read_only(path: str) -> StoreReadOnly:
@@ -93,12 +102,27 @@ def in_use(path: str) -> StoreInUse:
 
 def prepare(path: str, *, create: bool) -> None:
     """Check what can be said of a file before SQLite looks at it. SQLite would make it anew in some of these cases."""
+    try:
+        _prepare(path, create=create)
+    except PermissionError as error:
+        raise _read_only(path) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            message = f"{path}-journal cannot be the name of a file: {error.strerror}; take a shorter one"
+            raise StoreNotFound(message, path=path) from error
+        raise StoreUnavailable(f"{path}: {error.strerror}", path=path) from error
+
+
+def _prepare(path: str, *, create: bool) -> None:
     file = Path(path)
     if not file.parent.is_dir():
         raise StoreNotFound(f"{path}: there is no folder {file.parent}; make it, or name another file", path=path)
     if file.is_dir():
         raise StoreNotFound(f"{path} is a folder; name a file in it", path=path)
+    if file.exists() and not file.is_file():
+        raise StoreNotFound(f"{path} is no file, but a device, a pipe or a socket; name a file", path=path)
     size = file.stat().st_size if file.exists() else None
+    _size(f"{path}-journal")  # The longest name of a file that SQLite makes beside it: may a name be as long as that?
     if not size and _size(f"{path}-wal"):
         what = "is missing" if size is None else "is empty"
         message = (
@@ -136,6 +160,7 @@ def _configure(connection: sqlite3.Connection, synchronous: str) -> None:
     for pragma in (
         "locking_mode = EXCLUSIVE", f"synchronous = {synchronous}", "fullfsync = ON", "checkpoint_fullfsync = ON",
         "cache_size = -16000", "temp_store = MEMORY", "cell_size_check = ON", "trusted_schema = OFF",
+        "foreign_keys = OFF",  # on by default in some builds: a table of a user's could then hold rows of the store
     ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ class Session:
     counters: Counters = field(default_factory=Counters)
     tally: Tally = field(default_factory=dict[str, int])
     sweep: Sweep = field(default_factory=Sweep)
+    opening: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the file is being opened."""
 
     def open(self, node: StoreNode) -> Opened:
         """Open the file for one scheduler: nobody owns any job afterwards."""
@@ -218,6 +221,36 @@ class Session:
                     _file.owner_file(self.settings.path).unlink(missing_ok=True)
             finally:
                 self.identity = None
+
+
+@final
+class Opening:
+    """One opening of a file in a thread, whose caller may go away meanwhile: then the thread closes the file again."""
+
+    def __init__(self, session: Session, node: StoreNode) -> None:
+        self._session = session
+        self._node = node
+        self._lock = threading.Lock()
+        self._opened = False
+        self._abandoned = False
+
+    def open(self) -> Opened:
+        """Open the file, after another opening of it that was abandoned has ended."""
+        with self._session.opening:
+            opened = self._session.open(self._node)
+            with self._lock:
+                self._opened = not self._abandoned
+            if self._abandoned:
+                self._session.close(clean=False)
+        return opened
+
+    def abandon(self) -> None:
+        """Close the file, now or when it has been opened, because nobody else will: its caller was cancelled."""
+        with self._lock:
+            self._abandoned = True
+            opened, self._opened = self._opened, False
+        if opened:
+            self._session.close(clean=False)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

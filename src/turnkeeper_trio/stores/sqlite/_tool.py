@@ -67,7 +67,7 @@ def _say(options: argparse.Namespace, found: dict[str, Any], text: str, *, file:
 
 def _open(options: argparse.Namespace, *, write: bool = False, **keep: Any) -> Session:
     settings = Settings(
-        path=options.file, create=False, synchronous="FULL", busy_timeout=0, keep=Keep(**keep),
+        path=_file.absolute(options.file), create=False, synchronous="FULL", busy_timeout=0, keep=Keep(**keep),
         age_us=Keep(**keep).age_us, keep_values=True,
     )  # fmt: skip
     session = Session(settings)

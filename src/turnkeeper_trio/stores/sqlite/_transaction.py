@@ -8,7 +8,7 @@ SQLite asks `_judge` about each statement.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CoroutineType, GeneratorType
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, NoReturn, ParamSpec, TypeAlias, TypeGuard, TypeVar, final
 from weakref import WeakSet
 
 from turnkeeper_trio._model.kept import value_text
@@ -19,6 +19,8 @@ from turnkeeper_trio.stores.sqlite._schema import NAMES
 from turnkeeper_trio.stores.sqlite._session import Session
 from turnkeeper_trio.stores.sqlite._writes import NOT_KEPT
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 _REFUSED: Final = frozenset(
@@ -45,8 +47,8 @@ _CHANGES: Final = frozenset(
 _OF_THE_DISK: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT}
 )
-"""What is no fault of the work. All else is: nobody else locks the file, but a cursor of the work's may lock a table,
-and the work may have an error of another file, which it opened itself.
+"""What is no fault of the work, if a statement of its transaction raised it: the work may have such an error of another
+file, which it opened itself. All else is its fault: nobody else locks the file, but a cursor of it may lock a table.
 """
 
 _FIND: Final = """SELECT r.job, r.state, r.attempts FROM open_run r JOIN job j ON j.job = r.job
@@ -56,12 +58,67 @@ _COMPLETE: Final = "UPDATE open_run SET state = ?, value = ? WHERE job = ? AND e
 
 def _judge(action: int, first: str | None, second: str | None, _file: str | None, _trigger: str | None) -> int:
     """Return whether a part of a statement is allowed: nothing of the store's is changed."""
-    refused = (
-        action in _REFUSED
-        or (action in _WRITES and first in NAMES)
-        or (action in _CHANGES and (first in NAMES or second in NAMES))
+    refused = action in _REFUSED or (
+        (action in _WRITES and _is_of_the_store(first))
+        or (action in _CHANGES and (_is_of_the_store(first) or _is_of_the_store(second)))
     )
     return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+
+def _is_of_the_store(name: str | None) -> bool:
+    """Return whether a table of the store has a name. SQLite tells a new one as it is written, in whatever case."""
+    return name is not None and name.lower() in NAMES
+
+
+@final
+class _Failures:
+    """The errors of SQLite that the statements of one transaction raised."""
+
+    __slots__ = ("_errors",)
+
+    def __init__(self) -> None:
+        self._errors: list[sqlite3.Error] = []
+
+    def __contains__(self, error: BaseException) -> bool:
+        return any(error is each for each in self._errors)
+
+    def noted(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what a method of SQLite returns, and note what it raises."""
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.Error as error:
+            self._errors.append(error)
+            raise
+
+
+@final
+class _Cursor(sqlite3.Cursor):
+    """A cursor that does not give its connection away: whoever had that could close it, or change how rows are read."""
+
+    failures: _Failures
+
+    @property
+    def connection(self) -> NoReturn:
+        message = "a cursor of a transaction does not give its connection away: use the transaction"
+        raise sqlite3.NotSupportedError(message)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":
+        return self.failures.noted(super().execute, sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> "_Cursor":
+        return self.failures.noted(super().executemany, sql, parameters)
+
+    def __next__(self) -> Any:
+        return self.failures.noted(super().__next__)
+
+    def fetchone(self) -> Any:
+        return self.failures.noted(super().fetchone)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        return self.failures.noted(super().fetchmany, self.arraysize if size is None else size)
+
+    def fetchall(self) -> list[Any]:
+        return self.failures.noted(super().fetchall)
 
 
 @final
@@ -71,13 +128,15 @@ class SQLiteTransaction:
     `RunContext.complete_with` and `SQLiteStore.transaction` give it to the work. It is committed when the work returns,
     and rolled back if the work raises. The tables of the store can be read, but not changed; ``COMMIT``, ``ROLLBACK``,
     ``ATTACH`` and ``PRAGMA`` are refused, and savepoints are not. Cursors are closed with it: fetch the rows before.
+    They do not give their connection away.
     """
 
-    __slots__ = ("_connection", "_cursors")
+    __slots__ = ("_connection", "_cursors", "_failures")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+        self._failures = _Failures()
 
     def execute(self, sql: str, parameters: Parameters = (), /) -> sqlite3.Cursor:
         """Execute one statement, as `sqlite3.Connection.execute` does.
@@ -86,7 +145,7 @@ class SQLiteTransaction:
             sqlite3.Error: the statement failed, or is refused.
             StoreError: the transaction is over.
         """
-        return self._noted(self._open().execute(sql, parameters))
+        return self._cursor().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> sqlite3.Cursor:
         """Execute one statement for each of several parameters, as `sqlite3.Connection.executemany` does.
@@ -95,16 +154,19 @@ class SQLiteTransaction:
             sqlite3.Error: the statement failed, or is refused.
             StoreError: the transaction is over.
         """
-        return self._noted(self._open().executemany(sql, parameters))
+        return self._cursor().executemany(sql, parameters)
 
-    def _noted(self, cursor: sqlite3.Cursor) -> sqlite3.Cursor:
+    def _cursor(self) -> _Cursor:
+        if self._connection is None or not self._connection.in_transaction:
+            raise StoreError(OVER)
+        cursor = self._connection.cursor(_Cursor)
+        cursor.failures = self._failures
         self._cursors.add(cursor)
         return cursor
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None or not self._connection.in_transaction:
-            raise StoreError(OVER)
-        return self._connection
+    def raised(self, error: BaseException) -> TypeGuard[sqlite3.Error]:
+        """Return whether a statement of this transaction raised an error."""
+        return error in self._failures
 
     def end(self) -> None:
         """Refuse whatever comes after the work.
@@ -136,7 +198,7 @@ def do(connection: sqlite3.Connection, work: Callable[[Any], Any]) -> tuple[Any,
             kind = "coroutine" if type(value) is CoroutineType else "generator"
             return None, TypeError(f"the work of a transaction is a plain function: it returned a {kind}")
     except BaseException as error:  # noqa: ASYNC103  (whoever called it raises it, in the task of the caller)
-        if isinstance(error, sqlite3.Error) and _file.primary_code(error) in _OF_THE_DISK:
+        if transaction.raised(error) and _file.primary_code(error) in _OF_THE_DISK:
             raise
         return None, error  # noqa: ASYNC104  (see above)
     finally:
