@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print on stderr where the time goes (figures grow)")
     options = parser.parse_args()
     case, subject = cases.case(options.case), SUBJECTS[options.subject]
+    if not subject.installed():
+        sys.exit(f"{subject.name} is not installed in this environment: {sys.executable}")
     settings = {name: _value(value) for name, value in (setting.split("=", 1) for setting in options.settings)}
     settings = _smallest(case, subject) | settings
     with cProfile.Profile() if options.profile else nullcontext() as profile:

@@ -47,6 +47,11 @@ def test_what_is_left_out_is_there(pattern: str) -> None:
     assert [path for path in PACKAGE.rglob("*.py") if path.match(pattern)]
 
 
+def test_a_wheel_of_the_sources_has_nothing_that_an_earlier_build_left_there() -> None:
+    """Hatchling leaves out what git ignores, but for what the build itself has made."""
+    assert {"*.py[cod]", "*.so", "pyproject.toml.bak"} <= {*(ROOT / ".gitignore").read_text("utf-8").splitlines()}
+
+
 @pytest.mark.parametrize("path", compiled(), ids=dotted)
 def test_a_module_is_compiled_if_the_wheel_is(path: Path) -> None:
     module = importlib.import_module(dotted(path))

@@ -369,8 +369,7 @@ def _check_occurrences(job: sqlite3.Row, runs: Sequence[sqlite3.Row], faults: Fa
 
 def _check_grid(job: sqlite3.Row, planned: Sequence[sqlite3.Row], step: int, faults: Faults) -> None:
     # The first instant is a step after the anchor. A row that counts several holds only the last of their instants.
-    name, bound = job["name"], json.loads(job["bound"])
-    anchor = round(datetime.fromisoformat(bound["anchor"]).timestamp() * 1e6)
+    name, anchor = job["name"], int(job["bound"])
     last = max((run["scheduled_at"] for run in planned), default=anchor)
     instants = Counter(run["scheduled_at"] for run in planned)
     twice = [instant for instant, count in instants.items() if count > 1 or (instant - anchor) % step]

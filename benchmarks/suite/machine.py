@@ -14,7 +14,10 @@ OF_INTEREST = ("anyio", "trio", "uvloop", "turnkeeper-trio", "APScheduler", "tas
 def facts(pythons: dict[str, str]) -> dict:
     """Return what a reader of the numbers wants to know."""
     packages = {}
-    for python, name in {python: name for name, python in reversed(pythons.items())}.items():
+    names: dict[str, str] = {}
+    for name, python in pythons.items():
+        names.setdefault(python, name)  # with --here, one stands for all
+    for python, name in names.items():
         versions = environments.versions(python)
         packages[name] = {package: versions[package] for package in OF_INTEREST if package in versions}
     return {
@@ -25,6 +28,7 @@ def facts(pythons: dict[str, str]) -> dict:
         "cores": os.cpu_count(),
         "commit": _commit(),
         "packages": packages,
+        "absent": [name for name in environments.NAMES if name not in pythons],
     }
 
 

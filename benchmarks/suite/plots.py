@@ -17,6 +17,7 @@ from suite.subjects import LOOPS, SUBJECTS
 
 COLOURS = {
     "turnkeeper": "#1b6ca8",
+    "turnkeeper-compiled": "#12a0a0",
     "floor-i": "#cccccc",
     "floor-iii": "#aaaaaa",
     "floor-v": "#777777",
@@ -35,6 +36,7 @@ AGAINST_SIZE = (
 )
 BARS = (
     ("throughput", "cpu_us", "µs of CPU a job, from submission to outcome"),
+    ("own", "cpu_us", "µs of CPU a job with a request of its own, from submission to outcome"),
     ("steady", "cpu_us", "µs of CPU a run, 1,000 jobs each second"),
 )
 BARS_FROM = 10_000
@@ -73,7 +75,7 @@ def _bars(found: list[Result], figure: str, title: str) -> Figure:
         for row, result in enumerate(rows):
             middle, values = result.median(figure), result.values(figure)
             spread = [[middle - min(values)], [max(values) - middle]]
-            colour = COLOURS[SUBJECTS[result.subject].family]
+            colour = COLOURS[SUBJECTS[result.subject].brand]
             panel.barh(row, middle, color=colour, xerr=spread, error_kw={"ecolor": "black", "lw": 0.8})
             panel.text(max(values), row, f" {middle:.0f}", va="center", fontsize=8)
         panel.set_yticks(range(len(rows)), [_short(result.subject) for result in rows], fontsize=8)
@@ -101,7 +103,7 @@ def _against_size(series: dict[str, list[tuple[int, float]]], size: str, title: 
     for panel, loop in zip(panels[0], loops, strict=True):
         for subject, points in series.items():
             if _loop(subject) == loop:
-                colour, line = COLOURS[SUBJECTS[subject].family], LINES.get(SUBJECTS[subject].variant, "-")
+                colour, line = COLOURS[SUBJECTS[subject].brand], LINES.get(SUBJECTS[subject].variant, "-")
                 sizes, costs = zip(*points, strict=True)
                 labelled[_short(subject)] = panel.plot(sizes, costs, line, marker="o", ms=3, color=colour)[0]
         panel.set_xscale("log")

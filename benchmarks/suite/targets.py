@@ -2,6 +2,9 @@
 
 Ratios are taken within one run, between subjects on the same event loop (APScheduler 3 has asyncio only: there it
 stands for both). A target may hold at several points, such as numbers of workers; it is met if it is met at each.
+
+Each target is for one of two: the library as plain Python, or the compiled wheel. Where a promise named neither, both
+are judged: it is kept only if plain Python keeps it, and the compiled wheel is the row after it.
 """
 
 from collections.abc import Iterator
@@ -11,6 +14,9 @@ from suite.results import Results, told
 
 MILLION = 1_000_000
 HANDLE, AHEAD = "turnkeeper/{loop}/handle", "turnkeeper/{loop}/handle/ahead"
+COMPILED = "turnkeeper-compiled/{loop}/handle"
+BOTH = (HANDLE, COMPILED)
+APSCHEDULER = "apscheduler3/asyncio"
 SIZES = [{"workers": workers, "jobs": jobs} for workers in (4, 64) for jobs in (10_000, 100_000)]
 
 
@@ -36,6 +42,12 @@ class Figure:
             return None if other is None else value - other
         return value
 
+    def sittings(self, results: Results, loop: str) -> set[int]:
+        """Return in which sittings it was measured: a ratio of two sittings says less than one of the same."""
+        found = results.of(self.case, self.subject.format(loop=loop), **self.settings)
+        others = (other.sittings(results, loop) for other in (self.divided_by, self.less) if other is not None)
+        return {result.sitting for result in found}.union(*others)
+
     def where(self) -> str:
         """Tell the settings."""
         return told(self.settings)
@@ -50,6 +62,13 @@ class Target:
     unit: str
     figures: list[Figure]
     at_least: bool = False
+    loops: tuple[str, ...] = ("trio", "asyncio")
+    """On which it was promised; one only, if no event loop takes part."""
+
+    @property
+    def code(self) -> str:
+        """For which of the two it is."""
+        return "compiled" if self.figures[0].subject == COMPILED else "plain"
 
     def worst(self, results: Results, loop: str) -> tuple[Figure, float] | None:
         """Return the point that is furthest from the promise, and its value; ``None`` if nothing was measured."""
@@ -83,7 +102,7 @@ def _throughputs() -> Iterator[Target]:
     what = "throughput: dispatch buffer = workers, against floor (vi)"
     yield Target(what, 1.5, "times", _against(AHEAD, "floor-vi/{loop}"))
     for name, peer, limit in (
-        ("APScheduler 3", "apscheduler3/asyncio", 2.5),
+        ("APScheduler 3", APSCHEDULER, 2.5),
         ("APScheduler 4", "apscheduler4/{loop}", 5),
     ):
         yield Target(f"throughput: {name} against it", limit, "times", _against(peer, HANDLE), at_least=True)
@@ -145,4 +164,86 @@ def _on_time() -> Iterator[Target]:
     )
 
 
-TARGETS = [*_throughputs(), *_submissions(), *_controls(), *_resources(), *_on_time()]
+def _costs(case: str, name: str, settings: list[dict], subject: str, other: str = "") -> list[Figure]:
+    """Return what a subject costs at some points; with ``other``, how many times what that one costs."""
+    against = [Figure(case, name, each, other) if other else None for each in settings]
+    return [Figure(case, name, *point) for point in zip(settings, [subject] * len(settings), against, strict=True)]
+
+
+def _cheaper() -> Iterator[Target]:
+    """Return what was promised of jobs with a request of their own."""
+    points = [{"workers": workers, "jobs": jobs} for workers in (4, 64) for jobs in (10_000, 100_000)]
+    what = "a job with a request of its own, against"
+    against = _costs("own", "cpu_us", points, HANDLE, APSCHEDULER)
+    yield Target(f"{what} APScheduler 3", 0.9, "times", against, loops=("asyncio",))
+    yield Target(f"{what} APScheduler 3", 0.6, "times", _costs("own", "cpu_us", points, COMPILED, APSCHEDULER))
+    yield Target(f"{what} floor (v)", 1.2, "times", _costs("own", "cpu_us", points, COMPILED, "floor-v/{loop}"))
+
+
+def _compiled() -> Iterator[Target]:
+    """Return what was promised of the compiled wheel alone."""
+    for what, name in (("with datetimes", "datetimes_us"), ("with microseconds", "us")):
+        figures = _costs("cron", name, [{}], COMPILED)
+        yield Target(f"cron: the next occurrence, {what}", 1, "µs", figures, loops=("asyncio",))
+    figures = _costs("virtual", "cpu_us", [{"schedule": "hourly"}], COMPILED)
+    yield Target("virtual time: a run of an hourly job", 60, "µs", figures)
+    pending = [{"pending": pending} for pending in (1_000, 10_000, 100_000, MILLION)]
+    for act, limit in (("cancel", 12), ("update", 15), ("add", 15)):
+        for flight, what in ((1, "one at a time"), (64, "64 in flight")):
+            figures = _costs("control", f"{act}_{flight}_us", pending, COMPILED)
+            yield Target(f"{act}_job, {what}", limit, "µs", figures)
+    figures = _costs("bulk", "restart_s", [{"jobs": 100_000}], COMPILED)
+    yield Target("a restart with 100,000 jobs", 1, "s", figures)
+
+
+def _felt() -> Iterator[Target]:
+    """Return what was promised without a word of compiled code."""
+    for subject in BOTH:
+        figures = [
+            Figure("bulk", "bulk_us", settings, subject, Figure("bulk", "one_us", settings, subject))
+            for settings in ({"jobs": 10_000}, {"jobs": 100_000})
+        ]
+        yield Target("add_jobs, against add_job", 0.6, "times", figures)
+    instants = [{"instants": "spread"}, {"instants": "together"}]
+    for subject in BOTH:
+        figures = _costs("steady", "cpu_us", instants, subject, APSCHEDULER)
+        yield Target("1,000 jobs a second: against APScheduler 3", 1, "times", figures)
+    for what, case, name, limit, unit, loops in (
+        ("an observer that counts runs, a run", "observe", "observer_us", 10, "µs", ("trio", "asyncio")),
+        ("a scheduler with 4 workers, opened and closed", "opening", "cpu_ms", 1, "ms", ("trio", "asyncio")),
+        ("import of what a program needs", "imported", "all_ms", 150, "ms", ("asyncio",)),
+    ):
+        for subject in BOTH:
+            yield Target(what, limit, unit, _costs(case, name, [{}], subject), loops=loops)
+
+
+def _durable() -> Iterator[Target]:
+    for subject in BOTH:
+        floor, memory = (Figure("durable", name, {}, subject) for name in ("floor_per_s", "memory_us"))
+        figures = [Figure("durable", "sqlite_per_s", {}, subject, floor)]
+        what = "SQLite, 100 workers: runs a second, against its floor (8,000 where that makes 14,000)"
+        yield Target(what, 0.571, "times", figures, at_least=True)
+        figures = _costs("durable", "sqlite_per_s", [{}], subject)
+        yield Target("SQLite, 100 workers: runs a second, whatever its floor makes", 8000, "", figures, at_least=True)
+        figures = [Figure("durable", "sqlite_us", {}, subject, memory)]
+        yield Target("SQLite, 100 workers: a run, against the memory store", 2.2, "times", figures)
+    for what, name, limit, unit in (
+        ("CPU to open it", "open_ms", 300, "ms"),
+        ("memory to open it", "open_mb", 60, "MB"),
+        ("idle", "share", 0.01, "%"),
+    ):
+        points = [Figure("reopen", name, {"jobs": jobs}) for jobs in (100_000, MILLION)]
+        yield Target(f"SQLite, a file of many jobs: {what}", limit, unit, points)
+
+
+TARGETS = [
+    *_throughputs(),
+    *_cheaper(),
+    *_submissions(),
+    *_controls(),
+    *_resources(),
+    *_on_time(),
+    *_felt(),
+    *_compiled(),
+    *_durable(),
+]

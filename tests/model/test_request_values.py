@@ -1,6 +1,7 @@
 """A request as a value: what it holds, when two are equal, and what Python says of a wrong call."""
 
 import copy
+import inspect
 import pickle
 import re
 from typing import Any
@@ -33,6 +34,11 @@ def test_different_is_what_differs_in_one_field() -> None:
     for name, value in every.items():
         assert len({SIMPLE, SIMPLE.replace(**{name: value})}) == 2
     assert SIMPLE != "job"
+
+
+def test_help_names_each_field() -> None:
+    fields = set(inspect.signature(RecurringJobRequest).parameters)
+    assert set(re.findall("``([a-z_]+)``", inspect.getdoc(RecurringJobRequest) or "")) == fields
 
 
 def pickled(request: RecurringJobRequest) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from storable import FIELDS, KINDS, OpeningHours, Patience, requests
 
 from turnkeeper_trio import (
+    After,
     AnyOf,
     Between,
     ConfigurationError,
@@ -22,6 +23,7 @@ from turnkeeper_trio import (
     Never,
     RecurringJobRequest,
 )
+from turnkeeper_trio._model.times import instant_us
 from turnkeeper_trio.jobs._codec import checked_kinds
 from turnkeeper_trio.jobs._stored_definition import Definition, DefinitionCodec, changed_definition
 from turnkeeper_trio.jobs.request import checked_fields
@@ -148,13 +150,16 @@ def test_many_jobs_with_one_request_write_it_once() -> None:
 
 
 def test_the_schedule_in_force_is_a_text_of_its_own() -> None:
-    asked = Interval(7)
+    asked, at = Interval(7), instant_us(NOW)
     bound = asked.anchored(NOW)
-    text = CODEC.bound(asked, bound)
-    assert text is not None
-    assert CODEC.read_bound(asked, text) == bound != asked
-    assert CODEC.bound(asked, asked) is None
+    assert CODEC.bound(asked, bound, at) == str(at), "the instant says it all"
+    assert CODEC.read_bound(asked, str(at)) == bound != asked
+    assert CODEC.bound(asked, asked, at) is None
     assert CODEC.read_bound(asked, None) is asked
+    both = asked | After(3)
+    text = CODEC.bound(both, bound, at)
+    assert text is not None
+    assert CODEC.read_bound(both, text) == bound
     definition = CODEC.decode(CODEC.encode(RecurringJobRequest("job", asked), "fn"))
     assert definition == Definition(request=RecurringJobRequest("job", asked), target="fn", args=(), kwargs={})
 
@@ -241,7 +246,7 @@ def test_what_cannot_be_kept_is_refused(value: Any, message: str, where: str) ->
         codec.changes(changes)
     if name == "schedule":
         with pytest.raises(ConfigurationError, match=message.format(name)):
-            codec.bound(Never(), request.schedule)
+            codec.bound(Never() | After(3), request.schedule, 0)
 
 
 class Odd(tzinfo):

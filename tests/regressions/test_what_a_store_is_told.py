@@ -21,7 +21,7 @@ def test_the_schedule_in_force_is_told_bound_beside_the_one_that_was_asked_for()
     driver.add(schedule=Never())
     driver.turn()
     bound, unbound = (change.definition for change in driver.changes)
-    assert schedule_from_json(json.loads(bound.bound)) == Interval(seconds=7, anchor=START)
+    assert driver.codec.read_bound(Interval(seconds=7), bound.bound) == Interval(seconds=7, anchor=START)
     assert schedule_from_json(json.loads(bound.text)["request"]["schedule"]) == Interval(seconds=7)
     assert unbound.bound is None
     assert [change.change_id for change in driver.changes] == [1, 2]

@@ -96,6 +96,16 @@ async def test_the_life_of_a_job_is_told_at_info(lines: Lines) -> None:
     assert lines.at(logging.WARNING) == lines.at(logging.ERROR) == []
 
 
+async def test_without_a_reason_the_line_ends_before_it(lines: Lines) -> None:
+    async with open_scheduler(max_workers=1) as scheduler:
+        job_id = await scheduler.add_job(RecurringJobRequest("report", Interval(seconds=60)), anyio.sleep, 1)
+        await scheduler.pause_job(job_id)
+        await scheduler.pause_all(note="the disk is full")
+        await scheduler.cancel_job(job_id)
+    told = lines.at(logging.INFO)
+    assert {"report paused", "all jobs paused: the disk is full", "report cancelled"} <= set(told)
+
+
 async def test_a_retry_is_told_at_info(lines: Lines) -> None:
     async with open_scheduler(max_workers=1) as scheduler:
         request = RecurringJobRequest("job", After(0), 1, retry=FixedRetryDelay(7))

@@ -147,7 +147,7 @@ async def test_what_is_not_open_says_so(tmp_path: Path) -> None:
 
 
 async def test_there_is_no_such_file(tmp_path: Path) -> None:
-    await refused(tmp_path / "jobs.db", StoreNotFound, "there is no .*jobs.db, and create=False", create=False)
+    await refused(tmp_path / "jobs.db", StoreNotFound, "there is no .*jobs.db, and it is not to be made", create=False)
 
 
 async def test_there_is_no_such_folder(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ async def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:
     """SQLite makes an empty file first: it is also what is left of a process that was killed at that moment."""
     path = tmp_path / "jobs.db"
     path.touch()
-    await refused(path, StoreCorrupted, "is empty, and create=False was given", create=False)
+    await refused(path, StoreCorrupted, "is empty, and is not to be made a store; restore a copy", create=False)
     await made(path)
     driver = await opened(path, create=False)
     assert len(await driver.due()) == 30

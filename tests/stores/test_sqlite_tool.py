@@ -123,6 +123,9 @@ def test_a_copy_is_a_store(path: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert call(capsys, "check", copy)[0] == 0
     code, out, err = call(capsys, "backup", path, copy, "--json")
     assert (code, out, json.loads(err)["error"]) == (2, "", "FileExistsError")
+    nowhere = tmp_path / "nowhere" / "copy.db"
+    says = f"FileNotFoundError: there is no folder {nowhere.parent}; make it, or name another file\n"
+    assert call(capsys, "backup", path, nowhere) == (2, "", says)
 
     async def look() -> list[int]:
         driver = opened(copy)

@@ -12,7 +12,29 @@ Each case is a module with
 import importlib
 from types import ModuleType
 
-NAMES = ("throughput", "submit", "control", "memory", "lateness", "idle", "steady", "virtual")
+NAMES = (
+    "throughput",
+    "own",
+    "submit",
+    "bulk",
+    "control",
+    "memory",
+    "lateness",
+    "idle",
+    "steady",
+    "virtual",
+    "cron",
+    "observe",
+    "opening",
+    "imported",
+    "durable",
+    "reopen",
+)
+NOT_COMPILED = ("submit", "memory", "lateness", "idle", "reopen")
+"""Those in which the compiled library is not measured beside the other."""
+
+LONG = ("submit", "bulk", "control", "memory", "lateness", "idle", "steady", "durable", "reopen", "imported")
+"""Those that take long, or that take the median of repeats themselves: a short run measures them once."""
 
 
 def case(name: str) -> ModuleType:

@@ -1,7 +1,8 @@
-"""What it costs to cancel a job and to change one, with many pending: one at a time, and with 64 in flight.
+"""What it costs to add a job, to cancel one and to change one, with many pending: one at a time, and with 64 in flight.
 
 The jobs are due in an hour, and those that are cancelled and changed are drawn at random (with a fixed seed). To
-change one is to give it another instant, so that it moves in the queue. In flight means that so many tasks do it side
+change one is to give it another instant, so that it moves in the queue. One is added
+with a request that others share. In flight means that so many tasks do it side
 by side, each awaiting its own. Peers whose calls do not await have no more than one.
 """
 
@@ -21,6 +22,8 @@ FIGURES = {
     "update_64_us": "µs of CPU an update, 64 in flight",
     "cancel_1_us": "µs of CPU a cancel, one at a time",
     "update_1_us": "µs of CPU an update, one at a time",
+    "add_64_us": "µs of CPU an add, 64 in flight",
+    "add_1_us": "µs of CPU an add, one at a time",
 }
 
 LARGEST = {"turnkeeper": 1_000_000, "apscheduler3": 100_000, "apscheduler4": 100_000}
@@ -54,6 +57,10 @@ async def _measure(subject: Subject, pending: int) -> dict[str, float]:
                 with measured() as cost:
                     await _all(act, [next(chosen) for _ in range(acts)], flight)
                 figures[f"{name}_{flight}_us"] = cost.cpu / acts * 1e6
+            with measured() as cost:
+                await _all(lambda _: submit(), [None] * acts, flight)
+                await opened.settle()
+            figures[f"add_{flight}_us"] = cost.cpu / acts * 1e6
     return figures
 
 

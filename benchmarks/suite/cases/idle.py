@@ -21,7 +21,8 @@ def settings(subject: Subject, scale: str) -> list[dict]:
         return [{"pending": 300, "seconds": 0.3}]
     if subject.family == "turnkeeper" and scale == "full":
         return [{"pending": 10_000, "seconds": 60}, {"pending": 1_000_000, "seconds": 60}]
-    return [{"pending": 10_000, "seconds": 20}]
+    targeted = subject.family == "turnkeeper"  # to begin and to end it costs a millisecond, whatever the time between
+    return [{"pending": 10_000, "seconds": 20 if targeted or scale == "full" else 10}]
 
 
 def measure(subject: Subject, *, pending: int, seconds: float) -> dict[str, float]:

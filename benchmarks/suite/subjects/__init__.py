@@ -35,8 +35,18 @@ class Subject:
 
     @property
     def family(self) -> str:
+        """The first word of its name, without whether it is compiled: what it can do."""
+        return self.brand.removesuffix("-compiled")
+
+    @property
+    def brand(self) -> str:
         """The first word of its name."""
         return self.name.split("/")[0]
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it is this library, compiled."""
+        return self.environment == "compiled"
 
     @property
     def variant(self) -> str:
@@ -45,6 +55,8 @@ class Subject:
 
     def installed(self) -> bool:
         """Whether its packages can be imported in this interpreter, in the version that it is for."""
+        if self.family == "turnkeeper" and importlib.import_module("turnkeeper_trio").__compiled__ != self.compiled:
+            return False
         package, version = REQUIRES.get(self.family, ("anyio", ""))
         try:
             return metadata.version(package).startswith(version) and (
@@ -58,10 +70,13 @@ class Subject:
         """Whether it is what most users have, of its family: not a variant for one comparison."""
         return self.variant in ("", "handle", "heap")
 
-    def opened(self, workers: int) -> AbstractAsyncContextManager[Any]:
-        """Open it, with so many workers or with whatever limits how many runs execute at once; see `interface`."""
+    def opened(self, workers: int, **options: Any) -> AbstractAsyncContextManager[Any]:
+        """Open it, with so many workers or with whatever limits how many runs execute at once; see `interface`.
+
+        ``options`` are its own, for cases in which no other takes part.
+        """
         module = importlib.import_module(f"suite.subjects.{self.module}")
-        return module.opened(workers, **self.options)
+        return module.opened(workers, **self.options, **options)
 
 
 def _all() -> dict[str, Subject]:
@@ -71,6 +86,10 @@ def _all() -> dict[str, Subject]:
             for ahead in ("", "/ahead"):
                 options = {"queue": queue, "ahead": bool(ahead)}
                 subjects.append(Subject(f"turnkeeper/{loop}/{queue}{ahead}", "turnkeeper", loop, options))
+    for loop in LOOPS:
+        options = {"queue": "handle"}
+        name = f"turnkeeper-compiled/{loop}/handle"
+        subjects.append(Subject(name, "turnkeeper", loop, options, environment="compiled"))
     for floor, module in (
         ("floor-i", "floor_nursery"),
         ("floor-iii", "floor_stream"),

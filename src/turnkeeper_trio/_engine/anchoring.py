@@ -85,9 +85,10 @@ def bind_schedule(
     after = since.wall if job.latest is None else max(since.wall, min(job.latest, now.wall))
     job.latest = None
     try:
-        job.set_schedule(anchored_us(request.schedule, since.wall if initial is None else min(initial, MAX_INSTANT)))
+        at = since.wall if initial is None else min(initial, MAX_INSTANT)
+        job.set_schedule(anchored_us(request.schedule, at))
         if state.change_log.definitions is not None:
-            job.bound = _written(state.change_log.definitions, request.schedule, job.schedule)
+            job.bound = _written(state.change_log.definitions, request.schedule, job.schedule, at)
         if initial is not None:
             return (initial, draw_due(state, job, initial), Origin.INITIAL), ""
         if job.delayed or (first := first_us(job.schedule, after)) is None:
@@ -103,13 +104,13 @@ def initial_us(at: datetime | timedelta | None, since: Now) -> int | None:
     return since.wall + duration_us(at) if isinstance(at, timedelta) else instant_us(at)
 
 
-def _written(definitions: DefinitionCodec, asked: Schedule, bound: Schedule) -> str | None:
-    """Return the schedule in force as a store keeps it. It may be a user's, and be faulty.
+def _written(definitions: DefinitionCodec, asked: Schedule, bound: Schedule, at: int) -> str | None:
+    """Return the schedule in force, bound to ``at``, as a store keeps it. It may be a user's, and be faulty.
 
     Raises:
         ScheduleFault: it cannot be kept.
     """
-    text, fault = guard.call(definitions.bound, asked, bound)
+    text, fault = guard.call(definitions.bound, asked, bound, at)
     if fault is not None:
         raise ScheduleFault(f"the store cannot keep its schedule: {guard.text(fault)}")
     return text

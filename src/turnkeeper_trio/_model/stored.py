@@ -134,7 +134,8 @@ class DefinitionImage(NamedTuple):
     text: str
     """A JSON object: the request, the target and its arguments."""
     bound: str | None
-    """The schedule in force as JSON, bound to the instant at which its grid begins; ``None``: that of the request."""
+    """The schedule in force, as JSON: the instant at which the grid of the request's begins, or a schedule, if the
+    request's is a user's; ``None``: the request's."""
 
 
 class JobChange(NamedTuple):

@@ -142,7 +142,8 @@ class Functions:
         if isinstance(fn, str):
             name = str.__str__(fn)
             if name not in self._by_name:
-                raise ConfigurationError(f"no function is registered as {name!r}", parameter="fn")
+                message = f"no function is registered as {name!r}: write scheduler.register({name!r}, …) before"
+                raise ConfigurationError(message, parameter="fn")
             return name
         fn = _plain(fn)
         # Jobs that are submitted one after the other often have the same function: they share its private name.

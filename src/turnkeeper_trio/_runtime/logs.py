@@ -99,6 +99,9 @@ def log_event(event: Event) -> None:
         if isinstance(event, RunRetrying) and event.error is not None:
             # The reason names the type of the error already, so only its text is added.
             values["reason"] = ": ".join(filter(None, (event.reason, guard.text(event.error))))
+        for why in ("reason", "note"):
+            if values.get(why) == "":
+                text = text.removesuffix(f": %({why})s")
         about = _about(event.job_id, event.run_id, values.get("name"), values.get("attempt"))
         write(level, text, values, extra=about)
 

@@ -196,7 +196,7 @@ def _definitions(store: object, kinds: Iterable[type[Storable]], codec: Argument
         _validation.instance("codec", codec, ArgumentCodec, "an object with methods dumps and loads")  # type: ignore[type-abstract]  # a protocol
     if store is None:
         return None
-    expected = "an object with the methods of turnkeeper_trio.abc.Store"
+    expected = "an object with the methods of turnkeeper_trio.abc.Store, such as SQLiteStore('jobs.db')"
     _validation.instance("store", store, Store, expected)  # type: ignore[type-abstract]  # a protocol
     return DefinitionCodec(own_kinds, codec)
 

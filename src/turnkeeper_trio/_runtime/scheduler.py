@@ -420,7 +420,8 @@ class Scheduler:
             request, fn, *rest = cast("tuple[Any, ...]", job)
             args, kwargs = tuple(rest), None
         else:
-            message = f"jobs[{place}] must be a tuple (request, fn, *args), or a JobSetEntry, not {guard.shown(job)}"
+            shown = "a request without its function" if guard.is_a(job, RecurringJobRequest) else guard.shown(job)
+            message = f"jobs[{place}] must be a tuple (request, fn, *args), or a JobSetEntry, not {shown}"
             raise ConfigurationError(message, parameter="jobs")
         try:
             return self._submission(request, fn, args, kwargs, on_conflict)

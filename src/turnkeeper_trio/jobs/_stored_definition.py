@@ -30,6 +30,7 @@ from turnkeeper_trio.jobs._stored_arguments import (
 )
 from turnkeeper_trio.jobs.request import RecurringJobRequest, in_order, read_request, written_fields
 from turnkeeper_trio.retries import ExponentialBackoff, FixedRetryDelay
+from turnkeeper_trio.schedules._adapter import anchored_us
 from turnkeeper_trio.schedules._base import is_library_schedule, read_schedule, written_schedule
 from turnkeeper_trio.schedules.combined import Combination
 
@@ -177,14 +178,18 @@ class DefinitionCodec:
         args = None if changes.args is None else decode_arguments(changes.args, self._codec)[0]
         return args, None if changes.kwargs is None else decode_arguments(changes.kwargs, self._codec)[1]
 
-    def bound(self, asked: Schedule, bound: Schedule) -> str | None:
+    def bound(self, asked: Schedule, bound: Schedule, at: int) -> str | None:
         """Return the text of the schedule in force; ``None`` if it is the one that was asked for.
+
+        Of a schedule of the library, the instant ``at`` at which its grid begins says it all.
 
         Raises:
             ConfigurationError: It is a user's, and cannot be kept.
         """
         if bound is asked:
             return None
+        if _is_plain(asked):
+            return str(at)
         written = written_schedule(bound)
         self._check_written("schedule", bound, written)
         return compact(written)
@@ -195,7 +200,10 @@ class DefinitionCodec:
         Raises:
             ConfigurationError: It has a kind that is not among ``kinds``, or the text is not what `bound` writes.
         """
-        return asked if text is None else read_schedule(json.loads(text), self._kinds)
+        if text is None:
+            return asked
+        read = json.loads(text)
+        return anchored_us(asked, read) if type(read) is int else read_schedule(read, self._kinds)
 
     def _text(self, request: RecurringJobRequest, target: str, arguments: str, job_set: tuple[str, int] | None) -> str:
         check_json("fn", target)

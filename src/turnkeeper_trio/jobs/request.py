@@ -31,6 +31,16 @@ __all__ = ["RecurringJobRequest"]
 class RecurringJobRequest:
     """When a job runs, and by which rules. It is immutable, and any number of jobs may have the same request.
 
+    Each field has a text of its own in the reference. What they are about:
+
+    - which job it is: ``name``, ``key``, ``tags``
+    - when it runs: ``schedule``, ``initial_run_time``, ``jitter``, ``until``, ``max_runs``
+    - what happens when it fails: ``max_retries``, ``retry``, ``retry_past_next``, ``halt_after``, ``critical``
+    - how long it may take: ``timeout``, ``cleanup_grace``, ``stuck_after``
+    - what happens when it is late: ``catch_up``, ``start_deadline``
+    - what runs beside it and before it: ``overlap``, ``max_concurrent``, ``max_waiting``, ``priority``
+    - what happens when its process dies: ``on_crash``, ``crash_limit``
+
     A wrong value raises `ConfigurationError`, which names the parameter.
     """
 

@@ -63,16 +63,16 @@ class SQLiteStore:
         """Check the options; the file is opened by the scheduler.
 
         Args:
-            path: the file. It is made if there is none, its folder is not. ``":memory:"`` is for tests: what it holds
+            path: The file. It is made if there is none, its folder is not. ``":memory:"`` is for tests: what it holds
                 is gone when it is closed. A ``~`` is not expanded, and refused.
             durability: ``"full"``: what was committed survives that the power is cut. ``"normal"``: it survives that
                 the process is killed, but the last commits before a power cut may be lost; a commit takes less time.
-            create: whether the file is made if there is none.
-            horizon: how many seconds before it is due a job is loaded into memory.
-            history: how much is kept of what has ended; by default `Keep` as it is.
-            keep_values: whether the values that runs return are kept.
-            busy_timeout: how long an opening waits for another process to close the file, in seconds.
-            offload: where the work is done: ``"thread"``, or ``"inline"`` in the task that calls; by default in a
+            create: Whether the file is made if there is none.
+            horizon: How many seconds before it is due a job is loaded into memory.
+            history: How much is kept of what has ended; by default `Keep` as it is.
+            keep_values: Whether the values that runs return are kept.
+            busy_timeout: How long an opening waits for another process to close the file, in seconds.
+            offload: Where the work is done: ``"thread"``, or ``"inline"`` in the task that calls; by default in a
                 thread, and in virtual time inline.
         """
         plain, _ = guard.call(lambda: os.fspath(path))  # The path may be an object of a user's class.

@@ -131,9 +131,9 @@ def _prepare(path: str, *, create: bool) -> None:
         )
         raise StoreCorrupted(message, path=path)
     if size is None and not create:
-        raise StoreNotFound(f"there is no {path}, and create=False was given", path=path)
+        raise StoreNotFound(f"there is no {path}, and it is not to be made: look at the path", path=path)
     if size == 0 and not create:
-        raise StoreCorrupted(f"{path} is empty, and create=False was given; restore a copy", path=path)
+        raise StoreCorrupted(f"{path} is empty, and is not to be made a store; restore a copy", path=path)
     if size == 1:  # SQLite takes that for an empty file, and would write over it
         message = f"{path} is not a database; it was left as it is: name another file, or restore a copy"
         raise StoreCorrupted(message, path=path)

@@ -53,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     add("check", _check_file, "Say whether the file is whole, and its rows fit together.")
     backup = add("backup", _back_up, "Write a copy of the store.")
     backup.add_argument("copy", help="the file to write, which must not exist")
-    prune = add("prune", _prune, "Remove what has ended, but for what the options say.")
-    prune.add_argument("--per-job", type=int, help="how many records of runs of a job are kept")
-    prune.add_argument("--age", type=float, help="for how many seconds records and jobs that have ended are kept")
-    prune.add_argument("--total", type=int, help="how many records, and how many jobs that have ended, are kept")
+    prune = add("prune", _prune, "Remove records of runs, and jobs that have ended, beyond the bounds that are given.")
+    prune.add_argument("--per-job", type=int, help="keep so many records of runs of each job")
+    prune.add_argument("--age", type=float, help="keep records, and jobs that have ended, for so many seconds")
+    prune.add_argument("--total", type=int, help="keep so many records, and so many jobs that have ended")
     add("export", _export, "Write each job and each run as a line of JSON.")
     return parser
 
@@ -90,6 +90,8 @@ def _back_up(options: argparse.Namespace) -> int:
     copy = Path(options.copy)
     if copy.exists():
         raise FileExistsError(f"there is a file {copy} already; name another")
+    if not copy.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {copy.parent}; make it, or name another file")
     with closing(_open(options, write=True).connected()) as connection:
         _schema.back_up(connection, copy)
     _say(options, {"file": options.file, "copy": str(copy)}, f"{copy} is a copy of {options.file}")
