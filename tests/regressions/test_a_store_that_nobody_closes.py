@@ -9,11 +9,14 @@ import asyncio
 import threading
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import anyio.to_thread
 import pytest
 from back_ends import ASYNCIO
 
+from turnkeeper_trio.abc import StoreNode
+from turnkeeper_trio.errors import StoreError
 from turnkeeper_trio.stores.sqlite import SQLiteStore, _session
 from turnkeeper_trio.testing._store_samples import StoreDriver
 
@@ -34,6 +37,10 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "jobs.db"
+
+
+def files(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
 
 
 def store_at(path: Path) -> SQLiteStore:
@@ -59,6 +66,15 @@ async def test_cancelled_while_a_thread_opens_it(path: Path, monkeypatch: pytest
         await cancelled(opening)
     go_on.set()
     await open_and_close(store if same else store_at(path))
+
+
+async def test_an_opening_that_was_abandoned_before_does_not_begin(path: Path) -> None:
+    node = StoreNode(node_id=UUID(int=1), host="test", pid=1, version="0", at=0, inline=False)
+    opening = _session.Opening(store_at(path)._session, node)
+    opening.abandon()
+    with pytest.raises(StoreError):
+        opening.open()
+    assert files(path.parent) == []
 
 
 async def test_cancelled_when_it_is_open_and_nobody_knows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,6 +237,8 @@ class Opening:
     def open(self) -> Opened:
         """Open the file, after another opening of it that was abandoned has ended."""
         with self._session.opening:
+            if self._abandoned:  # while it waited: nobody hears this
+                raise StoreError("it is not wanted any more", path=self._session.settings.path)
             opened = self._session.open(self._node)
             with self._lock:
                 self._opened = not self._abandoned
