@@ -230,7 +230,7 @@ class CommandQueue:
         Nothing has been changed by it, because each decision looks for what it is about first.
         """
         if command.found is None:
-            jobs = () if fault.job_id is None else (fault.job_id,)
+            jobs: tuple[UUID, ...] = () if fault.job_id is None else (fault.job_id,)
             if isinstance(fault, JobNotFound) and fault.key is not None:
                 jobs = (*jobs, job_id_of_key(fault.key))  # a text that looks like an id may be a key
             command.needs = Needs(jobs, () if fault.run_id is None else (fault.run_id,))
