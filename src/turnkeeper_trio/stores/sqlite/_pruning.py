@@ -23,7 +23,7 @@ _KEPT: Final = """ (
 
 _CROWDED: Final = f"""DELETE FROM ended_run WHERE ended IN (
     SELECT r.ended FROM ended_run r JOIN job j ON j.job = r.job
-    WHERE r.job = ?1 AND r.ended <= (SELECT ended FROM ended_run WHERE job = ?1 ORDER BY ended DESC LIMIT 1 OFFSET ?2)
+    WHERE r.job = ? AND r.ended <= (SELECT ended FROM ended_run WHERE job = ? ORDER BY ended DESC LIMIT 1 OFFSET ?)
     AND NOT {_KEPT})"""
 
 _OLDEST: Final = f"""SELECT r.ended, r.finished_at, {_KEPT} FROM ended_run r JOIN job j ON j.job = r.job
@@ -71,7 +71,7 @@ def prune(session: Session, tally: Tally, *, crowded: Iterable[int], at: int, bu
     """
     settings, sweep, execute = session.settings, session.sweep, session.connected().execute
     for job in crowded:
-        add(tally, ROWS, -execute(_CROWDED, (job, settings.keep.per_job)).rowcount)
+        add(tally, ROWS, -execute(_CROWDED, (job, job, settings.keep.per_job)).rowcount)
     oldest = None
     if settings.age_us is not None and at >= sweep.next_at:
         oldest = at - settings.age_us

@@ -44,8 +44,8 @@ _LAST: Final = f"SELECT {_RUN} FROM ended_run WHERE job = ? AND entry IN (?, ?, 
 _OF_RUN: Final = f"r.job, {', '.join(f'r.{name}' for name in RUN)}"
 _RECORD: Final = f"SELECT j.id, j.name, r.ended, {_OF_RUN}"
 _BY_RUN: Final = (
-    f"{_RECORD} FROM ended_run r JOIN job j ON j.job = r.job WHERE r.run_id = ?1 UNION ALL "
-    f"SELECT j.id, j.name, 0, {_OF_RUN} FROM open_run r JOIN job j ON j.job = r.job WHERE r.run_id = ?1"
+    f"{_RECORD} FROM ended_run r JOIN job j ON j.job = r.job WHERE r.run_id = ? UNION ALL "
+    f"SELECT j.id, j.name, 0, {_OF_RUN} FROM open_run r JOIN job j ON j.job = r.job WHERE r.run_id = ?"
 )
 _OF_STATE: Final = "SELECT seq, job FROM job WHERE deleted = 0 AND state = ? AND seq > ? ORDER BY seq LIMIT ?"
 _OF_TAG: Final = (
@@ -92,7 +92,7 @@ def claim(session: Session, claim: Claim) -> Claimed:
     for job_id in claim.job_ids:
         jobs.update(dict.fromkeys(_unowned(execute, "id = ?", job_id.bytes)))
     for run_id in claim.run_ids:
-        for job, record in _records(execute(_BY_RUN, (run_id.bytes,))):
+        for job, record in _records(execute(_BY_RUN, (run_id.bytes, run_id.bytes))):
             runs[run_id] = record
             jobs.update(dict.fromkeys(_unowned(execute, "job = ?", job)))
         jobs.update(dict.fromkeys(_unowned(execute, "pending_run_id = ?", run_id.bytes)))
