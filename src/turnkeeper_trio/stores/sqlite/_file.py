@@ -64,10 +64,10 @@ def absolute(path: str) -> str:
     """
     if path == MEMORY:
         return path
-    try:
-        return str(Path(path).resolve())
-    except (OSError, RuntimeError) as error:  # links that lead to each other
-        raise StoreNotFound(f"{path} cannot be found: {error}", path=path) from error
+    real = os.path.realpath(path)
+    if Path(real).is_symlink():
+        raise StoreNotFound(f"{path} cannot be found: its links lead to each other", path=path)
+    return real
 
 
 def _read_only(path: str) -> StoreReadOnly:
