@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
+from suite.expressions import USUAL
 
 from turnkeeper_trio.errors import ConfigurationError
 from turnkeeper_trio.schedules import (
@@ -34,20 +35,6 @@ ZONE: Final = "Europe/Berlin"
 NOW: Final = datetime(2026, 6, 17, 13, 37, 42, tzinfo=ZoneInfo(ZONE))
 AFTER: Final = int(NOW.timestamp()) * 1_000_000
 
-USUAL: Final = [
-    "* * * * *",
-    "*/5 * * * *",
-    "0 * * * *",
-    "30 9 * * *",
-    "0 9 * * MON-FRI",
-    "*/15 9-17 * * MON-FRI",
-    "0 0 1 * *",
-    "0 0 1,15 * *",
-    "0 12 * JAN,JUL *",
-    "0 0 13 * FRI",
-    "0 0 * * 1#1",
-    "0 0 L * *",
-]
 LEAP: Final = ["0 0 29 2 *", "0 0 */28 2 MON", "0 0 29 2 */7"]
 HARD: Final = ["0 0 LW 2 *", "0 0 31W 12 *", "0 0 */30 * 1#5", "* 2 * 3 0L", "0 0 0 29 2 ? 2000-9999/100"]
 IMPOSSIBLE: Final = ["0 0 31 2 *", "0 0 0 29 2 * 2100", "0 0 */29 2 1#5", "0 0 0 29 2 ? 1971-9999/2", "0 0 31W 4 *"]

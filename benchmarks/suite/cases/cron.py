@@ -11,27 +11,13 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from suite.expressions import USUAL
 from suite.subjects import Subject
 from turnkeeper_trio.schedules import Cron
 
 FIGURES = {"us": "µs of CPU, next_after_us", "datetimes_us": "µs of CPU, next_after"}
 
 ZONE = "Europe/Berlin"
-USUAL = (
-    "* * * * *",
-    "*/5 * * * *",
-    "0 * * * *",
-    "30 9 * * *",
-    "0 9 * * MON-FRI",
-    "*/15 9-17 * * MON-FRI",
-    "0 0 1 * *",
-    "0 0 1,15 * *",
-    "0 12 * JAN,JUL *",
-    "0 0 13 * FRI",
-    "0 0 * * 1#1",
-    "0 0 L * *",
-)
-"""Those of `benchmarks/schedules.py`."""
 ROUNDS = 7
 
 

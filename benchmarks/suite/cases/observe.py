@@ -6,7 +6,7 @@ By turns, in one process, each time in a new scheduler; of each the median. The 
 import statistics
 
 from suite import loops
-from suite.costs import Tally, measured
+from suite.one_shot import run_jobs
 from suite.subjects import Subject
 
 FIGURES = {
@@ -46,14 +46,8 @@ def measure(subject: Subject, *, turns: int, jobs: int) -> dict[str, float]:
 
 
 async def _measure(subject: Subject, jobs: int, observer: Counting | None) -> float:
-    tally = Tally()
     async with subject.opened(4, observers=[] if observer is None else [observer]) as opened:
-        with measured() as cost:
-            submit = opened.submitter(tally.job)
-            for _ in range(jobs):
-                await submit()
-            await tally.reached(jobs)
-            await opened.settle()
+        cost = await run_jobs(opened, jobs)
     if observer is not None and observer.finished != jobs:
         raise RuntimeError(f"the observer was told of {observer.finished} runs of {jobs}")
     return cost.cpu / jobs * 1e6

@@ -5,7 +5,7 @@ Peers make a trigger for each job in both cases; floors have neither.
 """
 
 from suite import loops
-from suite.costs import Tally, measured
+from suite.one_shot import run_jobs
 from suite.subjects import Subject
 
 FIGURES = {"cpu_us": "µs of CPU a job", "wall_us": "µs of wall time a job"}
@@ -29,13 +29,6 @@ def measure(subject: Subject, *, workers: int, jobs: int) -> dict[str, float]:
 
 
 async def _measure(subject: Subject, workers: int, jobs: int) -> dict[str, float]:
-    tally = Tally()
     async with subject.opened(workers) as opened:
-        with measured() as cost:
-            for _ in range(jobs):
-                await opened.submitter(tally.job)()
-            await tally.reached(jobs)
-            await opened.settle()
-    if tally.runs != jobs:
-        raise RuntimeError(f"{tally.runs} runs of {jobs} jobs")
+        cost = await run_jobs(opened, jobs, own=True)
     return {"cpu_us": cost.cpu / jobs * 1e6, "wall_us": cost.wall / jobs * 1e6}

@@ -5,7 +5,7 @@ timeouts. What is measured goes from the first submission until the last outcome
 """
 
 from suite import loops
-from suite.costs import Tally, measured
+from suite.one_shot import run_jobs
 from suite.subjects import Subject
 
 FIGURES = {"cpu_us": "µs of CPU a job", "wall_us": "µs of wall time a job"}
@@ -32,14 +32,6 @@ def measure(subject: Subject, *, workers: int, jobs: int) -> dict[str, float]:
 
 
 async def _measure(subject: Subject, workers: int, jobs: int) -> dict[str, float]:
-    tally = Tally()
     async with subject.opened(workers) as opened:
-        with measured() as cost:
-            submit = opened.submitter(tally.job)
-            for _ in range(jobs):
-                await submit()
-            await tally.reached(jobs)
-            await opened.settle()
-    if tally.runs != jobs:
-        raise RuntimeError(f"{tally.runs} runs of {jobs} jobs")
+        cost = await run_jobs(opened, jobs)
     return {"cpu_us": cost.cpu / jobs * 1e6, "wall_us": cost.wall / jobs * 1e6}

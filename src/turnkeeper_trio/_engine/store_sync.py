@@ -44,7 +44,10 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
     log = state.change_log
     if hand_back:
         for each in (*state.jobs.values(), *state.remains.values()):
-            log.touch(each)
+            if each.released:
+                _remove(state, each)
+            else:
+                log.touch(each)
     surplus = _surplus(state, now)
     log.touched |= surplus
     changes: list[JobChange] = []
@@ -71,13 +74,10 @@ def take_changes(state: State, now: Now, *, hand_back: bool) -> list[JobChange]:
 
 def _surplus(state: State, now: Now) -> dict[Job, None]:
     """Return the jobs that have ended and are to be released. Those that were released already are removed."""
-    surplus: dict[Job, None] = {}
-    for job in surplus_ended(state, now):
-        if job.released:
-            _remove(state, job)
-        else:
-            surplus[job] = None
-    return surplus
+    ended = surplus_ended(state, now)
+    for job in ended:
+        let_go(state, job.job_id)
+    return dict.fromkeys([job for job in ended if not job.released])
 
 
 def _deletion(state: State, job_id: UUID) -> JobChange | None:
@@ -91,8 +91,6 @@ def _change(state: State, now: Now, job: Job, *, release: bool, deleted: bool = 
     log, job_id = state.change_log, job.job_id
     if job.released:
         assert job_image(state, job) == job.told, f"the job {job_id} is not owned, and has changed"
-        if release:
-            _remove(state, job)
         return None
     stored = log.forgotten.get(job_id) if log.forgotten else None
     forget, new = stored is not None, job.told is None and not stored

@@ -31,9 +31,6 @@ RunId = NewType("RunId", UUID)
 """The id of one run of a job. It stays the same from the planning of the occurrence on."""
 
 
-_set = object.__setattr__
-
-
 @final
 class TimeOrderedIds:
     """Makes ids that begin with the time (UUID version 7) and are random otherwise, from a generator of its own.
