@@ -36,7 +36,7 @@ def run(program: str, *options: str, cwd: Path | None = None) -> str:
 @cache
 def loops_of_pendulum() -> set[str]:
     """Return the event loops that pendulum itself imports: 3.0 does, by an old time-machine; later ones do not."""
-    return set(ast.literal_eval(run(f"import pendulum\nprint(sorted({LOOPS} & set(sys.modules)))")))
+    return set(ast.literal_eval(run(f"import turnkeeper_trio, pendulum\nprint(sorted({LOOPS} & set(sys.modules)))")))
 
 
 @pytest.mark.parametrize("module", ["turnkeeper_trio", "turnkeeper_trio.pytest_plugin"])
